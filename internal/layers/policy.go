@@ -1,0 +1,75 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package layers holds the project's import rules and house rules, and the
+// tests that enforce them. Nothing imports it; it exists to fail.
+package layers
+
+// policy is a statement of who may build on whom. A rule `a < b` says that b
+// may import a and, because the order is transitive, all that a may import.
+// What no rule allows is forbidden, and a package that no rule names fails the
+// test, so that a newcomer finds its place here first. `a !< b` says that b
+// must not import a, whether a is a package of ours or of the standard
+// library; for ours it holds across all steps, for the rest it means the
+// import clause itself. `NAME = ...` gives a name to a set. Folders that do not
+// exist yet may be named.
+//
+// The two wings, dtls on one side and coap, message, request on the other, do
+// not know each other: they meet in endpoint.
+const policy = `
+# No package of ours below these.
+NONE < tick, coap;
+
+coap < coap/link;
+
+tick < udp, internal/wheel, dtls/internal/wire;
+
+# The engine, from octets to a session.
+dtls/internal/wire
+< dtls/internal/suite
+< dtls/internal/record
+< dtls/internal/flight
+< dtls/internal/hs
+< dtls/internal/v12
+< dtls;
+
+# Messages (RFC 7252 section 4) and requests (section 5).
+coap, tick < message < request;
+
+# What a peer shows and what it has proved.
+dtls < security/keys < security;
+security < security/insecure;
+
+# All peers of one socket: the layers joined.
+udp, internal/wheel, dtls, request < endpoint;
+udp < udp/portable;
+
+# Goroutines, sockets and the clock begin here.
+coap/link, endpoint, security, security/keys, udp/portable < coaps;
+
+coaps, security/insecure < cmd/coaps;
+
+# Machinery of the tests. It may be imported by tests alone.
+dtls, endpoint, security < internal/sim;
+coaps, security/insecure, udp/portable < internal/interop;
+NONE < internal/layers, internal/conformance;
+
+PURE = tick, coap, coap/link, message, request,
+       dtls/internal/wire, dtls/internal/suite, dtls/internal/record,
+       dtls/internal/flight, dtls/internal/hs, dtls/internal/v12, dtls,
+       internal/wheel, endpoint, security/acl;
+
+# The engine has no socket, file, lock, logger or randomness of its own.
+net, net/http, os, os/exec, io/ioutil, sync, sync/atomic, context,
+log, log/slog, crypto/rand, runtime, syscall !< PURE;
+
+# Nothing but the machine's own interface may need these.
+C, unsafe !< PURE, security, security/keys, coaps, cmd/coaps;
+
+# The wings do not know each other.
+message, request, coap !< dtls;
+dtls !< coap, message, request;
+
+# What only a test or a debugging person may do stays out of the library.
+security/insecure !< coaps;
+`

@@ -1,0 +1,59 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import "errors"
+
+// An Error says what failed and why. Reason is one word from a closed list, the
+// same in logs, JSON and text:
+//
+// refused, unreachable, not_resolved, timeout, canceled, closed, too_large,
+// busy, limit, reset, bad_response, multicast, no_security, bad_uri, setup, and the
+// handshake's own words as dtls.Reason prints them, such as
+// bad_psk_or_unknown_identity or timeout_flight_1.
+type Error struct {
+	Op     string // "get", "ping", "connect", ...
+	URI    string
+	Reason string
+	Err    error // the cause, a *dtls.Error when a handshake failed; may be nil
+}
+
+// Error returns the operation, the URI, the reason and the cause in one line.
+func (e *Error) Error() string {
+	s := e.Op
+	if e.URI != "" {
+		s += " " + e.URI
+	}
+	s += ": " + e.Reason
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// The reasons this package adds to those of a handshake (dtls.Reason).
+const (
+	ReasonRefused     = "refused"      // an ICMP message said that nobody listens there
+	ReasonUnreachable = "unreachable"  // the system or an ICMP message said that there is no way
+	ReasonNotResolved = "not_resolved" // the host name has no address
+	ReasonTimeout     = "timeout"      // no answer within the transmission limits or the context's deadline
+	ReasonCanceled    = "canceled"     // the context was canceled
+	ReasonClosed      = "closed"       // this Client or Server was closed
+	ReasonTooLarge    = "too_large"    // the message does not fit into one datagram
+	ReasonBusy        = "busy"         // a local queue is full
+	ReasonReset       = "reset"        // the peer rejected the message
+	ReasonBadResponse = "bad_response" // the answer breaks RFC 7252
+	ReasonMulticast   = "multicast"    // coaps cannot be used with multicast (RFC 7252 section 8.1)
+	ReasonBadURI      = "bad_uri"      // not a coap or coaps URI
+	ReasonSetup       = "setup"        // configuration, credentials or the local socket
+)
+
+// ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
+var ErrServerClosed = errors.New("coaps: server closed")
+
+// ErrClientClosed is the cause of an Error from a Client after Close.
+var ErrClientClosed = errors.New("coaps: client closed")

@@ -1,0 +1,71 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security"
+)
+
+// A Request is a request to be sent by a Client or one received by a Server.
+type Request struct {
+	Method coap.Code // GET when zero
+	URI    string    // client: absolute, coap or coaps. Server: empty
+
+	// Server only: what the Uri-* options say, decoded.
+	Path  string   // begins with "/"
+	Query []string // one element an argument, such as "rt=light"
+	Host  string   // Uri-Host, "" when absent
+
+	Options coap.OptionList // all options but Uri-Host, Uri-Port, Uri-Path and Uri-Query
+	Payload []byte
+
+	// NonConfirmable sends the request once and without acknowledgement
+	// (RFC 7252 section 4.3); on a server it says that this was done.
+	NonConfirmable bool
+
+	// Token is chosen at random when nil, which is what RFC 7252 section 5.3.1
+	// wants of a client. Set it only for tests.
+	Token []byte
+
+	Peer Peer // server: who asks
+
+	ctx context.Context
+}
+
+// Context is canceled when the server shuts down. It is never nil.
+func (r *Request) Context() context.Context {
+	if r.ctx == nil {
+		return context.Background()
+	}
+	return r.ctx
+}
+
+// A Response is what came back for a request.
+type Response struct {
+	Code    coap.Code
+	Options coap.OptionList
+	Payload []byte
+	Peer    Peer // who answered
+
+	Type            coap.Type     // Acknowledgement when piggybacked, else Confirmable or NonConfirmable
+	MessageID       uint16        // of the message that carried the response
+	Token           []byte        // of the request
+	RTT             time.Duration // from the first transmission of the request to the response; the handshake is not in it
+	Retransmissions int           // of the request
+}
+
+// A Peer is the other side of an exchange and what it has proved.
+type Peer struct {
+	Mode        security.Mode
+	Identity    security.Identity
+	CipherSuite dtls.CipherSuite // zero in NoSec mode
+	Addr        netip.AddrPort
+	Facts       *dtls.Facts // what the handshake settled; nil in NoSec mode
+}

@@ -1,0 +1,14 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import "github.com/coaps-go/coaps/endpoint"
+
+// Stats are a server's counters since Serve.
+type Stats struct {
+	endpoint.Stats
+	HandlersRefused uint64 // requests answered by 5.03 because every worker was busy
+	HandlersPaniced uint64
+	KeyJobsRefused  uint64 // handshakes ended because the public-key workers were busy
+}

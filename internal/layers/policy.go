@@ -53,6 +53,7 @@ coaps, security/insecure < cmd/coaps;
 dtls, endpoint, security < internal/sim;
 coaps, security/insecure, udp/portable < internal/interop;
 NONE < internal/layers, internal/conformance;
+internal/conformance < internal/conformance/extract;
 
 PURE = tick, coap, coap/link, message, request,
        dtls/internal/wire, dtls/internal/suite, dtls/internal/record,

@@ -135,6 +135,8 @@ const (
 	ReasonRPKNotPinned            = hs.ReasonRPKNotPinned
 	ReasonCertBad                 = hs.ReasonCertBad
 	ReasonCertExpired             = hs.ReasonCertExpired
+	ReasonCertNotYetValid         = hs.ReasonCertNotYetValid
+	ReasonCertBadUsage            = hs.ReasonCertBadUsage
 	ReasonCertUnknownCA           = hs.ReasonCertUnknownCA
 	ReasonCertNameMismatch        = hs.ReasonCertNameMismatch
 	ReasonCertRevoked             = hs.ReasonCertRevoked

@@ -58,6 +58,8 @@ const (
 	ReasonRPKNotPinned
 	ReasonCertBad
 	ReasonCertExpired
+	ReasonCertNotYetValid
+	ReasonCertBadUsage // key usage or extended key usage
 	ReasonCertUnknownCA
 	ReasonCertNameMismatch
 	ReasonCertRevoked
@@ -120,11 +122,14 @@ var reasons = [...]reasonRow{
 	ReasonRPKNotPinned >> 8:            {"rpk_not_pinned", wire.AlertCertificateUnknown},
 	ReasonCertBad >> 8:                 {"cert_bad", wire.AlertBadCertificate},
 	ReasonCertExpired >> 8:             {"cert_expired", wire.AlertCertificateExpired},
-	ReasonCertUnknownCA >> 8:           {"cert_unknown_ca", wire.AlertUnknownCA},
-	ReasonCertNameMismatch >> 8:        {"cert_name_mismatch", wire.AlertBadCertificate},
-	ReasonCertRevoked >> 8:             {"cert_revoked", wire.AlertCertificateRevoked},
-	ReasonCertUnsupported >> 8:         {"cert_unsupported", wire.AlertUnsupportedCertificate},
-	ReasonReflection >> 8:              {"reflection", wire.AlertIllegalParameter},
+	// RFC 5246 §7.2.2: certificate_expired is "expired or is not currently valid".
+	ReasonCertNotYetValid >> 8:  {"cert_not_yet_valid", wire.AlertCertificateExpired},
+	ReasonCertBadUsage >> 8:     {"cert_bad_usage", wire.AlertUnsupportedCertificate},
+	ReasonCertUnknownCA >> 8:    {"cert_unknown_ca", wire.AlertUnknownCA},
+	ReasonCertNameMismatch >> 8: {"cert_name_mismatch", wire.AlertBadCertificate},
+	ReasonCertRevoked >> 8:      {"cert_revoked", wire.AlertCertificateRevoked},
+	ReasonCertUnsupported >> 8:  {"cert_unsupported", wire.AlertUnsupportedCertificate},
+	ReasonReflection >> 8:       {"reflection", wire.AlertIllegalParameter},
 
 	ReasonInternal >> 8: {"internal", wire.AlertInternalError},
 }

@@ -35,7 +35,8 @@ type Conn interface {
 	// Recv waits for at least one datagram and fills as many of batch as are
 	// at hand. After the read deadline it returns os.ErrDeadlineExceeded, after
 	// Close net.ErrClosed. An *Unreachable error reports one destination that
-	// answered by ICMP; the socket stays usable.
+	// answered by ICMP; the socket stays usable. After any other error nothing
+	// was received and the next call may succeed.
 	Recv(batch []Datagram) (int, error)
 
 	// Send sends the datagrams in order and returns how many it has disposed
@@ -53,7 +54,8 @@ type Conn interface {
 
 // Unreachable reports that a datagram sent earlier did not reach a receiver.
 type Unreachable struct {
-	Remote netip.AddrPort // whom it was for; the zero AddrPort when the system does not say
+	Remote netip.AddrPort // whom it was for
+	Quoted []byte         // as much of the UDP payload as the ICMP message quoted, to be checked against what was sent; nil when the system does not say
 	Err    error          // the system's error, such as ECONNREFUSED
 }
 

@@ -1,0 +1,148 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package flight
+
+import (
+	"github.com/coaps-go/coaps/dtls/internal/record"
+	"github.com/coaps-go/coaps/dtls/internal/wire"
+)
+
+// Flight is the messages that are sent together, and sent again together
+// until the peer's next flight comes. It keeps each message with its epoch;
+// records are made anew for each transmission, with fresh sequence numbers:
+// "the retransmission is a new record" (RFC 6347 §4.2.2).
+//
+// The zero value is an empty flight.
+type Flight struct {
+	items []item
+	at    int // first item not wholly sent in this transmission
+	off   int // bytes of its body that were
+}
+
+// item is a handshake message or a ChangeCipherSpec.
+type item struct {
+	typ   wire.ContentType
+	epoch uint16
+	raw   []byte // of a handshake message, with its unfragmented header
+}
+
+// Reset empties the flight, for the next one.
+func (f *Flight) Reset() { *f = Flight{items: f.items[:0]} }
+
+// AddMessage appends a handshake message to be sent in records of an epoch.
+// Raw is the message with its header as if it were not fragmented; the
+// flight keeps it and does not change it.
+func (f *Flight) AddMessage(epoch uint16, raw []byte) {
+	if len(raw) < wire.HandshakeHeaderLen {
+		panic("flight: message without header")
+	}
+	f.items = append(f.items, item{wire.ContentHandshake, epoch, raw})
+}
+
+// AddChangeCipherSpec appends a ChangeCipherSpec to be sent in an epoch. It
+// "MUST be treated as part of the same flight as the associated Finished
+// message" (RFC 6347 §4.2.5).
+func (f *Flight) AddChangeCipherSpec(epoch uint16) {
+	f.items = append(f.items, item{wire.ContentChangeCipherSpec, epoch, []byte{1}})
+}
+
+// Empty reports whether the flight has no messages.
+func (f *Flight) Empty() bool { return len(f.items) == 0 }
+
+// Rewind lets the flight be sent again from its beginning.
+func (f *Flight) Rewind() { f.at, f.off = 0, 0 }
+
+// Pending reports whether Transmit has something to send.
+func (f *Flight) Pending() bool { return f.at < len(f.items) }
+
+// Len is the number of bytes of messages that the flight keeps.
+func (f *Flight) Len() (n int) {
+	for i := range f.items {
+		n += len(f.items[i].raw)
+	}
+	return n
+}
+
+// Transmit writes the next datagram of the flight to dst, at most mtu bytes
+// long with all headers and tags, and returns its length. It is 0 when the
+// flight is sent, or, with the flight still Pending, when there is not room
+// for a single byte of a message.
+//
+// Messages share records, records share datagrams, and a message is cut
+// where the datagram ends. The mtu may differ from call to call. Errors are
+// those of record.Layer.Seal.
+func (f *Flight) Transmit(l *record.Layer, dst []byte, mtu int) (n int, err error) {
+	room := max(0, min(mtu, len(dst)))
+	out := dst[:0:room]
+	for f.Pending() {
+		longer, err := f.appendRecord(l, out)
+		if err != nil {
+			return len(out), err
+		}
+		if len(longer) == len(out) {
+			break
+		}
+		out = longer
+	}
+	return len(out), nil
+}
+
+// appendRecord appends one record to the datagram out, as full as the
+// capacity of out allows. It appends nothing if there is no room.
+func (f *Flight) appendRecord(l *record.Layer, out []byte) ([]byte, error) {
+	it := &f.items[f.at]
+	room := min(cap(out)-len(out)-l.Overhead(it.epoch), l.MaxPlaintext(it.epoch))
+	if room <= 0 {
+		return out, nil
+	}
+	// The payload is written where it will stand in the record.
+	start := len(out) + l.Headroom(it.epoch)
+	payload := out[start : start : start+room]
+	if it.typ == wire.ContentChangeCipherSpec {
+		payload = append(payload, it.raw...)
+		f.at++
+	} else {
+		payload = f.appendFragments(payload, it.epoch)
+	}
+	if len(payload) == 0 {
+		return out, nil
+	}
+	return l.Seal(out, it.epoch, it.typ, payload)
+}
+
+// appendFragments fills a record's payload to its capacity with the handshake
+// messages of one epoch: "multiple handshake messages may be placed in the
+// same DTLS record, provided that there is room and that they are part of the
+// same flight" (RFC 6347 §4.2.3).
+func (f *Flight) appendFragments(payload []byte, epoch uint16) []byte {
+	for f.Pending() {
+		it := &f.items[f.at]
+		if it.typ != wire.ContentHandshake || it.epoch != epoch {
+			break
+		}
+		room := cap(payload) - len(payload) - wire.HandshakeHeaderLen
+		left := len(it.raw) - wire.HandshakeHeaderLen - f.off
+		if room < min(left, 1) {
+			break
+		}
+		n := min(left, room)
+		payload = f.appendFragment(payload, it.raw, n)
+		if n < left {
+			f.off += n
+			break
+		}
+		f.at, f.off = f.at+1, 0
+	}
+	return payload
+}
+
+// appendFragment appends the next n bytes of a message under a header of
+// their own.
+func (f *Flight) appendFragment(payload, raw []byte, n int) []byte {
+	h, _ := wire.ParseHandshakeHeader(raw)
+	h.FragmentOffset, h.FragmentLength = uint32(f.off), uint32(n)
+	payload = h.Append(payload)
+	from := wire.HandshakeHeaderLen + f.off
+	return append(payload, raw[from:from+n]...)
+}

@@ -192,8 +192,8 @@ func (g Group) String() string { return name(groupNames, g, "group") }
 
 // SignatureScheme is a signature algorithm with its hash: the two bytes of
 // SignatureAndHashAlgorithm (RFC 5246 §7.4.1.4.1) under the names of
-// IANA "TLS SignatureScheme". In TLS 1.2 the ECDSA values name no curve;
-// this implementation binds them to one as TLS 1.3 does.
+// IANA "TLS SignatureScheme". In TLS 1.2 the ECDSA values stand for the hash
+// alone and bind no curve, whatever their names say (RFC 8446 §4.2.3).
 type SignatureScheme uint16
 
 // Signature schemes.

@@ -1,0 +1,196 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package security
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security/internal/unverified"
+	"github.com/coaps-go/coaps/security/keys"
+)
+
+// Config is what a node has been provisioned with: what it shows, and whom it
+// believes (RFC 7252 §9). It is a plain value whose zero shows nothing and
+// believes nobody. Server and Client make a Policy of it, and refuse what
+// could not be safe. A Config may be used for both roles and for many
+// policies; it must not be changed while a policy made of it is in use.
+type Config struct {
+	// PSK is where a server finds the keys of its clients (PreSharedKey mode).
+	PSK keys.PSKSource
+	// PSKHint is the identity hint of a server. RFC 4279 §5.2: do not send
+	// one unless an application profile says what it means.
+	PSKHint []byte
+
+	// ClientPSK is the key that a client uses with every server; it ignores
+	// the server's hint (RFC 4279 §5.2).
+	ClientPSK *keys.PSK
+	// ClientPSKFor, used if ClientPSK is nil, finds the key for the node that
+	// a client wants to reach (RFC 7252 §9.1.3.1). The hint is nil if the
+	// server sent none. It must not block for long.
+	ClientPSKFor func(server keys.Authority, hint []byte) (keys.PSK, bool)
+
+	// RawKey is the node's raw public key (RawPublicKey mode): P-256, P-384
+	// or Ed25519.
+	RawKey *dtls.KeyPair
+	// Chains are the node's certificates in order of preference. A server
+	// shows one whose name the client asked for, if there is one.
+	Chains []dtls.Chain
+	// ChainsFor, if set, finds a server's certificates by the name that the
+	// client asked for ("" for none); where it returns none, Chains are used.
+	// It must not block for long.
+	ChainsFor func(serverName string) []dtls.Chain
+
+	// Pins are the raw public keys that are believed (RFC 7252 §9.1.3.2.1).
+	Pins *keys.Pins
+	// Trust is what certificates are judged by (RFC 7252 §9.1.3.3).
+	Trust *keys.Trust
+
+	// AllowAnonymousClients lets a server with a raw public key or a
+	// certificate serve clients that show no key. Their Identity is
+	// anonymous. A key that a client does show must be believed all the same.
+	AllowAnonymousClients bool
+	// AllowWeakPSK takes pre-shared keys of fewer than keys.MinPSKLen bytes.
+	// Such a key can be guessed from one recorded handshake.
+	AllowWeakPSK bool
+
+	// CipherSuites, Groups and SignatureSchemes are passed to dtls.Config.
+	CipherSuites     []dtls.CipherSuite
+	Groups           []dtls.Group
+	SignatureSchemes []dtls.SignatureScheme
+
+	// KeyLog, if set, is written the secrets of every session, in the form of
+	// SSLKEYLOGFILE that Wireshark reads. Whoever has them reads the traffic.
+	KeyLog io.Writer
+
+	// ServerCheck is the place of package insecure. Its type cannot be named
+	// elsewhere, and its zero value verifies.
+	ServerCheck unverified.Check
+}
+
+// Errors of Server and Client for configurations that could not be safe, or
+// could not work. They may be wrapped with particulars.
+var (
+	ErrNothingToShow = errors.New("security: a server needs a pre-shared key, a raw public key or a certificate to show")
+	ErrBelievesNoOne = errors.New("security: nobody could be believed")
+	ErrNoNameNoPin   = errors.New("security: a certificate cannot be checked with neither a host name nor a pinned key")
+	ErrBadCredential = errors.New("security: unusable credential")
+	ErrInsecure      = errors.New("security: package insecure is for clients only")
+)
+
+// Server checks the configuration for the role of a server and returns its
+// policy. It refuses
+//   - a server that shows nothing (ErrNothingToShow),
+//   - a raw public key or certificate without Pins, Trust or
+//     AllowAnonymousClients, and Pins or Trust without a key of its own to
+//     show, as no client could get in with them (ErrBelievesNoOne),
+//   - pre-shared keys that are too short (*keys.WeakPSKError); of a PSKSource
+//     that cannot be searched such keys are refused at lookup instead,
+//   - keys and chains that do not fit together (ErrBadCredential).
+func (c *Config) Server() (*Policy, error) {
+	showsKey := c.RawKey != nil || len(c.Chains) > 0 || c.ChainsFor != nil
+	believesKeys := c.Pins.Len() > 0 || c.Trust.Len() > 0
+	switch {
+	case c.ServerCheck.Skipped():
+		return nil, ErrInsecure
+	case !showsKey && !c.hasPSK():
+		return nil, ErrNothingToShow
+	case showsKey && !believesKeys && !c.AllowAnonymousClients:
+		return nil, fmt.Errorf("%w: with a raw public key or a certificate a server needs Pins, Trust or AllowAnonymousClients", ErrBelievesNoOne)
+	case believesKeys && !showsKey:
+		return nil, fmt.Errorf("%w by Pins or Trust: a server that takes its clients' keys must show one of its own", ErrBelievesNoOne)
+	}
+	if weak, ok := c.PSK.(interface{ Weakest() error }); ok && !c.AllowWeakPSK {
+		if err := weak.Weakest(); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.checkCredentials(); err != nil {
+		return nil, err
+	}
+	return newPolicy(c, true, keys.Authority{}), nil
+}
+
+// hasPSK reports whether a server can have a pre-shared key. A source that
+// knows its size and is empty has none.
+func (c *Config) hasPSK() bool {
+	if sized, ok := c.PSK.(interface{ Len() int }); ok {
+		return sized.Len() > 0
+	}
+	return c.PSK != nil
+}
+
+// Client checks the configuration for the role of a client that wants to reach
+// server, and returns its policy. It refuses
+//   - a client that has no pre-shared key and believes no server
+//     (ErrBelievesNoOne),
+//   - Trust without a host in server to compare, unless a key is pinned
+//     (ErrNoNameNoPin),
+//   - a pre-shared key that is too short (*keys.WeakPSKError),
+//   - keys and chains that do not fit together (ErrBadCredential).
+func (c *Config) Client(server keys.Authority) (*Policy, error) {
+	hasPSK := c.ClientPSK != nil || c.ClientPSKFor != nil
+	if !hasPSK && c.Pins.Len() == 0 && c.Trust.Len() == 0 && !c.ServerCheck.Skipped() {
+		return nil, fmt.Errorf("%w: a client needs a pre-shared key, Pins or Trust", ErrBelievesNoOne)
+	}
+	if err := server.Check(); err != nil && c.Trust.Len() > 0 && c.Pins.Len() == 0 && !c.ServerCheck.Skipped() {
+		return nil, fmt.Errorf("%w: %w", ErrNoNameNoPin, err)
+	}
+	if c.ClientPSK != nil && !c.AllowWeakPSK {
+		if err := c.ClientPSK.CheckStrength(); err != nil {
+			return nil, err
+		}
+	}
+	if c.ClientPSK != nil && c.ClientPSK.Key.Len() == 0 {
+		return nil, fmt.Errorf("%w: empty pre-shared key", ErrBadCredential)
+	}
+	if err := c.checkCredentials(); err != nil {
+		return nil, err
+	}
+	return newPolicy(c, false, server), nil
+}
+
+// checkCredentials checks that each private key belongs to what is shown with
+// it.
+func (c *Config) checkCredentials() error {
+	if c.RawKey != nil {
+		if _, isRSA := c.RawKey.Signer.Public().(*rsa.PublicKey); isRSA {
+			// RFC 7252 §9.1.3.2: the key used MUST be ECDSA capable.
+			return fmt.Errorf("%w: a raw public key cannot be RSA; use P-256", ErrBadCredential)
+		}
+		pair, err := keys.NewKeyPair(c.RawKey.Signer)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrBadCredential, err)
+		}
+		if !bytes.Equal(pair.SPKI, c.RawKey.SPKI) {
+			return fmt.Errorf("%w: the raw public key is not that of its private key", ErrBadCredential)
+		}
+	}
+	for _, chain := range c.Chains {
+		if err := checkChain(chain); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadCredential, err)
+		}
+	}
+	return nil
+}
+
+func checkChain(chain dtls.Chain) error {
+	if chain.Leaf == nil || chain.Signer == nil || len(chain.DER) == 0 {
+		return errors.New("incomplete certificate chain")
+	}
+	if !bytes.Equal(chain.DER[0], chain.Leaf.Raw) {
+		return errors.New("the chain does not begin with its leaf")
+	}
+	pair, err := keys.NewKeyPair(chain.Signer)
+	if err != nil {
+		return err
+	}
+	_, err = keys.NewChain([]*x509.Certificate{chain.Leaf}, pair)
+	return err
+}

@@ -1,0 +1,236 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
+)
+
+// Connect begins to talk to a server. With a configuration it begins a DTLS
+// handshake, whose end EventConnected or EventDisconnected reports; without
+// one the peer is in NoSec mode and ready. local is the address to send from,
+// or the zero Addr.
+func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Addr, cfg *dtls.Config, serverName string) (PeerID, error) {
+	e.now = now
+	if e.byAddr[remote] != nil {
+		return PeerID{}, ErrInUse
+	}
+	var session *dtls.Session
+	if cfg != nil {
+		s, err := dtls.NewClient(cfg, now, serverName)
+		if err != nil {
+			return PeerID{}, err
+		}
+		session = s
+	}
+	p := e.newPeer(now, remote, local, session)
+	p.sent = new(sent)
+	e.byAddr[remote] = p
+	if session == nil {
+		e.open(now, p)
+	} else {
+		e.initTable(p) // requests wait in it for the handshake
+		e.age(p, &e.halfOpen)
+	}
+	e.touch(p)
+	return p.id, nil
+}
+
+// Request sends a request. One to a peer whose handshake is in progress waits
+// for its end. Errors are ErrGone and those of request.Table.
+func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (ExchangeID, error) {
+	p := e.peer(id)
+	if p == nil || !p.hasTable {
+		return ExchangeID{}, ErrGone
+	}
+	if !p.fits(&out) {
+		return ExchangeID{}, ErrTooLarge
+	}
+	e.now = now
+	x, err := p.table.Request(now, out)
+	e.touch(p)
+	return ExchangeID{id, x}, err
+}
+
+// Respond answers the request that EventRequest brought. It returns ErrGone if
+// the session in which the request came is not there any more, even if the
+// address has a new one, ErrTooLarge if the response does not fit into a
+// datagram, in which case another response may be given, and the errors of
+// request.Table.
+func (e *Endpoint) Respond(now tick.Time, id ExchangeID, out request.Outgoing) error {
+	p := e.peer(id.Peer)
+	if p == nil || !p.hasTable {
+		e.drop(DropLateResponse)
+		return ErrGone
+	}
+	if !p.fits(&out) {
+		return ErrTooLarge
+	}
+	e.now = now
+	err := p.table.Respond(now, id.ID, out)
+	if err == nil {
+		e.stats.Responses++
+	}
+	e.touch(p)
+	return err
+}
+
+// fits reports whether a message surely fits into one record.
+func (p *peer) fits(out *request.Outgoing) bool {
+	if p.session == nil || p.phase != open {
+		return true // the table knows its own limit
+	}
+	const header = 4 + 8 + 1 // with the longest token, and the payload marker
+	return header+len(out.Options)+len(out.Payload) <= p.session.MaxPayload()
+}
+
+// Ping asks whether the peer is there (RFC 7252 section 4.3).
+func (e *Endpoint) Ping(now tick.Time, id PeerID) (ExchangeID, error) {
+	p := e.peer(id)
+	if p == nil || !p.hasTable {
+		return ExchangeID{}, ErrGone
+	}
+	e.now = now
+	x, err := p.table.Ping(now)
+	e.touch(p)
+	return ExchangeID{id, x}, err
+}
+
+// Cancel gives up a request or a ping. EventFailed follows.
+func (e *Endpoint) Cancel(now tick.Time, id ExchangeID) {
+	if p := e.peer(id.Peer); p != nil && p.hasTable {
+		e.now = now
+		p.table.Cancel(id.ID)
+		e.touch(p)
+	}
+}
+
+// ProvidePSK answers EventWantPSK; see dtls.Session.
+func (e *Endpoint) ProvidePSK(now tick.Time, id PeerID, identity, key []byte) {
+	if p := e.handshake(now, id); p != nil {
+		p.session.ProvidePSK(now, identity, key)
+		e.touch(p)
+	}
+}
+
+// ProvideVerdict answers EventWantVerdict; see dtls.Session.
+func (e *Endpoint) ProvideVerdict(now tick.Time, id PeerID, r dtls.Reason) {
+	if p := e.handshake(now, id); p != nil {
+		p.session.ProvideVerdict(now, r)
+		e.touch(p)
+	}
+}
+
+// Complete brings back the job of EventNeedJob after it has run.
+func (e *Endpoint) Complete(now tick.Time, id PeerID, job *dtls.Job) {
+	if p := e.handshake(now, id); p != nil {
+		p.session.Complete(now, job)
+		e.touch(p)
+	}
+}
+
+// Abort ends a handshake for a reason of the caller's, such as no capacity.
+func (e *Endpoint) Abort(now tick.Time, id PeerID, r dtls.Reason) {
+	if p := e.handshake(now, id); p != nil {
+		p.session.Abort(now, r)
+		e.touch(p)
+	}
+}
+
+// Disconnect ends a peer, with close_notify if it has a session.
+func (e *Endpoint) Disconnect(now tick.Time, id PeerID) {
+	if p := e.peer(id); p != nil {
+		e.now = now
+		e.end(now, p, CauseLocal)
+	}
+}
+
+// Unreachable tells of an ICMP error. It ends a peer that was named to Connect
+// and has not proved itself; to one with a session an unauthenticated message
+// does nothing. RFC 7252 section 4.2: "implementations SHOULD take care to
+// check the information about the original datagram in the ICMP message",
+// otherwise it is ignored.
+func (e *Endpoint) Unreachable(now tick.Time, u *udp.Unreachable, refused bool) {
+	e.now = now
+	p := e.byAddr[u.Remote]
+	if p == nil || p.sent == nil || p.session != nil && p.phase != handshaking || !p.sent.quotedBy(u.Quoted) {
+		e.drop(DropUnreachable)
+		return
+	}
+	e.failed(now, p, refused)
+}
+
+// SendFailed tells that the system did not take a datagram that Transmit made.
+// An established session takes it for a loss.
+func (e *Endpoint) SendFailed(now tick.Time, remote netip.AddrPort, refused bool) {
+	e.now = now
+	if p := e.byAddr[remote]; p != nil && p.sent != nil && (p.session == nil || p.phase == handshaking) {
+		e.failed(now, p, refused)
+	}
+}
+
+func (e *Endpoint) failed(now tick.Time, p *peer, refused bool) {
+	p.silent = true
+	if refused {
+		e.end(now, p, CauseRefused)
+		return
+	}
+	e.end(now, p, CauseUnreachable)
+}
+
+// Facts is what the peer's handshake has settled, nil in NoSec mode and for a
+// peer that is gone.
+func (e *Endpoint) Facts(id PeerID) *dtls.Facts {
+	if p := e.peer(id); p != nil && p.session != nil {
+		return p.session.Facts()
+	}
+	return nil
+}
+
+// Remote is the peer's address, the zero AddrPort if it is gone.
+func (e *Endpoint) Remote(id PeerID) netip.AddrPort {
+	if p := e.peer(id); p != nil {
+		return p.remote
+	}
+	return netip.AddrPort{}
+}
+
+// Export derives n bytes of keying material from the peer's session (RFC 5705).
+func (e *Endpoint) Export(id PeerID, label string, context []byte, n int) ([]byte, error) {
+	p := e.peer(id)
+	if p == nil || p.session == nil {
+		return nil, errNoSession
+	}
+	return p.session.Export(label, context, n)
+}
+
+var errNoSession = errors.New("endpoint: no session")
+
+// peer finds the peer that an identifier names, nil if it is gone.
+func (e *Endpoint) peer(id PeerID) *peer {
+	if int(id.index) >= len(e.slots) {
+		return nil
+	}
+	p := e.slots[id.index].peer
+	if p == nil || p.id != id || p.phase == closing {
+		return nil
+	}
+	return p
+}
+
+// handshake finds a peer whose handshake the caller has something for.
+func (e *Endpoint) handshake(now tick.Time, id PeerID) *peer {
+	p := e.peer(id)
+	if p == nil || p.phase != handshaking {
+		return nil
+	}
+	e.now = now
+	return p
+}

@@ -1,0 +1,199 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// Next reports whether there is news and writes it to ev. It must be repeated
+// until there is none before the next call of Receive.
+func (e *Endpoint) Next(ev *Event) bool {
+	for p := e.news.head; p != nil; p = e.news.head {
+		if e.nextOf(p, ev) {
+			return true
+		}
+		e.news.remove(p)
+		e.arm(p)
+		e.wants.push(p)
+	}
+	return false
+}
+
+// nextOf brings up what one peer has: of its exchanges first, because they are
+// views into the record that the session has opened last.
+func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
+	*ev = Event{Exchange: ExchangeID{Peer: p.id}, Remote: p.remote}
+	for p.phase != closing {
+		if p.hasTable && p.table.Next(&e.event.table) {
+			e.fromTable(ev)
+			return true
+		}
+		if p.session == nil || !p.session.Next(e.now, &e.event.session) {
+			break
+		}
+		if e.fromSession(p, ev) {
+			return true
+		}
+	}
+	if p.phase == closing && !p.announced {
+		return e.announceEnd(p, ev)
+	}
+	return false
+}
+
+var tableEvents = [...]EventKind{
+	request.RequestReceived:  EventRequest,
+	request.ResponseReceived: EventResponse,
+	request.Acknowledged:     EventAcknowledged,
+	request.Failed:           EventFailed,
+	request.Pong:             EventPong,
+	request.Undelivered:      EventUndelivered,
+}
+
+func (e *Endpoint) fromTable(ev *Event) {
+	t := &e.event.table
+	ev.Kind, ev.Exchange.ID = tableEvents[t.Kind], t.ID
+	ev.Message, ev.Reason = t.Message, t.Reason
+	ev.MessageID, ev.Retransmissions, ev.Sent = t.MessageID, t.Retransmissions, t.Sent
+	if t.Kind == request.RequestReceived {
+		e.stats.Requests++
+	}
+}
+
+// fromSession deals with one event of a session and reports whether the layer
+// above has to hear of it.
+func (e *Endpoint) fromSession(p *peer, ev *Event) bool {
+	ev.DTLS = e.event.session
+	switch ev.DTLS.Kind {
+	case dtls.EventData:
+		e.hear(e.now, p)
+		p.table.Receive(e.now, ev.DTLS.Data)
+		return false
+	case dtls.EventEstablished:
+		return e.established(e.now, p, ev)
+	case dtls.EventClosed:
+		e.end(e.now, p, CauseSession)
+		return false
+	case dtls.EventWantPSK:
+		ev.Kind = EventWantPSK
+	case dtls.EventWantVerdict:
+		ev.Kind = EventWantVerdict
+	case dtls.EventNeedJob:
+		ev.Kind = EventNeedJob
+	}
+	ev.Facts = p.session.Facts()
+	return true
+}
+
+// established opens the session, if there is room, in place of the one that
+// the address had before.
+//
+// RFC 6347 section 4.2.8: after a correct Finished the previous association
+// must be abandoned. Everything made for it is dropped with its table: sealed
+// for the new session it would reach whoever has the address now.
+func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
+	if old := p.live; old != nil {
+		e.stats.Superseded++
+		old.candidate, p.live = nil, nil
+		e.end(now, old, CauseSuperseded)
+		e.byAddr[p.remote] = p
+	}
+	if e.secure.n >= e.limits.Sessions && !e.evictSession(now) {
+		e.drop(DropSessions)
+		e.end(now, p, CauseLimit)
+		return false
+	}
+	e.stats.Handshakes++
+	e.open(now, p)
+	p.connected = true
+	ev.Kind, ev.Facts = EventConnected, p.session.Facts()
+	return true
+}
+
+// evictSession makes room by closing the session that has been silent longest
+// (RFC 7252 section 9.1.1: "Devices can close a DTLS connection when they need
+// to recover resources").
+func (e *Endpoint) evictSession(now tick.Time) bool {
+	oldest := e.secure.head
+	if oldest == nil || now.Sub(oldest.heard) < e.limits.EvictAfter || oldest.table.Active() {
+		return false
+	}
+	e.drop(DropSessionEvicted)
+	e.end(now, oldest, CauseLimit)
+	return true
+}
+
+// end takes a peer out of everything but the lists through which its last
+// alert and its last event leave.
+func (e *Endpoint) end(now tick.Time, p *peer, cause Cause) {
+	e.closeSession(now, p, cause)
+	p.cause = cause
+	p.phase = closing
+	e.age(p, nil)
+	if p.hasTable {
+		p.table.Release()
+		p.hasTable = false
+	}
+	e.detach(p)
+	e.touch(p)
+}
+
+func (e *Endpoint) closeSession(now tick.Time, p *peer, cause Cause) {
+	switch {
+	case p.session == nil || cause == CauseSession:
+	case cause == CauseSuperseded || p.phase == handshaking && cause != CauseLocal:
+		// The address is another's by now, or has proved nothing.
+		p.silent = true
+		p.session.Abort(now, dtls.ReasonLimit)
+	default:
+		p.session.Close(now)
+	}
+	if p.phase == handshaking {
+		e.stats.HandshakesFailed++
+	}
+}
+
+// detach takes a peer from its address. A candidate that waits behind it gets
+// the address.
+func (e *Endpoint) detach(p *peer) {
+	switch {
+	case p.live != nil:
+		p.live.candidate, p.live = nil, nil
+	case p.candidate != nil:
+		e.byAddr[p.remote] = p.candidate
+		p.candidate.live, p.candidate = nil, nil
+	case e.byAddr[p.remote] == p:
+		delete(e.byAddr, p.remote)
+	}
+}
+
+func (e *Endpoint) announceEnd(p *peer, ev *Event) bool {
+	p.announced = true
+	if p.session == nil && p.sent == nil {
+		return false // a NoSec peer that came by itself was not announced either
+	}
+	ev.Kind, ev.Cause, ev.Handshake = EventDisconnected, p.cause, p.session != nil && !p.connected
+	if p.session != nil {
+		ev.Facts = p.session.Facts()
+		if p.cause == CauseSession {
+			ev.Err = p.session.Err()
+		}
+	}
+	return true
+}
+
+// release frees the slot of a peer that has nothing left to say, upwards or
+// downwards.
+func (e *Endpoint) release(p *peer) {
+	if p.phase != closing || !p.announced {
+		return
+	}
+	e.news.remove(p)
+	e.wheel.Stop(p.id.index)
+	e.slots[p.id.index].peer = nil
+	e.free = append(e.free, p.id.index)
+}

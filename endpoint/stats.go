@@ -1,0 +1,76 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/message"
+	"github.com/coaps-go/coaps/request"
+)
+
+// Drop is a named reason why the endpoint itself discarded a datagram or
+// refused a peer. What happens inside a session or an exchange is counted by
+// the layers below.
+type Drop uint8
+
+// Drops of the endpoint.
+const (
+	DropNone           Drop = iota
+	DropMulticast           // addressed to a group (RFC 7252 section 8): not served
+	DropStranger            // from an address without a peer, and nothing that begins one
+	DropMalformed           // from such an address, and not CoAP
+	DropReplyQueue          // Limits.Replies: answer to a stranger not sent
+	DropHalfOpen            // Limits.HalfOpen: the oldest handshake gave way
+	DropSessions            // Limits.Sessions: session refused
+	DropSessionEvicted      // Limits.Sessions: silent session gave way
+	DropPlainEvicted        // Limits.PlainPeers: silent address forgotten
+	DropLateResponse        // response to a request of a session that has ended
+	DropUnsealed            // message that the session could not protect or send
+	DropUnreachable         // ICMP error that quotes nothing we sent
+	NumDrops
+)
+
+var dropNames = [NumDrops]string{
+	"none", "multicast", "stranger", "malformed", "reply_queue", "half_open", "sessions",
+	"session_evicted", "plain_evicted", "late_response", "unsealed", "unreachable",
+}
+
+func (d Drop) String() string {
+	if d < NumDrops {
+		return dropNames[d]
+	}
+	return "unknown"
+}
+
+// Stats are an endpoint's gauges and counters.
+type Stats struct {
+	Sessions   int // established now
+	HalfOpen   int // handshakes in progress now
+	PlainPeers int // addresses without DTLS remembered now
+
+	Handshakes       uint64 // completed
+	HandshakesFailed uint64
+	Superseded       uint64 // sessions replaced by a new one at their address (RFC 6347 section 4.2.8)
+	Idle             uint64 // peers forgotten after Limits.SessionIdle or PlainIdle
+	Requests         uint64 // received and handed up
+	Responses        uint64 // accepted from above
+
+	Drops        [NumDrops]uint64
+	DTLSDrops    dtls.Counters
+	RequestDrops request.Drops
+	MessageDrops message.Drops
+}
+
+// Stats returns a copy of the counters.
+func (e *Endpoint) Stats() Stats {
+	s := e.stats
+	s.Sessions, s.HalfOpen, s.PlainPeers = e.secure.n, e.halfOpen.n, e.plain.n
+	if e.gate != nil {
+		s.DTLSDrops = *e.gate.Counters()
+	}
+	s.RequestDrops, s.MessageDrops = *e.mem.Drops(), *e.mem.Messages()
+	return s
+}
+
+func (e *Endpoint) drop(d Drop) { e.stats.Drops[d]++ }

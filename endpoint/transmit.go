@@ -1,0 +1,107 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"net/netip"
+
+	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
+)
+
+// Transmit fills d with the next datagram to send and reports whether there was
+// one. d.Buf must hold the MTU. Peers take turns.
+func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
+	e.now = now
+	if e.replies.take(d) {
+		return true
+	}
+	for p := e.wants.head; p != nil; p = e.wants.head {
+		d.N = e.transmitPeer(now, p, d.Buf)
+		e.wants.remove(p)
+		if d.N == 0 {
+			e.release(p)
+			continue
+		}
+		e.wants.push(p)
+		e.arm(p)
+		if p.sent != nil {
+			p.sent.add(d.Payload())
+		}
+		d.Remote, d.Local = p.remote, p.local
+		return true
+	}
+	return false
+}
+
+// transmitPeer writes the peer's next datagram: what DTLS itself has to say
+// comes before the data it protects.
+func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
+	if p.session == nil {
+		if p.phase != open {
+			return 0
+		}
+		return p.table.Transmit(now, buf)
+	}
+	if p.silent {
+		return 0
+	}
+	if n := p.session.Transmit(now, buf); n > 0 || p.phase != open {
+		return n
+	}
+	for {
+		n := p.table.Transmit(now, e.scratch)
+		if n == 0 {
+			return 0
+		}
+		record, err := p.session.Seal(buf[:0], e.scratch[:n])
+		if err == nil && len(record) <= len(buf) {
+			return len(record)
+		}
+		// The session has ended meanwhile, or its MTU has shrunk since the
+		// message was accepted.
+		e.drop(DropUnsealed)
+	}
+}
+
+// replySize holds a HelloVerifyRequest with a cookie of 32 bytes, 60, or an
+// alert.
+const replySize = 128
+
+// replies are answers to strangers: the gate's, and Resets. No other state is
+// kept for them, and their number is limited.
+type replies struct {
+	ring  []reply
+	first int
+	n     int
+}
+
+type reply struct {
+	remote netip.AddrPort
+	local  netip.Addr
+	n      int
+	bytes  [replySize]byte
+}
+
+func (r *replies) add(e *Endpoint, d *udp.Datagram, answer []byte) {
+	if r.n == len(r.ring) {
+		e.drop(DropReplyQueue)
+		return
+	}
+	slot := &r.ring[(r.first+r.n)%len(r.ring)]
+	slot.remote, slot.local = d.Remote, d.Local
+	slot.n = copy(slot.bytes[:], answer)
+	r.n++
+}
+
+func (r *replies) take(d *udp.Datagram) bool {
+	if r.n == 0 {
+		return false
+	}
+	slot := &r.ring[r.first]
+	r.first, r.n = (r.first+1)%len(r.ring), r.n-1
+	d.N = copy(d.Buf, slot.bytes[:slot.n])
+	d.Remote, d.Local = slot.remote, slot.local
+	return true
+}

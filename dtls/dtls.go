@@ -129,6 +129,7 @@ const (
 	ReasonUnknownIdentity         = hs.ReasonUnknownIdentity
 	ReasonBadPSK                  = hs.ReasonBadPSK
 	ReasonNoCredential            = hs.ReasonNoCredential
+	ReasonUnknownServerName       = hs.ReasonUnknownServerName
 	ReasonBadSignature            = hs.ReasonBadSignature
 	ReasonBadFinished             = hs.ReasonBadFinished
 	ReasonNoPeerKey               = hs.ReasonNoPeerKey

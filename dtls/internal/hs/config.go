@@ -4,7 +4,13 @@
 package hs
 
 import (
+	"io"
 	"time"
+
+	"github.com/coaps-go/coaps/dtls/internal/flight"
+	"github.com/coaps-go/coaps/dtls/internal/record"
+	"github.com/coaps-go/coaps/dtls/internal/suite"
+	"github.com/coaps-go/coaps/dtls/internal/wire"
 )
 
 // Timers is how long a handshake waits, and how often it tries.
@@ -22,4 +28,68 @@ type Timers struct {
 	// send it again for a peer that did not get it: twice the maximum
 	// segment lifetime (RFC 6347 §4.2.4). Zero: 240 s.
 	LastFlight time.Duration
+}
+
+// Config is a configuration with every default filled in. Sessions share it;
+// it does not change.
+type Config struct {
+	Suites  []*suite.Suite         // in order of preference
+	Groups  []wire.Group           // likewise
+	Schemes []wire.SignatureScheme // likewise
+
+	Credentials func(serverName string) *Credentials
+
+	MTU               int
+	RecordSizeLimit   int // 0: not asked for
+	MaxFragmentLength int // 0: not asked for
+	RequireEMS        bool
+
+	Timing           flight.Timing
+	HandshakeTimeout time.Duration
+	LastFlight       time.Duration
+
+	MaxHandshakeBytes int
+	MaxPSKIdentity    int
+	RecordLimits      record.Limits
+
+	KeyLog func(label string, clientRandom, secret []byte)
+	Rand   io.Reader
+}
+
+// HasGroup reports whether g may be used.
+func (c *Config) HasGroup(g wire.Group) bool {
+	for _, own := range c.Groups {
+		if own == g {
+			return true
+		}
+	}
+	return false
+}
+
+// HasScheme reports whether s may be used.
+func (c *Config) HasScheme(s wire.SignatureScheme) bool {
+	for _, own := range c.Schemes {
+		if own == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Suite returns the suite with a code point if it may be used, and nil else.
+func (c *Config) Suite(id wire.CipherSuite) *suite.Suite {
+	for _, s := range c.Suites {
+		if s.ID == id {
+			return s
+		}
+	}
+	return nil
+}
+
+// CredentialsFor asks the application; nil if it has none for the name.
+func (c *Config) CredentialsFor(serverName string) *Credentials {
+	if c.Credentials == nil {
+		return nil
+	}
+	return c.Credentials(serverName)
 }

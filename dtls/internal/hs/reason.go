@@ -52,6 +52,7 @@ const (
 	ReasonUnknownIdentity         // what the server's operator may know
 	ReasonBadPSK                  // likewise
 	ReasonNoCredential            // the caller has no key for this peer
+	ReasonUnknownServerName       // nor for the name that the client asks for
 	ReasonBadSignature
 	ReasonBadFinished
 	ReasonNoPeerKey // the peer had no certificate or key to show
@@ -116,6 +117,7 @@ var reasons = [...]reasonRow{
 	ReasonUnknownIdentity >> 8:         {"unknown_identity", silent},
 	ReasonBadPSK >> 8:                  {"bad_psk", silent},
 	ReasonNoCredential >> 8:            {"no_credential", wire.AlertHandshakeFailure},
+	ReasonUnknownServerName >> 8:       {"unknown_server_name", wire.AlertUnrecognizedName}, // RFC 6066 §3
 	ReasonBadSignature >> 8:            {"bad_signature", wire.AlertDecryptError},
 	ReasonBadFinished >> 8:             {"bad_finished", wire.AlertDecryptError},
 	ReasonNoPeerKey >> 8:               {"no_peer_key", wire.AlertHandshakeFailure}, // RFC 5246 §7.4.6

@@ -10,29 +10,25 @@ import (
 	"encoding/binary"
 )
 
-// aesCCM is AES-CCM (RFC 3610, NIST SP 800-38C) with a nonce of 12 bytes,
-// hence a length field of L = 3 bytes, as RFC 6655 §3 and RFC 5116 §5.3 set
-// it.
+// aesCCM is AES-CCM (RFC 3610, NIST SP 800-38C). The length L of its length
+// and counter fields follows from the nonce: the 12 bytes of RFC 6655 §3 and
+// RFC 5116 §5.3 leave L = 3.
 //
 // The two AES calls of a block, one for the keystream and one for the
-// CBC-MAC, do not depend on each other; made one after the other, the
-// processor overlaps them. The scratch blocks live here because what is
-// passed to cipher.Block escapes to the heap.
+// CBC-MAC, do not depend on each other; made in turn, the processor overlaps
+// them. Blocks go through subtle.XORBytes, which stores 16 bytes at once, as
+// the AES instructions load them; two words would stall each load.
+//
+// The scratch blocks live here because what is passed to cipher.Block
+// escapes to the heap.
 type aesCCM struct {
 	block  cipher.Block
-	tagLen int
+	tagLen int // M: 4, 6, ... 16
 
 	mac     [aes.BlockSize]byte // CBC-MAC so far
 	counter [aes.BlockSize]byte // A_i of RFC 3610 §2.3
 	stream  [aes.BlockSize]byte // S_i
 }
-
-// ccmLengthLen is L, the length of CCM's length and counter fields.
-const ccmLengthLen = aes.BlockSize - 1 - NonceLen
-
-// ccmMaxLen is the longest message that the length field can say. Records
-// are far shorter.
-const ccmMaxLen = 1<<(8*ccmLengthLen) - 1
 
 func newCCM16(key []byte) AEAD { return newCCM(key, 16) }
 func newCCM8(key []byte) AEAD  { return newCCM(key, 8) }
@@ -46,49 +42,48 @@ func newCCM(key []byte, tagLen int) *aesCCM {
 }
 
 func (c *aesCCM) Seal(buf []byte, n int, nonce *[NonceLen]byte, aad []byte) {
-	text, tag := buf[:n:n], buf[n:n+c.tagLen]
-	c.start(nonce, aad, n)
-	for len(text) >= aes.BlockSize {
-		block := (*[aes.BlockSize]byte)(text)
-		c.nextKeystream()
-		xorBlock(&c.mac, block)
-		c.block.Encrypt(c.mac[:], c.mac[:])
-		xorBlock(block, &c.stream)
-		text = text[aes.BlockSize:]
-	}
-	if len(text) > 0 {
-		c.nextKeystream()
-		subtle.XORBytes(c.mac[:], c.mac[:], text)
-		c.block.Encrypt(c.mac[:], c.mac[:])
-		subtle.XORBytes(text, text, c.stream[:])
-	}
-	c.finish()
-	copy(tag, c.mac[:])
+	c.seal(buf, n, nonce[:], aad)
 }
 
 func (c *aesCCM) Open(buf []byte, nonce *[NonceLen]byte, aad []byte) (n int, ok bool) {
+	return c.open(buf, nonce[:], aad)
+}
+
+func (c *aesCCM) seal(buf []byte, n int, nonce, aad []byte) {
+	if n > ccmMaxLen(nonce) {
+		panic("suite: message too long for CCM")
+	}
+	text, tag := buf[:n:n], buf[n:n+c.tagLen]
+	c.start(nonce, aad, n)
+	for len(text) > 0 {
+		block := text[:min(aes.BlockSize, len(text))]
+		subtle.XORBytes(c.mac[:], c.mac[:], block)
+		c.nextKeystream()
+		c.block.Encrypt(c.mac[:], c.mac[:])
+		subtle.XORBytes(block, block, c.stream[:])
+		text = text[len(block):]
+	}
+	c.finish(len(nonce))
+	copy(tag, c.mac[:])
+}
+
+func (c *aesCCM) open(buf []byte, nonce, aad []byte) (n int, ok bool) {
 	n = len(buf) - c.tagLen
-	if n < 0 || n > ccmMaxLen {
+	if n < 0 || n > ccmMaxLen(nonce) {
 		clear(buf)
 		return 0, false
 	}
 	text, tag := buf[:n:n], buf[n:]
 	c.start(nonce, aad, n)
-	for len(text) >= aes.BlockSize {
-		block := (*[aes.BlockSize]byte)(text)
+	for len(text) > 0 {
+		block := text[:min(aes.BlockSize, len(text))]
 		c.nextKeystream()
-		xorBlock(block, &c.stream)
-		xorBlock(&c.mac, block)
+		subtle.XORBytes(block, block, c.stream[:])
+		subtle.XORBytes(c.mac[:], c.mac[:], block)
 		c.block.Encrypt(c.mac[:], c.mac[:])
-		text = text[aes.BlockSize:]
+		text = text[len(block):]
 	}
-	if len(text) > 0 {
-		c.nextKeystream()
-		subtle.XORBytes(text, text, c.stream[:])
-		subtle.XORBytes(c.mac[:], c.mac[:], text)
-		c.block.Encrypt(c.mac[:], c.mac[:])
-	}
-	c.finish()
+	c.finish(len(nonce))
 	if subtle.ConstantTimeCompare(tag, c.mac[:c.tagLen]) != 1 {
 		clear(buf)
 		return 0, false
@@ -96,24 +91,31 @@ func (c *aesCCM) Open(buf []byte, nonce *[NonceLen]byte, aad []byte) (n int, ok 
 	return n, true
 }
 
+// ccmMaxLen is the longest message that the length field can say, where the
+// field is shorter than the 32 bits that are used of longer ones.
+func ccmMaxLen(nonce []byte) int {
+	return 1<<min(8*(aes.BlockSize-1-len(nonce)), 31) - 1
+}
+
 // start computes the CBC-MAC over B_0 and the additional data (RFC 3610
 // §2.2) and sets the counter to zero.
-func (c *aesCCM) start(nonce *[NonceLen]byte, aad []byte, n int) {
+func (c *aesCCM) start(nonce, aad []byte, n int) {
+	lengthLen := aes.BlockSize - 1 - len(nonce) // L
+	c.counter = [aes.BlockSize]byte{byte(lengthLen - 1)}
+	copy(c.counter[1:], nonce)
+
+	c.mac = [aes.BlockSize]byte{}
+	binary.BigEndian.PutUint32(c.mac[12:], uint32(n)) // the nonce covers its zeros
+	copy(c.mac[1:], nonce)
 	// Flags: Adata, (M-2)/2, L-1.
-	flags := byte((c.tagLen-2)/2)<<3 | (ccmLengthLen - 1)
+	c.mac[0] = byte(c.tagLen-2)/2<<3 | byte(lengthLen-1)
 	if len(aad) > 0 {
-		flags |= 1 << 6
+		c.mac[0] |= 1 << 6
 	}
-	binary.BigEndian.PutUint32(c.mac[12:], uint32(n)) // byte 12 is the nonce's
-	c.mac[0] = flags
-	copy(c.mac[1:], nonce[:])
 	c.block.Encrypt(c.mac[:], c.mac[:])
 	if len(aad) > 0 {
 		c.additional(aad)
 	}
-	binary.BigEndian.PutUint32(c.counter[12:], 0)
-	c.counter[0] = ccmLengthLen - 1
-	copy(c.counter[1:], nonce[:])
 }
 
 // additional runs the additional data through the CBC-MAC: two bytes of
@@ -133,23 +135,17 @@ func (c *aesCCM) additional(aad []byte) {
 	}
 }
 
-// nextKeystream advances the counter, which is 24 bits of a 32 bit word that
-// begins with the nonce's last byte, and computes its keystream block.
+// nextKeystream advances the counter and computes its block. The counter
+// field may be shorter than the 32 bits added to here, but ccmMaxLen keeps it
+// from running over into the nonce.
 func (c *aesCCM) nextKeystream() {
 	binary.BigEndian.PutUint32(c.counter[12:], binary.BigEndian.Uint32(c.counter[12:])+1)
 	c.block.Encrypt(c.stream[:], c.counter[:])
 }
 
 // finish turns the CBC-MAC into the tag: T XOR S_0.
-func (c *aesCCM) finish() {
-	c.counter[13], c.counter[14], c.counter[15] = 0, 0, 0
+func (c *aesCCM) finish(nonceLen int) {
+	clear(c.counter[1+nonceLen:])
 	c.block.Encrypt(c.stream[:], c.counter[:])
-	xorBlock(&c.mac, &c.stream)
-}
-
-// xorBlock is dst ^= src, as two words. The byte order does not matter.
-func xorBlock(dst, src *[aes.BlockSize]byte) {
-	le := binary.LittleEndian
-	le.PutUint64(dst[:8], le.Uint64(dst[:8])^le.Uint64(src[:8]))
-	le.PutUint64(dst[8:], le.Uint64(dst[8:])^le.Uint64(src[8:]))
+	subtle.XORBytes(c.mac[:], c.mac[:], c.stream[:])
 }

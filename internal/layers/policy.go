@@ -18,7 +18,7 @@ package layers
 // not know each other: they meet in endpoint.
 const policy = `
 # No package of ours below these.
-NONE < tick, coap;
+NONE < tick, coap, internal/slab;
 
 coap < coap/link;
 
@@ -34,10 +34,11 @@ dtls/internal/wire
 < dtls;
 
 # Messages (RFC 7252 section 4) and requests (section 5).
-coap, tick < message < request;
+coap, tick, internal/slab < message < request;
 
 # What a peer shows and what it has proved.
 dtls < security/keys < security;
+NONE < security/internal/unverified < security;
 security < security/insecure;
 
 # All peers of one socket: the layers joined.
@@ -47,7 +48,10 @@ udp < udp/portable;
 # Goroutines, sockets and the clock begin here.
 coap/link, endpoint, security, security/keys, udp/portable < coaps;
 
-coaps, security/insecure < cmd/coaps;
+# What a server shows when nobody configured one.
+coaps < internal/demo;
+
+internal/demo, security/insecure < cmd/coaps;
 
 # Machinery of the tests. It may be imported by tests alone.
 dtls, endpoint, security < internal/sim;
@@ -58,7 +62,7 @@ internal/conformance < internal/conformance/extract;
 PURE = tick, coap, coap/link, message, request,
        dtls/internal/wire, dtls/internal/suite, dtls/internal/record,
        dtls/internal/flight, dtls/internal/hs, dtls/internal/v12, dtls,
-       internal/wheel, endpoint, security/acl;
+       internal/slab, internal/wheel, endpoint, security/acl;
 
 # The engine has no socket, file, lock, logger or randomness of its own.
 net, net/http, os, os/exec, io/ioutil, sync, sync/atomic, context,

@@ -1,0 +1,349 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/udp"
+	"github.com/coaps-go/coaps/udp/portable"
+)
+
+// clientFlags are the groups that every command with a URI has.
+type clientFlags struct {
+	identity identityFlags
+	trust    trustFlags
+	dtls     dtlsFlags
+	network  networkFlags
+}
+
+func (f *clientFlags) register(set *pflag.FlagSet) {
+	f.identity.register(set)
+	f.trust.register(set, true)
+	f.dtls.register(set, true)
+	f.network.register(set)
+}
+
+// uriArgument checks the one argument. A -k that swallowed something comes
+// first: without that the complaint would be about a missing URI.
+func (f *clientFlags) uriArgument(cmd *cobra.Command, args []string) error {
+	if looksLikeMistakenInsecure(f.identity.psk) {
+		return mistakenInsecure(cmd, f.identity.psk)
+	}
+	return exactArgs("URI")(cmd, args)
+}
+
+// transport is a client with the URI it was made for.
+type transport struct {
+	*app
+	uri    coap.URI
+	client *coaps.Client
+	keylog *os.File // may be nil
+
+	up, down           atomic.Int64 // UDP payload bytes
+	handshakeUp, hDown int64
+}
+
+// open prepares a client for one URI. Nothing is sent yet.
+func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string) (*transport, error) {
+	parsed, err := parseURI(cmd, uri)
+	if err != nil {
+		return nil, err
+	}
+	t := &transport{app: a, uri: parsed}
+	t.client = &coaps.Client{MTU: f.dtls.mtu, ServerName: f.dtls.serverName(), Trace: t.trace()}
+	if err := f.network.apply(cmd, a, t.client); err != nil {
+		return nil, err
+	}
+	if err := f.dtls.check(cmd); err != nil {
+		return nil, err
+	}
+	if !parsed.Secure() {
+		a.traceUnusedCredentials(&f.identity)
+		return t, nil
+	}
+	t.keylog, err = f.dtls.openKeyLog(a)
+	if err != nil {
+		return nil, err
+	}
+	t.client.Security, err = f.securityConfig(a, cmd, parsed, t.keylog)
+	if err != nil {
+		t.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// parseURI explains the mistakes that people make.
+func parseURI(cmd *cobra.Command, text string) (coap.URI, error) {
+	uri, err := coap.ParseURI(text)
+	if err == nil {
+		return uri, nil
+	}
+	cause := err
+	if e, ok := errors.AsType[*coap.URIError](err); ok {
+		cause = e.Err
+	}
+	f := fail("bad_uri", cmd.CommandPath()+" "+text, "%v", cause).because(err)
+	switch {
+	case errors.Is(err, coap.ErrURITransport):
+		f.try("only UDP is spoken here: coap://... or coaps://...")
+	case errors.Is(err, coap.ErrURIUserinfo):
+		f.try("an identity is given with -u, never in the URI")
+	case !strings.Contains(text, "://"):
+		f.try("coaps://%s or coap://%s", text, text)
+	}
+	return coap.URI{}, f
+}
+
+// serverName translates --sni for the library, which writes "-" for none.
+func (f *dtlsFlags) serverName() string {
+	if f.sni == "off" {
+		return "-"
+	}
+	return f.sni
+}
+
+// Bounds of --mtu in bytes: the least that DTLS can work with, and UDP's own.
+const (
+	minMTU = 128
+	maxMTU = 65507
+)
+
+func (f *dtlsFlags) check(cmd *cobra.Command) error {
+	if f.mtu != 0 && (f.mtu < minMTU || f.mtu > maxMTU) {
+		return usage(cmd, "--mtu %d: %d to %d bytes are possible", f.mtu, minMTU, maxMTU)
+	}
+	return nil
+}
+
+// openKeyLog appends to --keylog or SSLKEYLOGFILE. The file opens every session
+// that it names, so it is for its owner only.
+func (f *dtlsFlags) openKeyLog(a *app) (*os.File, error) {
+	path := f.keylog
+	if path == "" {
+		path, _ = a.env("SSLKEYLOGFILE")
+	}
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fail("file_unwritable", "cannot write the key log "+path, "%v", rootCause(err)).because(err)
+	}
+	a.warnf("session secrets are written to %s: whoever has it reads this traffic", path)
+	return file, nil
+}
+
+// apply sets the socket's side of a client.
+func (f *networkFlags) apply(cmd *cobra.Command, a *app, client *coaps.Client) error {
+	switch {
+	case f.ipv4 && f.ipv6:
+		return usage(cmd, "-4 and -6 exclude each other")
+	case f.ipv4:
+		client.Network = "udp4"
+	case f.ipv6:
+		client.Network = "udp6"
+	}
+	if f.bind != "" {
+		local, err := localAddress(f.bind)
+		if err != nil {
+			return usage(cmd, "--bind %q: %v", f.bind, err)
+		}
+		client.LocalAddr = local
+	}
+	listen, err := f.listener(cmd, a)
+	client.Listen = listen
+	return err
+}
+
+// localAddress accepts ADDR, ADDR:PORT, [ADDR]:PORT and :PORT.
+func localAddress(text string) (string, error) {
+	bare := strings.Trim(text, "[]")
+	if addr, err := netip.ParseAddr(bare); err == nil {
+		return net.JoinHostPort(addr.String(), "0"), nil
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", errors.New("an address, with or without :PORT, is needed")
+	}
+	if _, err := net.LookupPort("udp", port); err != nil {
+		return "", errors.New("the port is not a number from 0 to 65535")
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// listener opens the socket, with what --loss and -vvv put around it. Nil means
+// the library's own.
+func (f *networkFlags) listener(cmd *cobra.Command, a *app) (func(network, addr string) (udp.Conn, error), error) {
+	if f.loss == "" && a.verbose < 3 {
+		return nil, nil
+	}
+	var loss *lossSpec
+	if f.loss != "" {
+		var err error
+		if loss, err = parseLoss(f.loss); err != nil {
+			return nil, usage(cmd, "--loss: %v", err)
+		}
+	}
+	return func(network, addr string) (udp.Conn, error) {
+		conn, err := portable.Listen(network, addr)
+		if err != nil {
+			return nil, err
+		}
+		if loss != nil {
+			conn = loss.wrap(conn)
+		}
+		if a.verbose >= 3 {
+			conn = &tracedConn{Conn: conn, app: a}
+		}
+		return conn, nil
+	}, nil
+}
+
+// trace counts bytes and shows retransmissions.
+func (t *transport) trace() *coaps.Trace {
+	return &coaps.Trace{
+		DatagramSent:     func(_ netip.AddrPort, n int) { t.up.Add(int64(n)) },
+		DatagramReceived: func(_ netip.AddrPort, n int) { t.down.Add(int64(n)) },
+		Retransmission:   func(to netip.AddrPort) { t.tracef(2, "> retransmission to %s", to) },
+	}
+}
+
+// connect does the handshake of a secure URI, so that its bytes can be told from
+// the request's. A plain URI has none.
+func (t *transport) connect(ctx context.Context) (*coaps.Connection, error) {
+	connection, err := t.client.Connect(ctx, t.uri.String())
+	if t.uri.Secure() {
+		t.handshakeUp, t.hDown = t.up.Load(), t.down.Load()
+	}
+	if err == nil && t.uri.Secure() {
+		peer := connection.Peer()
+		t.tracef(1, "%s", reportPeer(&peer).sentence())
+	}
+	return connection, err
+}
+
+func (t *transport) bytes() byteCount {
+	return byteCount{Up: int(t.up.Load()), Down: int(t.down.Load()),
+		HandshakeUp: int(t.handshakeUp), HandshakeDown: int(t.hDown)}
+}
+
+// close ends the connections in order and the key log after them.
+func (t *transport) close() {
+	_ = t.client.Close()
+	if t.keylog != nil {
+		_ = t.keylog.Close()
+	}
+}
+
+// progressDelay is how long something may take before a person is told.
+const progressDelay = 300 * time.Millisecond
+
+// progress shows on a terminal that something is being waited for; the returned
+// function ends it.
+func (a *app) progress(text string) (stop func()) {
+	if a.quiet || !isTerminal(a.err) {
+		return func() {}
+	}
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		a.showProgress(text, quit)
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
+func (a *app) showProgress(text string, quit <-chan struct{}) {
+	start := time.Now()
+	ticker := time.NewTicker(progressDelay)
+	defer ticker.Stop()
+	shown := false
+	for {
+		select {
+		case <-quit:
+			if shown {
+				_, _ = a.err.Write([]byte("\r\x1b[K"))
+			}
+			return
+		case <-ticker.C:
+			shown = true
+			p := a.errPalette()
+			_, _ = a.err.Write([]byte("\r\x1b[K" + p.dim(text+" "+time.Since(start).Truncate(100*time.Millisecond).String())))
+		}
+	}
+}
+
+// failurePhrases end the first line of an error, by exit code.
+var failurePhrases = map[int]string{
+	exitResolve:     "the name has no address",
+	exitRefused:     "the server was not reached",
+	exitTimeout:     "timed out",
+	exitHandshake:   "the handshake failed",
+	exitUntrusted:   "the server is not trusted",
+	exitInterrupted: "interrupted",
+}
+
+// failure translates an error of the library.
+func (t *transport) failure(what string, err error) *failure {
+	e, ok := errors.AsType[*coaps.Error](err)
+	if !ok {
+		return asFailure(what, err)
+	}
+	reason := e.Reason
+	if reason == coaps.ReasonCanceled {
+		reason = "interrupted"
+	}
+	if !knownReason(reason) {
+		return fail("unexpected", what, "%v", err).because(err)
+	}
+	f := fail(reason, what, "").because(err)
+	if phrase := failurePhrases[f.exitCode()]; phrase != "" {
+		f.what += ": " + phrase
+	}
+	t.explain(f, e)
+	return f
+}
+
+// explain adds what is known beyond the word.
+func (t *transport) explain(f *failure, e *coaps.Error) {
+	switch f.reason {
+	case coaps.ReasonSetup, coaps.ReasonBadURI, "internal", coaps.ReasonTooLarge:
+		if e.Err != nil {
+			f.detail = e.Err.Error()
+		}
+	case "timeout", "timeout_flight_1":
+		f.hint = t.portHint()
+	}
+	if refusal, ok := errors.AsType[*keys.VerifyError](e.Err); ok {
+		f.detail = refusal.Err.Error()
+	}
+}
+
+// portHint catches the classic mix-up of the two ports.
+func (t *transport) portHint() string {
+	switch {
+	case t.uri.Secure() && t.uri.Port == coap.DefaultPort:
+		return "5683 is the plain port, where DTLS is not understood; coaps usually has 5684"
+	case !t.uri.Secure() && t.uri.Port == coap.DefaultSecurePort:
+		return "5684 is the secure port, where plain CoAP is not answered; use coaps://"
+	}
+	return ""
+}

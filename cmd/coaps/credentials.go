@@ -1,0 +1,366 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/insecure"
+	"github.com/coaps-go/coaps/security/keys"
+)
+
+// given says whether any identity flag was used.
+func (f *identityFlags) given() bool {
+	return f.identity != "" || f.psk != "" || f.pskFile != "" || f.cert != "" || f.key != "" || f.rpk != ""
+}
+
+func (f *trustFlags) given() bool { return len(f.ca) > 0 || len(f.peerKey) > 0 || f.insecure }
+
+// securityConfig is the client's side of the flags.
+func (f *clientFlags) securityConfig(a *app, cmd *cobra.Command, uri coap.URI, keylog io.Writer) (*security.Config, error) {
+	if !f.identity.given() && !f.trust.given() {
+		return nil, fail("no_credential", cmd.Name()+" "+uri.String(), "")
+	}
+	config := &security.Config{AllowWeakPSK: true}
+	psks, err := f.identity.psks(a, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if config.ClientPSK, err = f.identity.choose(psks); err != nil {
+		return nil, err
+	}
+	if err := f.identity.apply(cmd, config); err != nil {
+		return nil, err
+	}
+	if err := f.trust.apply(config); err != nil {
+		return nil, err
+	}
+	if err := f.dtls.applySuites(cmd, config); err != nil {
+		return nil, err
+	}
+	if f.trust.insecure {
+		a.warnInsecure()
+		insecure.AcceptAnyServer(config)
+	}
+	if keylog != nil { // a nil *os.File in an io.Writer would not be nil
+		config.KeyLog = keylog
+	}
+	return config, f.checkTrust(cmd, uri, config)
+}
+
+// checkTrust refuses what could only fail later, in words of the command line.
+func (f *clientFlags) checkTrust(cmd *cobra.Command, uri coap.URI, config *security.Config) error {
+	what := cmd.Name() + " " + uri.String()
+	if _, err := config.Client(keys.Authority{Scheme: uri.Scheme, Host: uri.Host, Port: uri.Port}); err != nil {
+		switch {
+		case errors.Is(err, security.ErrBelievesNoOne):
+			return fail("no_credential", what, "this says what to show, but not which server to believe").
+				try("--peer-key NAME for a raw public key, -C CA for a certificate").because(err)
+		case errors.Is(err, security.ErrNoNameNoPin):
+			return fail("no_credential", what, "a certificate is checked against the host of the URI, and this one cannot be").
+				try("a DNS name or an address in the URI, or --peer-key NAME").because(err)
+		}
+		return fail("bad_credential", what, "%v", err).because(err)
+	}
+	return nil
+}
+
+// warnInsecure is not to be overlooked, and -q does not silence it.
+func (a *app) warnInsecure() {
+	p := a.errPalette()
+	fmt.Fprintf(a.err, "%s the server is NOT authenticated (--insecure): anyone on the path can read and change this exchange\n", p.bad("INSECURE:"))
+}
+
+// traceUnusedCredentials tells with -v that a plain URI uses none of them.
+func (a *app) traceUnusedCredentials(f *identityFlags) {
+	if f.given() {
+		a.warnf("coap:// is not protected: the credentials given are not used; coaps:// uses them")
+	}
+}
+
+// psks collects the pre-shared keys of -u, -k and --psk-file.
+func (f *identityFlags) psks(a *app, cmd *cobra.Command) ([]keys.PSK, error) {
+	if looksLikeMistakenInsecure(f.psk) {
+		return nil, mistakenInsecure(cmd, f.psk)
+	}
+	switch {
+	case f.psk != "" && f.pskFile != "":
+		return nil, usage(cmd, "--psk and --psk-file exclude each other")
+	case f.pskFile != "":
+		psks, err := keys.LoadPSKFile(f.pskFile)
+		if err != nil {
+			return nil, fileFailure("cannot read the shared keys", f.pskFile, err)
+		}
+		a.warnWeakest(psks)
+		return psks, nil
+	case f.psk != "":
+		psk, err := f.onePSK(a, cmd)
+		if err != nil {
+			return nil, err
+		}
+		a.warnWeakest([]keys.PSK{psk})
+		return []keys.PSK{psk}, nil
+	case f.identity != "":
+		return nil, usage(cmd, "--identity needs --psk or --psk-file").try("-u %s -k @FILE, or -k - to be asked", f.identity)
+	}
+	return nil, nil
+}
+
+func mistakenInsecure(cmd *cobra.Command, literal string) *failure {
+	shown := literal // a URI or a flag is no secret
+	return usage(cmd, "-k takes the shared key, and was given %q", shown).
+		try("did you mean --insecure (-n)? A key that looks like this is written text:KEY")
+}
+
+// onePSK resolves -u and -k.
+func (f *identityFlags) onePSK(a *app, cmd *cobra.Command) (keys.PSK, error) {
+	if f.identity == "" {
+		return keys.PSK{}, usage(cmd, "--psk needs --identity").try("-u ID beside -k")
+	}
+	sources := a.keySources()
+	key, err := sources.resolve(f.psk)
+	if err != nil {
+		return keys.PSK{}, pskFailure(f.psk, err)
+	}
+	defer clear(key)
+	psk, err := keys.NewPSK([]byte(f.identity), key)
+	if err != nil {
+		return keys.PSK{}, fail("bad_credential", "cannot use --psk", "%v", err).because(err)
+	}
+	return psk, nil
+}
+
+// keySources connects key literals with this process.
+func (a *app) keySources() *keySources {
+	return &keySources{
+		readSecret: keys.ReadSecretFile,
+		env:        a.env,
+		prompt:     func() ([]byte, error) { return promptSecret(a.streams, "shared key: ") },
+		warn:       a.warnf,
+	}
+}
+
+// pskFailure names the file, if the literal pointed to one, and never the key.
+func pskFailure(literal string, err error) error {
+	if path, ok := strings.CutPrefix(literal, "@"); ok {
+		return fileFailure("cannot read the shared key", path, err)
+	}
+	return fail("bad_credential", "cannot use --psk", "%v", err).because(err).
+		try("KEY is %s", keyForms)
+}
+
+// warnWeakest accepts short keys, and says so once.
+func (a *app) warnWeakest(psks []keys.PSK) {
+	var weakest *keys.WeakPSKError
+	for _, psk := range psks {
+		if weak, ok := errors.AsType[*keys.WeakPSKError](psk.CheckStrength()); ok && (weakest == nil || weak.Len < weakest.Len) {
+			weakest = weak
+		}
+	}
+	if weakest != nil {
+		a.warnf("%v: one recorded handshake is enough to try guesses", weakest)
+	}
+}
+
+// choose picks the client's one key: by -u, or the only one there is.
+func (f *identityFlags) choose(psks []keys.PSK) (*keys.PSK, error) {
+	if len(psks) == 0 {
+		if f.pskFile != "" {
+			return nil, fail("bad_credential_file", "cannot use "+f.pskFile, "there is no line IDENTITY:HEXKEY in it")
+		}
+		return nil, nil
+	}
+	if f.identity == "" {
+		if len(psks) == 1 {
+			return &psks[0], nil
+		}
+		return nil, fail("no_credential", "cannot choose a key from "+f.pskFile, "it has %d identities", len(psks)).
+			try("-u %s", keys.PrintableIdentity(psks[0].Identity))
+	}
+	for i := range psks {
+		if string(psks[i].Identity) == f.identity {
+			return &psks[i], nil
+		}
+	}
+	return nil, fail("no_credential", "cannot find "+f.identity+" in "+f.pskFile, "no line has this identity").
+		try("leave out -u to use the only one, or look at the names: cut -d: -f1 %s", f.pskFile)
+}
+
+// apply loads the key pairs.
+func (f *identityFlags) apply(cmd *cobra.Command, config *security.Config) error {
+	if f.rpk != "" {
+		pair, err := keys.LoadKeyPair(f.rpk)
+		if err != nil {
+			return fileFailure("cannot use the raw public key", f.rpk, err)
+		}
+		config.RawKey = pair
+	}
+	if (f.cert == "") != (f.key == "") {
+		return usage(cmd, "--cert and --key go together").try("-c CERT -j KEY; name the same file twice when it holds both")
+	}
+	if f.cert == "" {
+		return nil
+	}
+	chain, err := keys.LoadChain(f.cert, f.key)
+	if err != nil {
+		return fileFailure("cannot use the certificate", f.culprit(err), err)
+	}
+	config.Chains = []dtls.Chain{chain}
+	return nil
+}
+
+// culprit is the one of the two files that an error is about.
+func (f *identityFlags) culprit(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Path
+	}
+	if e, ok := errors.AsType[*keys.PermissionError](err); ok {
+		return e.Path
+	}
+	if strings.HasPrefix(err.Error(), f.key+": ") {
+		return f.key
+	}
+	return f.cert
+}
+
+// apply loads whom to believe.
+func (f *trustFlags) apply(config *security.Config) error {
+	var roots []*x509.Certificate
+	for _, path := range f.ca {
+		certificates, err := keys.LoadCertificates(path)
+		if err != nil {
+			return fileFailure("cannot use the CA", path, err)
+		}
+		roots = append(roots, certificates...)
+	}
+	if len(roots) > 0 {
+		config.Trust = keys.NewTrust(roots)
+	}
+	for _, pin := range f.peerKey {
+		if config.Pins == nil {
+			config.Pins = new(keys.Pins)
+		}
+		if err := addPin(config.Pins, pin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPin takes a name in any form, else a file with a key or certificate.
+func addPin(pins *keys.Pins, pin string) error {
+	name, nameErr := keys.ParseName(pin)
+	if nameErr == nil {
+		if err := pins.Add(name); err != nil {
+			return fail("bad_credential", "cannot use --peer-key "+pin, "%v", err).
+				try("a name of 120 bits or more: coaps key id FILE prints them").because(err)
+		}
+		return nil
+	}
+	data, err := keys.ReadFile(pin)
+	if err != nil && looksLikeName(pin) {
+		return fail("bad_credential", "cannot use --peer-key "+pin, "%v", nameErr).
+			try("coaps key id FILE prints names that can be pasted; put them in quotes").because(nameErr)
+	}
+	if err != nil {
+		return fileFailure("cannot read --peer-key", pin, err)
+	}
+	defer clear(data)
+	spki, err := keys.ParsePublicKey(data)
+	if err != nil {
+		return fail("bad_credential_file", "cannot use --peer-key "+pin, "%v", err).because(err).
+			try("the peer's public key or certificate: coaps key show FILE > peer.pub makes one")
+	}
+	pins.AddKey(spki)
+	return nil
+}
+
+func looksLikeName(s string) bool {
+	for _, prefix := range []string{"ni:", "nih:", "sha256//", "SHA256:", "0x"} {
+		if strings.HasPrefix(s, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// applySuites reads --cipher.
+func (f *dtlsFlags) applySuites(cmd *cobra.Command, config *security.Config) error {
+	if f.cipher == "" {
+		return nil
+	}
+	for name := range strings.SplitSeq(f.cipher, ",") {
+		suite, ok := suiteByName(strings.TrimSpace(name))
+		if !ok {
+			return usage(cmd, "--cipher %q: no such cipher suite", name).
+				try("IANA names such as %s and %s", "TLS_PSK_WITH_AES_128_CCM_8", "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8")
+		}
+		config.CipherSuites = append(config.CipherSuites, suite)
+	}
+	return nil
+}
+
+// configured is the server's side of the flags.
+func (s *server) configured(cmd *cobra.Command) (*security.Config, error) {
+	config := &security.Config{AllowWeakPSK: true}
+	psks, err := s.identity.psks(s.app, cmd)
+	if err != nil {
+		return nil, err
+	}
+	if len(psks) > 0 {
+		if config.PSK, err = keys.NewPSKMap(psks...); err != nil {
+			return nil, asFailure("cannot use the shared keys", err)
+		}
+	}
+	if err := s.identity.apply(cmd, config); err != nil {
+		return nil, err
+	}
+	if err := s.trust.apply(config); err != nil {
+		return nil, err
+	}
+	if err := s.dtls.applySuites(cmd, config); err != nil {
+		return nil, err
+	}
+	config.AllowAnonymousClients = !s.trust.given()
+	if _, err := config.Server(); err != nil {
+		return nil, serverConfigFailure(err)
+	}
+	return config, nil
+}
+
+func serverConfigFailure(err error) *failure {
+	f := fail("no_credential", "cannot serve coaps", "%v", err).because(err)
+	switch {
+	case errors.Is(err, security.ErrNothingToShow), errors.Is(err, security.ErrBelievesNoOne):
+		return f.try("-M KEY or -c CERT -j KEY to show, beside -C or --peer-key to believe; or --psk-file FILE")
+	}
+	f.reason = "bad_credential"
+	return f
+}
+
+// fileFailure names what went wrong with a file, by the cases that need
+// different hands: too open, not there, not allowed, not understood.
+func fileFailure(what, path string, err error) *failure {
+	what += " " + path
+	if open, ok := errors.AsType[*keys.PermissionError](err); ok {
+		return fail("file_permissions", what, "mode %04o lets others than the owner at this secret", open.Mode.Perm()).
+			try("chmod 600 %s", path).because(err)
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok || errors.Is(err, os.ErrNotExist) {
+		return fail("file_unreadable", what, "%v", rootCause(err)).because(err)
+	}
+	detail := strings.TrimPrefix(err.Error(), path+": ")
+	return fail("bad_credential_file", what, "%s", detail).because(err)
+}

@@ -1,0 +1,78 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security/keys"
+)
+
+func (a *app) keyNewCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "new [-o FILE]",
+		Short: "make a key pair",
+		Long: `Make a P-256 key pair, the kind that every node with raw public keys or
+certificates can use (RFC 7252 section 9.1.3.2), and print its name on stderr.
+The private key goes to FILE, which is created for its owner alone (0600) and
+never overwritten, or to stdout. The format is PKCS#8 in PEM with the public
+key behind it, as OpenSSL, GnuTLS and libcoap (-M) take it.`,
+		Example: `  coaps key new -o me.key
+  coaps key id me.key`,
+		Args: exactArgs(),
+		RunE: func(*cobra.Command, []string) error { return a.keyNew(output) },
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this file, mode 0600, instead of stdout")
+	return cmd
+}
+
+func (a *app) keyNew(output string) error {
+	pair, err := keys.NewKey(rand.Reader)
+	if err != nil {
+		return asFailure("cannot make a key", err)
+	}
+	text, err := keys.MarshalKeyFile(pair)
+	if err != nil {
+		return asFailure("cannot make a key", err)
+	}
+	defer clear(text)
+	if output == "" {
+		_, err = a.out.Write(text)
+		a.noteNewKey(pair, "FILE")
+		return outputFailure(err)
+	}
+	if err := writeSecret(output, text); err != nil {
+		return err
+	}
+	a.noteNewKey(pair, output)
+	return nil
+}
+
+// noteNewKey says what to do with a new key.
+func (a *app) noteNewKey(pair *dtls.KeyPair, file string) {
+	if a.quiet {
+		return
+	}
+	fmt.Fprintf(a.err, "%s\n", keys.NameOf(pair.SPKI, keys.SHA256))
+	fmt.Fprintf(a.err, "give this name to the other side (--peer-key); keep %s to yourself (--rpk)\n", file)
+}
+
+// writeSecret creates a file for its owner alone and overwrites nothing.
+func writeSecret(path string, data []byte) error {
+	err := keys.WriteSecretFile(path, data)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrExist):
+		return fail("file_exists", "cannot write "+path, "it is there already, and a key is never overwritten").because(err)
+	}
+	return fail("file_unwritable", "cannot write "+path, "%v", rootCause(err)).because(err)
+}

@@ -1,0 +1,33 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command coaps is a client and a server for secure CoAP (RFC 7252 section 9).
+//
+//	coaps serve                                 a demonstration server that explains itself
+//	coaps get coaps://localhost/hello           one request
+//	coaps connect coaps://localhost             the handshake alone, reported
+//	coaps key new | id | show                   raw public keys and their names
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	os.Exit(runProcess())
+}
+
+// runProcess is one run of the command with the process's streams. The first
+// SIGINT or SIGTERM asks it to end; a second one ends it at once.
+func runProcess() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop()
+	}()
+	return run(ctx, processStreams(), os.Args[1:])
+}

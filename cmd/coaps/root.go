@@ -1,0 +1,169 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// app is one run of the command.
+type app struct {
+	streams
+	color   string
+	quiet   bool
+	verbose int
+}
+
+// run executes one command line and returns the exit code.
+func run(ctx context.Context, s streams, args []string) int {
+	a := &app{streams: s}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	f := asUsageOrFailure(cmd, err)
+	if !f.shown {
+		f.print(s.err, a.errPalette())
+	}
+	return f.exitCode()
+}
+
+// asUsageOrFailure tells the errors of cobra itself, all of them usage, from
+// those of our commands, all of them failures.
+func asUsageOrFailure(cmd *cobra.Command, err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	return usage(cmd, "%s", strings.ReplaceAll(err.Error(), "\n", " "))
+}
+
+// usage is a command line that is not understood.
+func usage(cmd *cobra.Command, detail string, args ...any) *failure {
+	f := fail("usage", cmd.CommandPath(), detail, args...)
+	return f.try("%s --help", cmd.CommandPath())
+}
+
+// rootCommand assembles the tree. Commands stand in the order of the help text.
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "coaps",
+		Short: "secure CoAP: client, server and keys",
+		Long: `coaps speaks CoAP (RFC 7252) in all four security modes: NoSec, PreSharedKey,
+RawPublicKey and Certificate, over DTLS 1.2.
+
+Start with "coaps serve" in one terminal: it prints the commands to paste into
+another.`,
+		Example: `  coaps serve
+  coaps get coap://localhost/time
+  coaps get --psk-file demo.psk coaps://localhost/hello
+  coaps connect --peer-key server.pub coaps://gw.example.net`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          a.rootOnly,
+	}
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR is honoured")
+	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no warnings and notes; errors stay")
+	root.PersistentFlags().CountVarP(&a.verbose, "verbose", "v", "-v says what happens, -vv shows messages, -vvv datagrams")
+	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = a.checkGlobalFlags
+	a.addCommands(root)
+	return root
+}
+
+// addCommands lists every subcommand, each in its own file.
+func (a *app) addCommands(root *cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: groupTalk, Title: "Talk to a server:"},
+		&cobra.Group{ID: groupServe, Title: "Be a server:"},
+		&cobra.Group{ID: groupKeys, Title: "Keys:"})
+	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
+		a.pingCommand(), a.connectCommand(), a.serveCommand(), a.keyCommand(), a.versionCommand())
+}
+
+const (
+	groupTalk  = "talk"
+	groupServe = "serve"
+	groupKeys  = "keys"
+)
+
+// rootOnly runs when no subcommand was recognised.
+func (a *app) rootOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	f := usage(cmd, "there is no command %q", args[0])
+	if strings.Contains(args[0], "://") {
+		return f.try("coaps get %s", args[0])
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return f.try("did you mean coaps %s?", strings.Join(near, " or "))
+	}
+	return f
+}
+
+func (a *app) checkGlobalFlags(cmd *cobra.Command, _ []string) error {
+	if err := oneOf("color", a.color, "auto", "always", "never"); err != nil {
+		return usage(cmd, "%v", err)
+	}
+	return nil
+}
+
+// flagError is called by cobra for anything wrong with a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	f := usage(cmd, "%s", strings.ReplaceAll(err.Error(), "\n", " "))
+	if strings.Contains(err.Error(), "'k' in -k") {
+		return f.try("-k takes the shared key; did you mean --insecure (-n)?")
+	}
+	return f
+}
+
+func oneOf(flag, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("--%s %q: one of %s is allowed", flag, value, strings.Join(allowed, ", "))
+}
+
+// exactArgs is cobra.ExactArgs with words for what is missing.
+func exactArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return usage(cmd, "%s is missing", names[len(args)])
+		case len(args) > len(names):
+			return usage(cmd, "%q is one argument too many", args[len(names)])
+		}
+		return nil
+	}
+}
+
+func (a *app) errPalette() palette { return newPalette(a.color, isTerminal(a.err), a.env) }
+func (a *app) outPalette() palette { return newPalette(a.color, isTerminal(a.out), a.env) }
+
+// warnf is for what the user should change; -q silences it.
+func (a *app) warnf(format string, args ...any) {
+	if !a.quiet {
+		p := a.errPalette()
+		fmt.Fprintf(a.err, "%s %s\n", p.warn("warning:"), oneLine(fmt.Sprintf(format, args...)))
+	}
+}
+
+// tracef is for what -v, -vv and -vvv show.
+func (a *app) tracef(level int, format string, args ...any) {
+	if a.verbose >= level && !a.quiet {
+		p := a.errPalette()
+		fmt.Fprintf(a.err, "%s %s\n", p.dim("*"), oneLine(fmt.Sprintf(format, args...)))
+	}
+}

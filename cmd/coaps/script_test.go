@@ -1,0 +1,189 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/coap"
+)
+
+// TestMain makes this test binary also the coaps command of the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"coaps": func() { os.Exit(runProcess()) },
+	})
+}
+
+// TestScripts runs every testdata/*.txtar: whole commands, as a shell would run
+// them, good and bad.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup:               setupScript,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"fails":  cmdFails,
+			"exits":  cmdExits,
+			"ready":  cmdReady,
+			"silent": cmdSilent,
+			"codes":  cmdCodes,
+			"mode":   cmdMode,
+			"lines":  cmdLines,
+		},
+	})
+}
+
+func setupScript(env *testscript.Env) error {
+	env.Setenv("NO_COLOR", "1")
+	env.Setenv("TMPDIR", env.WorkDir)
+	return nil
+}
+
+// runCoaps runs one command and returns its exit code, stdout and stderr.
+func runCoaps(ts *testscript.TestScript, args []string) (code int, stdout, stderr string) {
+	err := ts.Exec("coaps", args...)
+	stdout, stderr = ts.ReadFile("stdout"), ts.ReadFile("stderr")
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), stdout, stderr
+	}
+	ts.Check(err)
+	return 0, stdout, stderr
+}
+
+// cmdFails: fails CODE REASON ARGS... runs coaps and wants that exit code, three
+// lines of error with that reason word (behind warnings, if any), and nothing on
+// stdout.
+func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fails CODE REASON ARGS...")
+	}
+	code, stdout, stderr := runCoaps(ts, args[2:])
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+	if stdout != "" {
+		ts.Fatalf("stdout is not empty")
+	}
+	checkThreeLines(ts, stderr, args[1])
+}
+
+var errorShape = regexp.MustCompile(`\Acoaps: .+\nreason: (\S+) \(.+\)\ntry: .+\n\z`)
+
+func checkThreeLines(ts *testscript.TestScript, stderr, reason string) {
+	for strings.HasPrefix(stderr, "warning: ") || strings.HasPrefix(stderr, "INSECURE: ") || strings.HasPrefix(stderr, "* ") {
+		_, stderr, _ = strings.Cut(stderr, "\n")
+	}
+	match := errorShape.FindStringSubmatch(stderr)
+	if match == nil {
+		ts.Fatalf("not three lines of error: %q", stderr)
+	}
+	if match[1] != reason {
+		ts.Fatalf("reason %s, want %s", match[1], reason)
+	}
+}
+
+// cmdExits: exits CODE ARGS... looks at the exit code alone.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits CODE ARGS...")
+	}
+	if code, _, _ := runCoaps(ts, args[1:]); fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// readyTimeout is how long a server may take to start on a busy machine.
+const readyTimeout = 30 * time.Second
+
+// cmdReady: ready FILE [PREFIX] waits for the ready file of coaps serve and sets
+// its variables.
+func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: ready FILE [PREFIX]")
+	}
+	prefix := ""
+	if len(args) == 2 {
+		prefix = args[1]
+	}
+	path := ts.MkAbs(args[0])
+	deadline := time.Now().Add(readyTimeout)
+	for {
+		content, err := os.ReadFile(path)
+		if err == nil {
+			for line := range strings.Lines(string(content)) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				ts.Setenv(prefix+name, value)
+			}
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("no %s after %v", args[0], readyTimeout)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// cmdSilent: silent VAR opens a port that never answers.
+func cmdSilent(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+	ts.Setenv(args[0], conn.LocalAddr().String())
+}
+
+// cmdCodes: codes VAR starts a plain server that answers /4.29 with that code.
+func cmdCodes(ts *testscript.TestScript, _ bool, args []string) {
+	server := &coaps.Server{Addr: "127.0.0.1:0", NoSec: true, Handler: coaps.HandlerFunc(answerCode)}
+	ts.Check(server.Listen())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(context.Background()) }()
+	ts.Defer(func() {
+		server.Close()
+		<-done
+	})
+	plain, _ := server.Addrs()
+	ts.Setenv(args[0], plain.String())
+}
+
+func answerCode(w coaps.ResponseWriter, r *coaps.Request) {
+	code, err := coap.ParseCode(strings.TrimPrefix(r.Path, "/"))
+	if err != nil {
+		coaps.WriteError(w, coap.BadRequest, "name a code, such as /5.03")
+		return
+	}
+	coaps.WriteError(w, code, "as you asked")
+}
+
+// cmdMode: mode OCTAL FILE wants exactly these permissions.
+func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// cmdLines: lines N FILE wants that many lines.
+func cmdLines(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if got := strings.Count(ts.ReadFile(args[1]), "\n"); got != want {
+		ts.Fatalf("%d lines in %s, want %d", got, filepath.Base(args[1]), want)
+	}
+}

@@ -1,0 +1,204 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/security"
+)
+
+// serveFlags are those of the serve command.
+type serveFlags struct {
+	identity identityFlags
+	trust    trustFlags
+	dtls     dtlsFlags
+	network  networkFlags
+	output   outputFlags
+	bind     []string
+	keep     string
+	ready    string
+}
+
+// server is the serve command.
+type server struct {
+	*app
+	serveFlags
+	logger  *slog.Logger
+	servers []*coaps.Server
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	s := &server{app: a}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "a server to try things with; alone, it explains itself",
+		Long: `Serve /hello, /time, /whoami and /store/... on a plain and a secure port.
+
+With nothing given it is a demonstration on this machine only: it makes a fresh
+shared key, a server key, and a small CA with a client's certificate, and prints
+the commands to paste for each of the four security modes. The keys are in a
+temporary directory that goes away with the server; --keep DIR keeps them and
+uses them again.
+
+With credentials given it serves those instead. NoSec clients are answered on the
+plain port, all others on the secure port, whichever mode they choose:
+
+  PreSharedKey   --psk-file FILE, or -u ID -k KEY for one client
+  RawPublicKey   -M KEY is shown; --peer-key names the clients that may come in
+  Certificate    -c CERT -j KEY are shown; -C CA signs the clients that may come in
+
+Without --peer-key and -C, clients of -M and -c need not show anything.
+
+The log goes to stderr. SIGINT and SIGTERM end the server in order: requests at
+work are answered, sessions are closed, and the exit code is 0.`,
+		Example: `  coaps serve
+  coaps serve --keep ~/coaps-demo
+  coaps serve --psk-file devices.psk --bind :5683
+  coaps serve -M server.key --peer-key sensor-7.pub --bind coaps://:5684
+  coaps serve -c server.crt -j server.key -C plant-ca.pem --bind 192.0.2.1`,
+		GroupID: groupServe,
+		Args:    exactArgs(),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return s.run(cmd) },
+	}
+	set := cmd.Flags()
+	s.identity.register(set)
+	s.trust.register(set, false)
+	s.dtls.register(set, false)
+	s.network.registerLoss(set)
+	set.StringArrayVarP(&s.bind, "bind", "a", nil, "ADDR, ADDR:PORT or :PORT (secure port: + 1), or one port by coap://ADDR:PORT, coaps://ADDR:PORT; repeatable (default loopback, 5683 and 5684)")
+	set.StringVar(&s.keep, "keep", "", "keep the demonstration's keys in this directory and use them again")
+	set.StringVar(&s.ready, "ready-file", "", "write the addresses to this file, as NAME=VALUE lines, once clients may come")
+	set.BoolVar(&s.output.json, "json", false, "log and announce in JSON")
+	return cmd
+}
+
+// run serves until a signal comes.
+func (s *server) run(cmd *cobra.Command) error {
+	if err := s.dtls.check(cmd); err != nil {
+		return err
+	}
+	listen, err := s.network.listener(cmd, s.app)
+	if err != nil {
+		return err
+	}
+	binds, err := parseBinds(cmd, s.bind)
+	if err != nil {
+		return err
+	}
+	if err := settle(binds); err != nil {
+		return err
+	}
+	s.logger = s.newLogger()
+	material, config, err := s.credentials(cmd, binds)
+	if err != nil {
+		return err
+	}
+	defer material.remove()
+	keylog, err := s.dtls.openKeyLog(s.app)
+	if err != nil {
+		return err
+	}
+	if keylog != nil {
+		defer keylog.Close()
+		config.KeyLog = keylog
+	}
+	handler := s.logRequests(demo.New(time.Now))
+	s.servers, err = listenAll(binds, func() *coaps.Server {
+		return &coaps.Server{NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger}
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.announce(material, config); err != nil {
+		s.closeAll()
+		return err
+	}
+	return s.serve(cmd.Context())
+}
+
+// serve runs every server until the context ends, then shuts them down.
+func (s *server) serve(ctx context.Context) error {
+	ended := make(chan error, len(s.servers))
+	for _, one := range s.servers {
+		go func() { ended <- one.Serve(context.WithoutCancel(ctx)) }()
+	}
+	var failed error
+	waiting := len(s.servers)
+	select {
+	case <-ctx.Done():
+	case failed = <-ended:
+		waiting--
+	}
+	s.shutdownAll()
+	for range waiting {
+		if err := <-ended; failed == nil && !errors.Is(err, coaps.ErrServerClosed) {
+			failed = err
+		}
+	}
+	if failed != nil && !errors.Is(failed, coaps.ErrServerClosed) {
+		return asFailure("serve", failed)
+	}
+	return nil
+}
+
+// shutdownTime is how long requests at work may take to end after a signal.
+const shutdownTime = 5 * time.Second
+
+func (s *server) shutdownAll() {
+	s.logger.Info("shutting down")
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
+	defer cancel()
+	for _, one := range s.servers {
+		if err := one.Shutdown(ctx); err != nil {
+			s.logger.Warn("not everything ended in order", "error", err)
+		}
+	}
+}
+
+func (s *server) closeAll() {
+	for _, one := range s.servers {
+		_ = one.Close()
+	}
+}
+
+// credentials are those of the flags or, when there are none, the
+// demonstration's own.
+func (s *server) credentials(cmd *cobra.Command, binds []bind) (*demoMaterial, *security.Config, error) {
+	if s.identity.given() || s.trust.given() {
+		if s.keep != "" {
+			return nil, nil, usage(cmd, "--keep is for the demonstration's own keys; credentials are given already")
+		}
+		config, err := s.configured(cmd)
+		return nil, config, err
+	}
+	material, err := makeMaterial(s.keep, authorities(binds))
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := material.serverConfig()
+	if err == nil {
+		err = s.dtls.applySuites(cmd, config)
+	}
+	if err != nil {
+		material.remove()
+		return nil, nil, err
+	}
+	return material, config, nil
+}
+
+// remove deletes a temporary directory. It is safe on nil.
+func (m *demoMaterial) remove() {
+	if m != nil && m.temporary {
+		_ = os.RemoveAll(m.dir)
+	}
+}

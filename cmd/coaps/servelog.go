@@ -1,0 +1,70 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/internal/demo"
+)
+
+// newLogger writes to stderr: text for people, JSON where asked for.
+func (s *server) newLogger() *slog.Logger {
+	level := slog.LevelInfo
+	switch {
+	case s.quiet:
+		level = slog.LevelWarn
+	case s.verbose > 0:
+		level = slog.LevelDebug
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if s.output.json {
+		return slog.New(slog.NewJSONHandler(s.err, options))
+	}
+	return slog.New(slog.NewTextHandler(s.err, options))
+}
+
+// logRequests puts one line into the log for each request.
+func (s *server) logRequests(next coaps.Handler) coaps.Handler {
+	return coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
+		start := time.Now()
+		recorder := &codeRecorder{ResponseWriter: w}
+		next.ServeCOAP(recorder, r)
+		caller := demo.CallerOf(&r.Peer)
+		s.logger.Info("request", "method", r.Method.Name(), "path", r.Path, "code", recorder.text(r.Method),
+			"mode", caller.Mode, "identity", caller.Identity, "remote", caller.Address,
+			"took", time.Since(start).Round(time.Microsecond))
+	})
+}
+
+// codeRecorder remembers the code of the response.
+type codeRecorder struct {
+	coaps.ResponseWriter
+	code coap.Code
+}
+
+// SetCode passes the code on.
+func (r *codeRecorder) SetCode(code coap.Code) {
+	r.code = code
+	r.ResponseWriter.SetCode(code)
+}
+
+// text is the code sent; without SetCode the method decides.
+func (r *codeRecorder) text(method coap.Code) string {
+	code := r.code
+	if code == coap.Empty {
+		switch method {
+		case coap.GET, coap.FETCH:
+			code = coap.Content
+		case coap.DELETE:
+			code = coap.Deleted
+		default:
+			code = coap.Changed
+		}
+	}
+	return code.Dotted()
+}

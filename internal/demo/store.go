@@ -1,0 +1,231 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/coap/link"
+)
+
+// Limits bound a Store. What does not fit is refused and counted.
+type Limits struct {
+	Resources int // how many
+	Size      int // bytes of one payload
+	Total     int // bytes of all payloads and names
+	Name      int // bytes of one path
+}
+
+// DefaultLimits keep a forgotten demonstration server below a megabyte. One
+// payload fits into one datagram, so Size is a little more than can arrive.
+var DefaultLimits = Limits{Resources: 256, Size: 4096, Total: 256 << 10, Name: 255}
+
+// Store keeps what was PUT, in memory.
+type Store struct {
+	limits Limits
+
+	mu      sync.Mutex
+	entries map[string]entry
+	total   int
+	refused uint64
+}
+
+// entry is one resource with its representation.
+type entry struct {
+	payload   []byte
+	format    coap.ContentFormat
+	formatSet bool
+	etag      []byte
+}
+
+// NewStore returns an empty store.
+func NewStore(limits Limits) *Store {
+	return &Store{limits: limits, entries: map[string]entry{}}
+}
+
+// Refused counts the PUTs that a limit turned away.
+func (s *Store) Refused() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refused
+}
+
+// ServeCOAP answers GET, PUT and DELETE on any path below /store/.
+func (s *Store) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := r.Path
+	switch {
+	case r.Method == coap.GET && strings.HasSuffix(name, "/"):
+		s.list(w, r)
+	case r.Method == coap.GET:
+		s.get(w, r, name)
+	case r.Method == coap.PUT && strings.HasSuffix(name, "/"):
+		coaps.WriteError(w, coap.BadRequest, "name a resource: /store/NAME")
+	case r.Method == coap.PUT:
+		s.put(w, r, name)
+	case r.Method == coap.DELETE:
+		s.remove(w, r, name)
+	default:
+		coaps.WriteError(w, coap.MethodNotAllowed, "GET, PUT and DELETE")
+	}
+}
+
+// get answers 2.03 Valid without payload when the caller's copy is fresh
+// (RFC 7252 section 5.10.6.2).
+func (s *Store) get(w coaps.ResponseWriter, r *coaps.Request, name string) {
+	e, ok := s.entries[name]
+	if !ok {
+		coaps.WriteError(w, coap.NotFound, "nothing is stored here")
+		return
+	}
+	if e.formatSet && !acceptable(w, r, e.format) {
+		return
+	}
+	w.SetOption(coap.ETag, e.etag)
+	if hasETag(r.Options, coap.ETag, e.etag) {
+		w.SetCode(coap.Valid)
+		return
+	}
+	if e.formatSet {
+		w.SetContentFormat(e.format)
+	}
+	_, _ = w.Write(e.payload)
+}
+
+// put creates (2.01) or changes (2.04) a resource (RFC 7252 section 5.8.3).
+func (s *Store) put(w coaps.ResponseWriter, r *coaps.Request, name string) {
+	old, existed := s.entries[name]
+	if !s.conditionsHold(w, r, old, existed) || !s.fits(w, r, name, old, existed) {
+		return
+	}
+	e := entry{payload: bytes.Clone(r.Payload)}
+	if format, ok := r.Options.GetUint(coap.ContentFormatOption); ok {
+		e.format, e.formatSet = coap.ContentFormat(format), true
+	}
+	e.etag = e.tag()
+	s.total += len(e.payload) - len(old.payload)
+	if !existed {
+		s.total += len(name)
+	}
+	s.entries[name] = e
+	w.SetOption(coap.ETag, e.etag)
+	if existed {
+		w.SetCode(coap.Changed)
+		return
+	}
+	w.SetCode(coap.Created)
+}
+
+// conditionsHold checks If-Match and If-None-Match (RFC 7252 section 5.10.8).
+func (s *Store) conditionsHold(w coaps.ResponseWriter, r *coaps.Request, old entry, existed bool) bool {
+	wrong := r.Options.Has(coap.IfNoneMatch) && existed
+	if r.Options.Has(coap.IfMatch) {
+		anyEntity := hasETag(r.Options, coap.IfMatch, nil)
+		wrong = wrong || !existed || !(anyEntity || hasETag(r.Options, coap.IfMatch, old.etag))
+	}
+	if wrong {
+		coaps.WriteError(w, coap.PreconditionFailed, "the condition does not hold")
+	}
+	return !wrong
+}
+
+// fits refuses what would break a limit: 4.13 with the limit in Size1 for a
+// large payload (RFC 7252 section 5.9.2.9), 5.03 when the store is full.
+func (s *Store) fits(w coaps.ResponseWriter, r *coaps.Request, name string, old entry, existed bool) bool {
+	grown := s.total + len(r.Payload) - len(old.payload)
+	if !existed {
+		grown += len(name)
+	}
+	switch {
+	case len(name) > s.limits.Name:
+		coaps.WriteError(w, coap.BadRequest, fmt.Sprintf("a name has at most %d bytes", s.limits.Name))
+	case len(r.Payload) > s.limits.Size:
+		coaps.WriteError(w, coap.RequestEntityTooLarge, fmt.Sprintf("a resource has at most %d bytes", s.limits.Size))
+		w.SetUint(coap.Size1, uint32(s.limits.Size))
+	case !existed && len(s.entries) >= s.limits.Resources, grown > s.limits.Total:
+		coaps.WriteError(w, coap.ServiceUnavailable, "the store is full; DELETE something first")
+	default:
+		return true
+	}
+	s.refused++
+	return false
+}
+
+// remove answers 2.02 whether or not there was something: DELETE is idempotent
+// (RFC 7252 section 5.8.4).
+func (s *Store) remove(w coaps.ResponseWriter, _ *coaps.Request, name string) {
+	if e, ok := s.entries[name]; ok {
+		s.total -= len(e.payload) + len(name)
+		delete(s.entries, name)
+	}
+	w.SetCode(coap.Deleted)
+}
+
+// listLimit keeps the list of names within one datagram.
+const listLimit = 1024
+
+// list answers GET /store/ with the links to what is there (RFC 6690), as many
+// as fit.
+func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
+	if !acceptable(w, r, coap.LinkFormat) {
+		return
+	}
+	var out []byte
+	for _, name := range slices.Sorted(maps.Keys(s.entries)) {
+		if !strings.HasPrefix(name, r.Path) {
+			continue
+		}
+		e := s.entries[name]
+		l := link.Link{Target: name}
+		l.Add("sz", fmt.Sprint(len(e.payload)))
+		if e.formatSet {
+			l.Add("ct", fmt.Sprint(uint16(e.format)))
+		}
+		if next := appendLink(out, l); len(next) <= listLimit {
+			out = next
+		}
+	}
+	w.SetContentFormat(coap.LinkFormat)
+	_, _ = w.Write(out)
+}
+
+func appendLink(list []byte, l link.Link) []byte {
+	if len(list) > 0 {
+		list = append(list, ',')
+	}
+	return link.Append(list, []link.Link{l})
+}
+
+// tag is 8 bytes over format and payload: the same content has the same tag.
+func (e *entry) tag() []byte {
+	h := sha256.New()
+	prefix := [3]byte{}
+	if e.formatSet {
+		prefix[0] = 1
+		binary.BigEndian.PutUint16(prefix[1:], uint16(e.format))
+	}
+	h.Write(prefix[:])
+	h.Write(e.payload)
+	return h.Sum(nil)[:8]
+}
+
+// hasETag looks for a value among the repeatable ETag or If-Match options.
+func hasETag(options coap.OptionList, number coap.OptionNumber, want []byte) bool {
+	for _, option := range options {
+		if option.Number == number && bytes.Equal(option.Value, want) {
+			return true
+		}
+	}
+	return false
+}

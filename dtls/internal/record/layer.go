@@ -84,7 +84,7 @@ type expanded struct {
 const aadLen = 8 + 1 + 2 + 2
 
 // Format prints no keys, whatever the verb.
-func (l *Layer) Format(f fmt.State, _ rune) {
+func (l Layer) Format(f fmt.State, _ rune) {
 	fmt.Fprintf(f, "record.Layer{write epoch %d, read epoch %d}", l.write.epoch, l.read.epoch)
 }
 

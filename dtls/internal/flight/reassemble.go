@@ -164,7 +164,7 @@ func (r *Reassembler) allowed(h wire.HandshakeHeader) bool {
 // begin makes a free slot ready for a message.
 func (r *Reassembler) begin(a *assembly, epoch uint16, h wire.HandshakeHeader) bool {
 	size := wire.HandshakeHeaderLen + int(h.Length)
-	if r.bytes+size > r.limits.Bytes {
+	if !r.makeRoom(size, h.MessageSeq) {
 		return false
 	}
 	r.bytes += size
@@ -172,6 +172,21 @@ func (r *Reassembler) begin(a *assembly, epoch uint16, h wire.HandshakeHeader) b
 	a.raw = make([]byte, 0, wire.HandshakeHeaderLen+int(h.FragmentLength))
 	h.FragmentOffset, h.FragmentLength = 0, h.Length
 	a.raw = h.Append(a.raw)
+	return true
+}
+
+// makeRoom reports whether size bytes may be taken for a message. It throws
+// out messages that are due later: the peer repeats them, and were they to
+// keep out the one that is due first, the handshake would never go on.
+func (r *Reassembler) makeRoom(size int, seq uint16) bool {
+	for ahead := uint16(maxAhead - 1); r.bytes+size > r.limits.Bytes; ahead-- {
+		if r.next+ahead == seq || size > r.limits.Bytes {
+			return false
+		}
+		if later := &r.slots[(r.next+ahead)%maxAhead]; later.raw != nil {
+			r.release(later)
+		}
+	}
 	return true
 }
 

@@ -56,20 +56,25 @@ func (o Options) Check() (bad OptionNumber, err error) {
 	return o.check(coreOptions, inRequest)
 }
 
-// CheckOptions returns the first critical option of m that is unrecognized, or
-// has to be treated as such, and why; a nil error if there is none. Elective
-// options are never the reason: where they are wrong, reading them by number
-// ignores them.
+// CheckOptions returns the first critical option of a received message that is
+// unrecognized, or has to be treated as such, and why: one of
+// ErrOptionUnrecognized, ErrOptionLength, ErrOptionRepeated and ErrOptionValue.
+// The error is nil if there is none. Elective options are never the reason:
+// where they are wrong, reading them by number ignores them.
 //
 // For a Confirmable request the consequence is a 4.02 (Bad Option) response,
 // for which [AppendDiagnostic] writes the payload; any other message is
 // rejected (RFC 7252 section 5.4.1).
 func (m *Message) CheckOptions(recognized *OptionSet) (bad OptionNumber, err error) {
-	in := inRequest
-	if m.Code.IsResponse() {
-		in = inResponse
+	return m.Options.check(recognized, m.Code.usage())
+}
+
+// usage is the kind of message that a code makes.
+func (c Code) usage() usage {
+	if c.IsResponse() {
+		return inResponse
 	}
-	return m.Options.check(recognized, in)
+	return inRequest
 }
 
 func (o Options) check(recognized *OptionSet, in usage) (bad OptionNumber, err error) {
@@ -78,7 +83,10 @@ func (o Options) check(recognized *OptionSet, in usage) (bad OptionNumber, err e
 	for num, value := range o.All() {
 		switch {
 		case num.Critical():
-			if err := checkCritical(num, value, num == last, recognized, in); err != nil {
+			if !recognized.Contains(num) {
+				return num, ErrOptionUnrecognized
+			}
+			if err := judge(num, value, num == last, in); err != nil {
 				return num, err
 			}
 		case num == LocationPath || num == LocationQuery:
@@ -92,12 +100,33 @@ func (o Options) check(recognized *OptionSet, in usage) (bad OptionNumber, err e
 	return 0, nil
 }
 
-// checkCritical judges one occurrence of a critical option.
-func checkCritical(num OptionNumber, value []byte, again bool, recognized *OptionSet, in usage) error {
+// CheckOutgoing returns the first option that a sender must not include in m as
+// it stands, critical or not, and why, by the same errors as CheckOptions. An
+// option that the registry does not have is the sender's own affair.
+func (m *Message) CheckOutgoing() (bad OptionNumber, err error) {
+	in := m.Code.usage()
+	proxied := m.Options.Has(ProxyURI)
+	var last OptionNumber
+	for num, value := range m.Options.All() {
+		if err := judge(num, value, num == last, in); err != nil {
+			return num, err
+		}
+		switch num {
+		case URIHost, URIPort, URIPath, URIQuery:
+			if proxied { // section 5.10.2
+				return num, ErrOptionUnrecognized
+			}
+		}
+		last = num
+	}
+	return 0, nil
+}
+
+// judge holds one occurrence of an option against the registry; again is set if
+// it is not the first.
+func judge(num OptionNumber, value []byte, again bool, in usage) error {
 	row := num.row()
 	switch {
-	case !recognized.Contains(num):
-		return ErrOptionUnrecognized
 	case row.usage&in == 0:
 		// Section 5.4: an option that is not defined for a Method or Response
 		// Code is treated like an unrecognized one.
@@ -106,9 +135,12 @@ func checkCritical(num OptionNumber, value []byte, again bool, recognized *Optio
 		return ErrOptionLength // section 5.4.3
 	case again && !row.repeatable:
 		return ErrOptionRepeated // section 5.4.5
-	case num == URIPath && isDotSegment(value):
-		// Section 5.10.1: the sender must have resolved it. Let through, it
-		// would mean different things to access control and to the handler.
+	case again && num == ETag && in == inResponse:
+		return ErrOptionRepeated // section 5.10.6.1
+	case (num == URIPath || num == LocationPath) && isDotSegment(value):
+		// Sections 5.10.1 and 5.10.7: the sender must have resolved it. Let
+		// through, it could mean different things to access control and to
+		// the handler.
 		return ErrOptionValue
 	}
 	return nil

@@ -16,14 +16,14 @@ type Code uint8
 
 // Empty, and the methods of RFC 7252 section 12.1.1 and RFC 8132.
 const (
-	Empty  Code = 0<<5 | 0
-	GET    Code = 0<<5 | 1
-	POST   Code = 0<<5 | 2
-	PUT    Code = 0<<5 | 3
-	DELETE Code = 0<<5 | 4
-	FETCH  Code = 0<<5 | 5
-	PATCH  Code = 0<<5 | 6
-	IPATCH Code = 0<<5 | 7
+	Empty  Code = 0
+	GET    Code = 1
+	POST   Code = 2
+	PUT    Code = 3
+	DELETE Code = 4
+	FETCH  Code = 5
+	PATCH  Code = 6
+	IPATCH Code = 7
 )
 
 // The response codes of RFC 7252 section 12.1.2, RFC 7959 (2.31, 4.08), RFC
@@ -36,7 +36,7 @@ const (
 	Content  Code = 2<<5 | 5
 	Continue Code = 2<<5 | 31
 
-	BadRequest               Code = 4<<5 | 0
+	BadRequest               Code = 4 << 5
 	Unauthorized             Code = 4<<5 | 1
 	BadOption                Code = 4<<5 | 2
 	Forbidden                Code = 4<<5 | 3
@@ -51,7 +51,7 @@ const (
 	UnprocessableEntity      Code = 4<<5 | 22
 	TooManyRequests          Code = 4<<5 | 29
 
-	InternalServerError  Code = 5<<5 | 0
+	InternalServerError  Code = 5 << 5
 	NotImplemented       Code = 5<<5 | 1
 	BadGateway           Code = 5<<5 | 2
 	ServiceUnavailable   Code = 5<<5 | 3
@@ -156,7 +156,7 @@ func (c Code) String() string {
 func ParseCode(s string) (Code, error) {
 	number, name, both := strings.Cut(s, " ")
 	c, ok := parseDotted(number)
-	if ok && (!both || strings.EqualFold(name, codeNames[c])) {
+	if ok && (!both || name != "" && strings.EqualFold(name, codeNames[c])) {
 		return c, nil
 	}
 	for i, name := range codeNames {

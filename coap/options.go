@@ -96,6 +96,20 @@ func (o Options) Accept() (ContentFormat, bool) {
 	return ContentFormat(v), ok
 }
 
+// defaultMaxAge is the Max-Age of a response that has no such option, in
+// seconds (RFC 7252 section 5.10.5).
+const defaultMaxAge = 60
+
+// MaxAge returns for how many seconds a response may be cached: the value of
+// the Max-Age option or, if it is absent, its default of 60 (RFC 7252 section
+// 5.10.5).
+func (o Options) MaxAge() uint32 {
+	if v, ok := o.GetUint(MaxAge); ok {
+		return v
+	}
+	return defaultMaxAge
+}
+
 // List returns each occurrence as an element of a list, the values as views.
 func (o Options) List() OptionList {
 	var l OptionList

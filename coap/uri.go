@@ -123,33 +123,30 @@ func (u *URI) parseAuthority(s string) error {
 	if strings.Contains(s, "@") {
 		return ErrURIUserinfo
 	}
-	host, port := s, ""
-	if strings.HasPrefix(s, "[") {
-		end := strings.IndexByte(s, ']')
-		if end < 0 {
-			return fmt.Errorf("%w: no closing bracket", ErrURIHost)
+	if inner, ok := strings.CutPrefix(s, "["); ok {
+		inner, port, ok := strings.Cut(inner, "]")
+		if !ok || port != "" && port[0] != ':' {
+			return fmt.Errorf("%w: no closing bracket before the port", ErrURIHost)
 		}
-		host, port = s[:end+1], s[end+1:]
-		if port != "" && port[0] != ':' {
-			return fmt.Errorf("%w: text after the closing bracket", ErrURIHost)
+		var err error
+		if u.Host, err = parseLiteral(inner); err != nil {
+			return err
 		}
-		port = strings.TrimPrefix(port, ":")
-	} else {
-		host, port, _ = strings.Cut(s, ":")
+		u.HostIsIP = true
+		return u.parsePort(strings.TrimPrefix(port, ":"))
 	}
-	if err := u.parseHost(host); err != nil {
+	host, port, _ := strings.Cut(s, ":")
+	if strings.Contains(port, ":") {
+		return fmt.Errorf("%w: an IPv6 address needs brackets", ErrURIHost)
+	}
+	if err := u.parseName(host); err != nil {
 		return err
 	}
 	return u.parsePort(port)
 }
 
-// parseHost is step 5 of section 6.4.
-func (u *URI) parseHost(s string) (err error) {
-	if literal, ok := strings.CutPrefix(s, "["); ok {
-		u.Host, err = parseLiteral(strings.TrimSuffix(literal, "]"))
-		u.HostIsIP = err == nil
-		return err
-	}
+// parseName is step 5 of section 6.4 for a reg-name or IPv4address.
+func (u *URI) parseName(s string) error {
 	name, err := unescape(s, regName)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrURIHost, err)
@@ -314,8 +311,11 @@ func (u *URI) Options(withHost bool) OptionList {
 // dest does not imply them (RFC 7252 section 6.4 steps 5 and 7).
 func (u *URI) OptionsFor(dest netip.AddrPort) OptionList {
 	var l OptionList
-	if addr, ok := u.Addr(); !ok || addr.Unmap() != dest.Addr().Unmap() {
-		l.AddString(URIHost, u.hostText())
+	switch addr, ok := u.Addr(); {
+	case !ok:
+		l.AddString(URIHost, u.Host)
+	case addr.Unmap() != dest.Addr().Unmap():
+		l.AddString(URIHost, literal(addr.WithZone(""))) // a zone means nothing elsewhere
 	}
 	if u.Port != dest.Port() {
 		l.AddUint(URIPort, uint32(u.Port))

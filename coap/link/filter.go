@@ -15,7 +15,7 @@ import "strings"
 func (l *Link) Matches(filter string) bool {
 	name, pattern, hasPattern := strings.Cut(filter, "=")
 	if name == "href" {
-		return matchOne(l.Target, pattern)
+		return !hasPattern || matchOne(l.Target, pattern)
 	}
 	for _, a := range l.Attrs {
 		if a.Name == name && (!hasPattern || a.matches(pattern)) {

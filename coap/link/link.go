@@ -12,7 +12,10 @@ package link
 
 import (
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/coaps-go/coaps/coap"
 )
 
 // A Link is a target with its attributes.
@@ -52,6 +55,32 @@ func (l *Link) Get(name string) (value string, ok bool) {
 		return "", false
 	}
 	return l.Attrs[i].Value, true
+}
+
+// AddContentFormats appends the attribute ct, which tells in which formats the
+// target is to be had (RFC 7252 section 7.2.1).
+func (l *Link) AddContentFormats(formats ...coap.ContentFormat) {
+	var list []byte
+	for i, f := range formats {
+		if i > 0 {
+			list = append(list, ' ')
+		}
+		list = strconv.AppendUint(list, uint64(f), 10)
+	}
+	l.Add("ct", string(list))
+}
+
+// ContentFormats returns the numbers in the attribute ct, without what is no
+// number from 0 to 65535.
+func (l *Link) ContentFormats() []coap.ContentFormat {
+	var formats []coap.ContentFormat
+	list, _ := l.Get("ct")
+	for number := range strings.FieldsSeq(list) {
+		if n, err := strconv.ParseUint(number, 10, 16); err == nil {
+			formats = append(formats, coap.ContentFormat(n))
+		}
+	}
+	return formats
 }
 
 // Append appends links in the link format. In a target, characters that cannot

@@ -12,11 +12,12 @@
 
 set -euo pipefail
 texts=$1
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+self=$(realpath "${BASH_SOURCE[0]}")
+cd "$(dirname "$self")/../.."
 
 list() { # id, title, sections, left out, notes
   go run ./internal/conformance/extract -rfc "$1" -title "$2" -sections "$3" -without "$4" -note "$5" \
-    "$texts/$1.txt" >"docs/requirements/$1.new"
+    "$(ls "$texts/$1.txt" "$texts/$1-draft.txt" 2>/dev/null | head -1)" >"docs/requirements/$1.new"
   mv "docs/requirements/$1.new" "docs/requirements/$1.txt"
 }
 
@@ -35,9 +36,27 @@ list rfc7627 'RFC 7627, TLS Session Hash and Extended Master Secret Extension' 3
 list rfc5746 'RFC 5746, TLS Renegotiation Indication Extension' 3,4,5 4.5 \
   'Sections 3 to 5 without SSLv3 (4.5).'
 list rfc8422 'RFC 8422, Elliptic Curve Cryptography Cipher Suites for TLS 1.2 and Earlier' 5 '' 'Section 5.'
-for more in "$texts"/rfc*.txt; do
-  id=$(basename "$more" .txt)
-  [ -e "docs/requirements/$id.txt" ] && continue
-  grep -rqsE --include='*_test.go' "Proves $id §" . || continue
-  list "$id" "RFC ${id#rfc}" none '' 'Only what a test quotes.'
+
+# Documents of which only single sentences are quoted. Where the text of the
+# RFC itself was not at hand, the last draft before it stands in for it.
+declare -A titles=(
+  [rfc5246]='RFC 5246, The Transport Layer Security Protocol Version 1.2'
+  [rfc5280]='RFC 5280, Internet X.509 Public Key Infrastructure Certificate and CRL Profile'
+  [rfc6066]='RFC 6066, TLS Extensions: Extension Definitions'
+  [rfc6125]='RFC 6125, Representation and Verification of Domain-Based Application Service Identity'
+  [rfc7925]='RFC 7925, TLS and DTLS Profiles for the Internet of Things'
+  [rfc8132]='RFC 8132, PATCH and FETCH Methods for CoAP'
+  [rfc8449]='RFC 8449, Record Size Limit Extension for TLS'
+  [rfc9147]='RFC 9147, The Datagram Transport Layer Security Protocol Version 1.3'
+  [rfc9175]='RFC 9175, CoAP: Echo, Request-Tag, and Token Processing'
+  [rfc9525]='RFC 9525, Service Identity in TLS'
+)
+for id in $(grep -rhoE --include='*_test.go' --exclude-dir=conformance 'Proves rfc[0-9]+ ' . | awk '{print $2}' | sort -u); do
+  grep -q "^list $id " "$self" && continue
+  note='Only what a test quotes.'
+  if [ ! -e "$texts/$id.txt" ]; then
+    [ -e "$texts/$id-draft.txt" ] || { echo "no text of $id" >&2; continue; }
+    note="$note|Taken from the last draft of the RFC, whose words may differ from it."
+  fi
+  list "$id" "${titles[$id]:-RFC ${id#rfc}}" none '' "$note"
 done

@@ -34,7 +34,7 @@ type Parties struct {
 	Identity, PSK            []byte
 	ClientKey, ServerKey     *dtls.KeyPair
 	ClientChain, ServerChain dtls.Chain
-	StrangerKey              crypto.Signer // a key that nobody trusts
+	StrangerKey              fixedSigner // a key that nobody trusts
 }
 
 // Modes are those of RFC 7252 §9 that have a handshake, and what lies between

@@ -113,15 +113,13 @@ func (l *Layer) failureLimit() uint64 {
 }
 
 // Failed is the number of records that failed to authenticate in the current
-// read epoch. Exhausted reports whether it has reached its limit: the session
-// must close.
+// read epoch.
 func (l *Layer) Failed() uint64 { return l.read.failed }
 
-// Exhausted reports whether the keys of either direction have reached a
-// limit, so that the session must close.
-func (l *Layer) Exhausted() bool {
-	return l.write.epoch > 0 && l.writeExhausted(wire.ContentApplicationData) ||
-		l.read.epoch > 0 && l.read.failed >= l.failureLimit()
+// ReadExhausted reports whether Failed has reached its limit. Nothing opens
+// any more, and the session must close.
+func (l *Layer) ReadExhausted() bool {
+	return l.read.epoch > 0 && l.read.failed >= l.failureLimit()
 }
 
 // Authenticates reports whether Open would find the record authentic and new.

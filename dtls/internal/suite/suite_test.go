@@ -94,7 +94,8 @@ func TestTableAgainstCryptoTLS(t *testing.T) {
 // implement cipher suite TLS_PSK_WITH_AES_128_CCM_8 as specified in
 // [RFC6655]."
 //
-// Proves rfc7252 §9.1.3.2: "mode MUST support the mandatory-to-implement cipher suite
+// Proves rfc7252 §9.1.3.2: "Implementations in RawPublicKey
+// mode MUST support the mandatory-to-implement cipher suite
 // TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8 as specified in [RFC7251],
 // [RFC5246], and [RFC4492]."
 //

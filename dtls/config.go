@@ -4,9 +4,16 @@
 package dtls
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
+	"github.com/coaps-go/coaps/dtls/internal/flight"
+	"github.com/coaps-go/coaps/dtls/internal/hs"
+	"github.com/coaps-go/coaps/dtls/internal/record"
+	"github.com/coaps-go/coaps/dtls/internal/suite"
+	"github.com/coaps-go/coaps/dtls/internal/wire"
 	"github.com/coaps-go/coaps/tick"
 )
 
@@ -69,4 +76,96 @@ type Config struct {
 // many seconds: an initial timeout of 9 s (RFC 7925 §11).
 func ProfileConstrained() Timers {
 	return Timers{Initial: 9 * time.Second, Cap: 60 * time.Second, Handshake: 300 * time.Second}
+}
+
+// Defaults and bounds of Config.
+const (
+	defaultMTU               = 1232 // IPv6's minimum of 1280 less its headers (RFC 8200 §5)
+	minMTU                   = 128
+	maxMTU                   = 1<<16 - 1
+	defaultHandshakeTimeout  = 60 * time.Second
+	defaultLastFlight        = 240 * time.Second // 2 x MSL of RFC 793
+	defaultMaxHandshakeBytes = 72 << 10          // room for a PSK identity of any length
+	minHandshakeBytes        = 1 << 10
+	maxPSKIdentity           = 1<<16 - 1
+	minRecordSize            = 64 // RFC 8449 §4
+)
+
+// resolve checks a configuration and fills in the defaults, in a copy of its
+// own.
+func (c *Config) resolve() (*hs.Config, error) {
+	if c.Rand == nil {
+		return nil, errors.New("dtls: Config.Rand is not set")
+	}
+	r := &hs.Config{
+		Groups:            orDefault(c.Groups, hs.DefaultGroups),
+		Schemes:           orDefault(c.SignatureSchemes, hs.DefaultSchemes),
+		Credentials:       c.Credentials,
+		MTU:               orElse(c.MTU, defaultMTU),
+		RecordSizeLimit:   c.RecordSizeLimit,
+		MaxFragmentLength: c.MaxFragmentLength,
+		RequireEMS:        !c.AllowNoExtendedMasterSecret,
+		Timing: flight.Timing{
+			Initial: c.Timers.Initial, Cap: c.Timers.Cap, Retransmissions: c.Timers.Retransmissions,
+		},
+		HandshakeTimeout:  orElse(c.Timers.Handshake, defaultHandshakeTimeout),
+		LastFlight:        orElse(c.Timers.LastFlight, defaultLastFlight),
+		MaxHandshakeBytes: orElse(c.MaxHandshakeBytes, defaultMaxHandshakeBytes),
+		MaxPSKIdentity:    orElse(c.MaxPSKIdentity, maxPSKIdentity),
+		RecordLimits:      record.Limits{Failures: c.MaxRecordFailures},
+		KeyLog:            c.KeyLog,
+		Rand:              c.Rand,
+	}
+	for _, id := range orDefault(c.CipherSuites, suite.Default) {
+		s := suite.ByID(id)
+		if s == nil {
+			return nil, fmt.Errorf("dtls: cipher suite %v is not implemented", id)
+		}
+		r.Suites = append(r.Suites, s)
+	}
+	return r, check(r)
+}
+
+// check refuses what cannot work.
+func check(r *hs.Config) error {
+	for _, g := range r.Groups {
+		if !hs.KnownGroup(g) {
+			return fmt.Errorf("dtls: group %v is not implemented", g)
+		}
+	}
+	for _, s := range r.Schemes {
+		if !hs.KnownScheme(s) {
+			return fmt.Errorf("dtls: signature scheme %v is not implemented", s)
+		}
+	}
+	switch {
+	case r.MTU < minMTU || r.MTU > maxMTU:
+		return fmt.Errorf("dtls: MTU %d is not in %d to %d", r.MTU, minMTU, maxMTU)
+	case r.RecordSizeLimit != 0 && (r.RecordSizeLimit < minRecordSize || r.RecordSizeLimit > wire.MaxPlaintextLen):
+		return fmt.Errorf("dtls: record size limit %d is not in %d to %d", r.RecordSizeLimit, minRecordSize, wire.MaxPlaintextLen)
+	case r.MaxFragmentLength != 0 && wire.MaxFragmentLengthCode(r.MaxFragmentLength) == 0:
+		return fmt.Errorf("dtls: maximum fragment length %d is not 512, 1024, 2048 or 4096", r.MaxFragmentLength)
+	case r.MaxHandshakeBytes < minHandshakeBytes:
+		return fmt.Errorf("dtls: %d bytes are too few for a handshake", r.MaxHandshakeBytes)
+	case r.MaxPSKIdentity < 0 || r.MaxPSKIdentity > maxPSKIdentity:
+		return fmt.Errorf("dtls: no PSK identity has %d bytes", r.MaxPSKIdentity)
+	}
+	return nil
+}
+
+// orElse is v, or the default if v is zero.
+func orElse[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+// orDefault is list, or the default if list is nil. An empty list is a list.
+func orDefault[T any](list []T, fallback func() []T) []T {
+	if list == nil {
+		return fallback()
+	}
+	return list
 }

@@ -3,95 +3,165 @@
 
 package dtls
 
-import "github.com/coaps-go/coaps/tick"
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/coaps-go/coaps/dtls/internal/hs"
+	"github.com/coaps-go/coaps/dtls/internal/v12"
+	"github.com/coaps-go/coaps/tick"
+)
 
 // State is where a session stands.
-type State uint8
+type State = v12.State
 
 // States.
 const (
-	Handshaking State = iota
-	Established
-	Closed
+	Handshaking = v12.Handshaking
+	Established = v12.Established
+	Closed      = v12.Closed
+)
+
+// Errors of Seal, Export and NewClient.
+var (
+	ErrNotEstablished = v12.ErrNotEstablished
+	ErrClosed         = v12.ErrClosed
+	ErrTooLarge       = v12.ErrTooLarge
+	ErrExhausted      = v12.ErrExhausted
+	ErrNoExport       = v12.ErrNoExport
+	ErrNoCredentials  = v12.ErrNoCredentials
 )
 
 // Session is one association with one peer, as client or server. It is made
-// by [NewClient] or by [Gate.Screen].
-type Session struct{}
+// by [NewClient] or by [Gate.Screen]. It is not for concurrent use.
+type Session struct{ conn *v12.Conn }
 
 // NewClient starts a handshake as a client. serverName, if it is a DNS name,
-// is sent to the server (RFC 6066 §3); an IP address is not.
-func NewClient(cfg *Config, now tick.Time, serverName string) (*Session, error) { panic("todo") }
+// is sent to the server (RFC 6066 §3); an IP address is not. Transmit has the
+// first datagram.
+//
+// Errors: a Config that cannot work; ErrNoCredentials; what Config.Rand says.
+func NewClient(cfg *Config, now tick.Time, serverName string) (*Session, error) {
+	resolved, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := v12.NewClient(resolved, new(Counters), now, hostName(serverName))
+	if err != nil {
+		return nil, err
+	}
+	return &Session{conn}, nil
+}
+
+// hostName is a server name in the form that the extension has: "Literal
+// IPv4 and IPv6 addresses are not permitted", and there is no trailing dot
+// (RFC 6066 §3). It is empty for what is no such name.
+func hostName(name string) string {
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || !v12.ValidName([]byte(name)) {
+		return ""
+	}
+	return name
+}
 
 // Receive takes one datagram. The session works in it, and owns it until Next
-// returns false.
-func (s *Session) Receive(now tick.Time, datagram []byte) { panic("todo") }
+// returns false; what is left of the datagram before is lost.
+func (s *Session) Receive(now tick.Time, datagram []byte) { s.conn.Receive(datagram) }
 
 // Next reports whether there is news and writes it to ev.
-func (s *Session) Next(now tick.Time, ev *Event) bool { panic("todo") }
+func (s *Session) Next(now tick.Time, ev *Event) bool { return s.conn.Next(now, ev) }
 
-// ProvidePSK answers WantPSK. A nil key says that there is none: to a client
-// this looks like a wrong key. A client gives its identity too.
-func (s *Session) ProvidePSK(now tick.Time, identity, key []byte) { panic("todo") }
+// ProvidePSK answers EventWantPSK. On a server a nil key says that the
+// identity is unknown, which the peer cannot tell from a wrong key; on a
+// client, which gives its identity too, that there is no key, which ends the
+// handshake. Both slices are only used during the call.
+func (s *Session) ProvidePSK(now tick.Time, identity, key []byte) {
+	s.conn.ProvidePSK(now, identity, key)
+}
 
-// ProvideVerdict answers WantVerdict: ReasonNone trusts the peer, every other
-// reason ends the handshake.
-func (s *Session) ProvideVerdict(now tick.Time, r Reason) { panic("todo") }
+// ProvideVerdict answers EventWantVerdict: ReasonNone trusts the peer, every
+// other reason ends the handshake with its alert.
+func (s *Session) ProvideVerdict(now tick.Time, r Reason) { s.conn.ProvideVerdict(now, r) }
 
-// Complete brings back a job that has run.
-func (s *Session) Complete(now tick.Time, job *Job) { panic("todo") }
+// Complete brings back a job that has run. A job that the session does not
+// wait for any more, as it has ended, is wiped and forgotten.
+func (s *Session) Complete(now tick.Time, job *Job) { s.conn.Complete(now, job) }
 
 // Transmit writes the next datagram of a handshake, or an alert, to dst and
-// returns its length, 0 if there is none. dst must hold the MTU.
-func (s *Session) Transmit(now tick.Time, dst []byte) int { panic("todo") }
+// returns its length, 0 if there is none. dst should hold the MTU; no
+// datagram is longer than either. Call it until it returns 0, after Next,
+// Expire, Provide..., Complete, Close and Abort.
+func (s *Session) Transmit(now tick.Time, dst []byte) int { return s.conn.Transmit(now, dst) }
 
-// Seal appends one record of application data to dst.
-func (s *Session) Seal(dst, payload []byte) ([]byte, error) { panic("todo") }
+// Seal appends one record of application data to dst. It allocates nothing if
+// dst has room for the payload and Overhead. The payload must not lie in the
+// free part of dst.
+//
+// Errors: ErrNotEstablished, ErrClosed, ErrTooLarge, and ErrExhausted, which
+// ends the session: its sequence numbers or its key are used up.
+func (s *Session) Seal(dst, payload []byte) ([]byte, error) { return s.conn.Seal(dst, payload) }
 
 // Overhead is the number of bytes that Seal adds to a payload.
-func (s *Session) Overhead() int { panic("todo") }
+func (s *Session) Overhead() int { return s.conn.Overhead() }
 
 // MaxPayload is the size in bytes of the largest payload that Seal takes now:
-// what fits the MTU and the peer's record limit.
-func (s *Session) MaxPayload() int { panic("todo") }
+// what fits the MTU and the peer's record limit. It is 0 unless the session
+// is established.
+func (s *Session) MaxPayload() int { return s.conn.MaxPayload() }
 
-// SetMTU changes the largest datagram to send.
-func (s *Session) SetMTU(mtu int) { panic("todo") }
+// SetMTU changes the largest datagram to send, in bytes of UDP payload; it is
+// kept within 128 to 65535. It may be called at any time, also in the middle
+// of a flight.
+func (s *Session) SetMTU(mtu int) { s.conn.SetMTU(min(max(mtu, minMTU), maxMTU)) }
 
 // Deadline is when Expire must be called if nothing else happens.
-func (s *Session) Deadline() tick.Time { panic("todo") }
+func (s *Session) Deadline() tick.Time { return s.conn.Deadline() }
 
-// Expire tells that time has passed.
-func (s *Session) Expire(now tick.Time) { panic("todo") }
+// Expire tells that time has passed. Next and Transmit may have something
+// afterwards. It is harmless before the deadline.
+func (s *Session) Expire(now tick.Time) { s.conn.Expire(now) }
 
-// Close ends the session with close_notify, which Transmit then has ready.
-func (s *Session) Close(now tick.Time) { panic("todo") }
+// Close ends the session with close_notify, which Transmit then has ready. No
+// event follows.
+func (s *Session) Close(now tick.Time) { s.conn.Close() }
 
-// Abort ends the session with the alert of a reason.
-func (s *Session) Abort(now tick.Time, r Reason) { panic("todo") }
+// Abort ends the session with the alert of a reason. EventClosed follows.
+func (s *Session) Abort(now tick.Time, r Reason) { s.conn.Abort(r) }
 
 // State is where the session stands.
-func (s *Session) State() State { panic("todo") }
+func (s *Session) State() State { return s.conn.State() }
 
-// Facts is what the handshake has established.
-func (s *Session) Facts() *Facts { panic("todo") }
+// Facts is what the handshake has established; see its own documentation for
+// what it holds before. It must not be changed, and stays with the session.
+func (s *Session) Facts() *Facts { return s.conn.Facts() }
 
 // Err is what ended the session, nil while it lives.
-func (s *Session) Err() *Error { panic("todo") }
+func (s *Session) Err() *Error { return s.conn.Err() }
 
-// Counters holds what this session, or all of its gate, dropped.
-func (s *Session) Counters() *Counters { panic("todo") }
+// Counters holds what this session, or all sessions of its gate, dropped.
+func (s *Session) Counters() *Counters { return s.conn.Counters() }
 
 // Export derives n bytes of keying material (RFC 5705). A nil context is
 // different from an empty one.
-func (s *Session) Export(label string, context []byte, n int) ([]byte, error) { panic("todo") }
+//
+// Errors: ErrNotEstablished, ErrClosed; ErrNoExport without extended master
+// secret (RFC 7627 §5.4); a label that TLS itself uses, or none; a context of
+// more than 65535 bytes.
+func (s *Session) Export(label string, context []byte, n int) ([]byte, error) {
+	return s.conn.Export(label, context, n)
+}
 
 // Authenticates reports whether the first protected record of a datagram
-// would open under this session's keys. It changes nothing; it tells which of
-// two sessions at one address a datagram is for (RFC 6347 §4.2.8).
-func (s *Session) Authenticates(datagram []byte) bool { panic("todo") }
+// would open under this session's keys. It tells which of two sessions at one
+// address a datagram is for (RFC 6347 §4.2.8). The session does not change,
+// but that a forged record counts against its key as in Receive.
+func (s *Session) Authenticates(datagram []byte) bool { return s.conn.Authenticates(datagram) }
 
 // RepeatsHello reports whether a datagram begins with the very ClientHello
-// from which this session began: a copy on the network, or a retransmission,
-// and not a new association. It can say yes during the handshake only.
-func (s *Session) RepeatsHello(datagram []byte) bool { panic("todo") }
+// from which this session began: a copy made by the network, or a
+// retransmission, and not a new association. It can say yes during the
+// handshake only.
+func (s *Session) RepeatsHello(datagram []byte) bool {
+	h, ok := parseHello(datagram)
+	return ok == hs.DropNone && s.conn.RepeatsHello(&h.hello)
+}

@@ -93,3 +93,45 @@ func (c *Config) CredentialsFor(serverName string) *Credentials {
 	}
 	return c.Credentials(serverName)
 }
+
+// Lengths in bytes that no message of its type needs to exceed.
+const (
+	maxClientHello = 1 << 14
+	maxServerHello = 1 << 10
+	maxHelloVerify = 2 + 1 + 255
+	maxSignature   = 1 << 11 // an RSA signature of 16384 bits
+	maxECPart      = 1 + 2 + 1 + 255
+	maxVector16    = 2 + 1<<16 - 1
+	finishedLen    = suite.VerifyDataLen
+)
+
+// MessageLen is the policy of how long a handshake message may be, from its
+// header alone. It reports false for a type that DTLS 1.2 does not have.
+func (c *Config) MessageLen(t wire.HandshakeType) (max int, ok bool) {
+	switch t {
+	case wire.HandshakeHelloRequest, wire.HandshakeServerHelloDone:
+		return 0, true
+	case wire.HandshakeClientHello:
+		return maxClientHello, true
+	case wire.HandshakeServerHello:
+		return maxServerHello, true
+	case wire.HandshakeHelloVerifyRequest:
+		return maxHelloVerify, true
+	case wire.HandshakeCertificate:
+		return c.MaxHandshakeBytes, true
+	case wire.HandshakeServerKeyExchange:
+		return maxVector16 + maxECPart + maxSignature, true
+	case wire.HandshakeCertificateRequest:
+		return 1<<8 + 2*maxVector16, true
+	case wire.HandshakeCertificateVerify:
+		return maxSignature, true
+	case wire.HandshakeClientKeyExchange:
+		return 2 + c.MaxPSKIdentity + 1<<8, true
+	case wire.HandshakeFinished:
+		return finishedLen, true
+	case wire.HandshakeNewSessionTicket, wire.HandshakeCertificateStatus:
+		// Never asked for; the state table refuses them by name.
+		return maxVector16, true
+	}
+	return 0, false
+}

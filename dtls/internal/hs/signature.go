@@ -181,3 +181,21 @@ func Verify(pub crypto.PublicKey, s wire.SignatureScheme, message, signature []b
 	}
 	return false
 }
+
+// RequestTypes is the client certificate types that go with a list of
+// schemes in a CertificateRequest (RFC 5246 §7.4.4).
+func RequestTypes(list []wire.SignatureScheme) (types []byte) {
+	var ec, rsa bool
+	for _, s := range list {
+		row := schemeByID(s)
+		ec = ec || row.kind == keyECDSA || row.kind == keyEd25519
+		rsa = rsa || row.kind == keyRSA
+	}
+	if ec {
+		types = append(types, byte(wire.ClientCertECDSASign))
+	}
+	if rsa {
+		types = append(types, byte(wire.ClientCertRSASign))
+	}
+	return types
+}

@@ -3,7 +3,13 @@
 
 package coaps
 
-import "errors"
+import (
+	"context"
+	"errors"
+
+	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/request"
+)
 
 // An Error says what failed and why. Reason is one word from a closed list, the
 // same in logs, JSON and text:
@@ -57,3 +63,49 @@ var ErrServerClosed = errors.New("coaps: server closed")
 
 // ErrClientClosed is the cause of an Error from a Client after Close.
 var ErrClientClosed = errors.New("coaps: client closed")
+
+var (
+	errClientClosed = &Error{Reason: ReasonClosed, Err: ErrClientClosed}
+
+	// errNotSent says that a call can be made again on another connection.
+	errNotSent = &Error{Reason: ReasonClosed, Err: errors.New("coaps: the connection has ended")}
+)
+
+// failed adds to an error what was being done.
+func failed(op, uri string, err error) error {
+	e := &Error{Reason: ReasonSetup, Err: err}
+	if known, ok := errors.AsType[*Error](err); ok {
+		*e = *known
+	}
+	e.Op, e.URI = op, uri
+	return e
+}
+
+// contextError is the Error for a context that has ended.
+func contextError(ctx context.Context) *Error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &Error{Reason: ReasonTimeout, Err: ctx.Err()}
+	}
+	return &Error{Reason: ReasonCanceled, Err: context.Cause(ctx)}
+}
+
+// callError is the Error for a call that the endpoint did not take.
+func callError(err error) *Error {
+	switch {
+	case errors.Is(err, endpoint.ErrGone):
+		return errNotSent
+	case errors.Is(err, endpoint.ErrTooLarge):
+		return &Error{Reason: ReasonTooLarge, Err: err}
+	case errors.Is(err, request.ErrBusy), errors.Is(err, request.ErrQueueFull), errors.Is(err, request.ErrMemoryFull):
+		return &Error{Reason: ReasonBusy, Err: err}
+	}
+	return &Error{Reason: ReasonSetup, Err: err}
+}
+
+// postError is the Error for a letter that the mailbox did not take.
+func postError(err error) *Error {
+	if errors.Is(err, errMailboxFull) {
+		return &Error{Reason: ReasonBusy, Err: err}
+	}
+	return errClientClosed
+}

@@ -4,39 +4,167 @@
 package coaps
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/coap/link"
 )
 
 // A Mux sends each request to the handler whose pattern fits best. A pattern
-// is a path, "/time", or a subtree, "/store/", optionally after a method:
-// "GET /time". The longest path wins, and with a method before without. A path
-// nobody knows is answered by 4.04, a method nobody takes by 4.05.
-// /.well-known/core lists the patterns (RFC 6690) unless it has a handler.
-type Mux struct{}
+// is a path, "/time", or a subtree, "/store/" or "/", which takes every path
+// that begins so, optionally after a method: "GET /time". The longest path wins, and
+// with a method before without. A path nobody knows is answered by 4.04, a
+// method nobody takes by 4.05. GET /.well-known/core lists the patterns (RFC
+// 6690) unless it has a handler.
+//
+// Paths are compared as they stand in a URI: "/" separates the segments and
+// what is not allowed in one is percent-encoded. So a segment that contains a
+// slash matches no other path.
+//
+// A Mux may be used by many goroutines once its patterns are registered.
+type Mux struct {
+	routes map[string]*route // by path
+	trees  []*route          // the subtrees, longest path first
+	order  []*route          // as registered, for the list
+}
+
+// A route is everything registered for one path.
+type route struct {
+	path     string
+	handlers map[coap.Code]Handler // by method; 0 is any
+	attrs    []link.Attr
+}
+
+const wellKnownCore = "/.well-known/core"
 
 // NewMux returns an empty Mux.
-func NewMux() *Mux { panic("todo") }
+func NewMux() *Mux { return &Mux{routes: make(map[string]*route)} }
 
 // Handle registers h for pattern. It panics on a bad pattern and on one that is
 // taken, as http.ServeMux does.
-func (m *Mux) Handle(pattern string, h Handler) { panic("todo") }
+func (m *Mux) Handle(pattern string, h Handler) {
+	method, r := m.register(pattern)
+	if r.handlers[method] != nil {
+		panic("coaps: pattern " + pattern + " is registered twice")
+	}
+	r.handlers[method] = h
+}
 
 // HandleFunc registers a function for pattern.
-func (m *Mux) HandleFunc(pattern string, f func(w ResponseWriter, r *Request)) { panic("todo") }
+func (m *Mux) HandleFunc(pattern string, f func(w ResponseWriter, r *Request)) {
+	m.Handle(pattern, HandlerFunc(f))
+}
 
 // Describe sets the attributes under which /.well-known/core lists the path of
-// pattern, such as link.Attr{"rt", "temperature"}.
-func (m *Mux) Describe(pattern string, attrs ...link.Attr) { panic("todo") }
+// pattern, such as link.Attr{Name: "rt", Value: "temperature"}.
+func (m *Mux) Describe(pattern string, attrs ...link.Attr) {
+	_, r := m.register(pattern)
+	r.attrs = attrs
+}
+
+func (m *Mux) register(pattern string) (method coap.Code, r *route) {
+	path := pattern
+	if name, rest, found := strings.Cut(pattern, " "); found {
+		code, err := coap.ParseCode(name)
+		if err != nil || !code.IsRequest() {
+			panic("coaps: no method in pattern " + pattern)
+		}
+		method, path = code, rest
+	}
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " ?#") {
+		panic(fmt.Sprintf("coaps: pattern %q has no path that begins with a slash", pattern))
+	}
+	r = m.routes[path]
+	if r == nil {
+		r = &route{path: path, handlers: make(map[coap.Code]Handler)}
+		m.routes[path] = r
+		m.order = append(m.order, r)
+		if strings.HasSuffix(path, "/") {
+			m.trees = append(m.trees, r)
+			slices.SortStableFunc(m.trees, func(a, b *route) int { return len(b.path) - len(a.path) })
+		}
+	}
+	return method, r
+}
 
 // ServeCOAP answers r by the handler whose pattern fits best.
-func (m *Mux) ServeCOAP(w ResponseWriter, r *Request) { panic("todo") }
+func (m *Mux) ServeCOAP(w ResponseWriter, r *Request) { m.handler(r).ServeCOAP(w, r) }
 
-// Inline marks h to run on the event loop itself, between two datagrams. It
-// saves a goroutine switch and must never wait: nothing else is received while
-// it runs.
-func Inline(h Handler) Handler { panic("todo") }
+// handler finds the handler of a request, or one that refuses it.
+func (m *Mux) handler(r *Request) Handler {
+	if r.Path == wellKnownCore && r.Method == coap.GET && m.routes[wellKnownCore] == nil {
+		return HandlerFunc(m.list)
+	}
+	found := m.route(r.Path)
+	switch {
+	case found == nil:
+		return notFound
+	}
+	if h := found.handlers[r.Method]; h != nil {
+		return h
+	}
+	if h := found.handlers[0]; h != nil {
+		return h
+	}
+	return methodNotAllowed
+}
+
+func (m *Mux) route(path string) *route {
+	if r := m.routes[path]; r != nil && len(r.handlers) > 0 {
+		return r
+	}
+	for _, r := range m.trees {
+		if strings.HasPrefix(path, r.path) && len(r.handlers) > 0 {
+			return r
+		}
+	}
+	return nil
+}
+
+var (
+	notFound = HandlerFunc(func(w ResponseWriter, _ *Request) {
+		WriteError(w, coap.NotFound, "no such resource")
+	})
+	methodNotAllowed = HandlerFunc(func(w ResponseWriter, _ *Request) {
+		WriteError(w, coap.MethodNotAllowed, "not with this method")
+	})
+)
+
+// list answers GET /.well-known/core, filtered by the query (RFC 6690 section
+// 4.1).
+func (m *Mux) list(w ResponseWriter, r *Request) {
+	var links []link.Link
+	for _, route := range m.order {
+		if len(route.handlers) > 0 {
+			links = append(links, link.Link{Target: route.path, Attrs: route.attrs})
+		}
+	}
+	w.SetContentFormat(coap.LinkFormat)
+	w.Write(link.Append(nil, link.Filter(links, r.Query)))
+}
+
+// Inline marks h to run on the event loop itself, between two datagrams. That
+// saves two changes of goroutine and is for handlers that never wait: nothing
+// else is received while one runs. It works for a Server's Handler and for the
+// handlers of a Mux.
+func Inline(h Handler) Handler { return inlineHandler{h} }
+
+type inlineHandler struct{ Handler }
+
+// inline reports whether the handler that will answer r is marked.
+func inline(h Handler, r *Request) bool {
+	if m, ok := h.(*Mux); ok {
+		h = m.handler(r)
+	}
+	_, ok := h.(inlineHandler)
+	return ok
+}
 
 // WriteError answers with a code and a diagnostic payload (RFC 7252 section
 // 5.5.2), a short text for people.
-func WriteError(w ResponseWriter, code coap.Code, diagnostic string) { panic("todo") }
+func WriteError(w ResponseWriter, code coap.Code, diagnostic string) {
+	w.SetCode(code)
+	w.Write([]byte(diagnostic))
+}

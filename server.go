@@ -4,19 +4,30 @@
 package coaps
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/message"
+	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
+	"github.com/coaps-go/coaps/udp/portable"
 )
 
 // A Server answers requests on a plain port, a secure port, or both. Its fields
-// must not change after Listen.
+// must not change after Listen, and it serves once.
 type Server struct {
 	Addr       string // plain "host:port"; ":5683" when empty. Used only with NoSec
 	SecureAddr string // secure "host:port"; ":5684" when empty. Used only with Security
@@ -33,36 +44,331 @@ type Server struct {
 	MTU     int             // largest UDP payload in bytes; 0 is dtls's default
 	Workers int             // goroutines for handlers; 0 is DefaultWorkers
 
-	// Listen opens a socket; portable.Listen when nil.
-	Listen func(network, addr string) (udp.Conn, error)
+	// ListenPacket opens a socket; portable.Listen when nil. It is where a packet
+	// capture or a lossy line is put between.
+	ListenPacket func(network, addr string) (udp.Conn, error)
 
 	Logger *slog.Logger // discards when nil
+
+	mu            sync.Mutex
+	plain, secure *port
+	closed        bool
+	serving       bool
+	ended         chan struct{} // closed when all loops have ended
+
+	handler             Handler
+	log                 *serverLog
+	workers, keyWorkers *pool
+	instantPSK          bool
+	ctx                 context.Context
+	cancel              context.CancelFunc
+	counters            struct{ handlersRefused, handlersPanicked, keyJobsRefused atomic.Uint64 }
 }
 
-// ListenAndServe is Listen followed by Serve.
-func (s *Server) ListenAndServe(ctx context.Context) error { panic("todo") }
+// ErrNothingToServe is Listen's error for a Server with neither NoSec nor
+// Security.
+var ErrNothingToServe = errors.New("coaps: neither NoSec nor Security is set: there is no port to serve")
 
-// Listen opens the sockets. After it Addrs is known and datagrams queue in the
-// system.
-func (s *Server) Listen() error { panic("todo") }
+// ListenAndServe is Listen followed by Serve.
+func (s *Server) ListenAndServe(ctx context.Context) error {
+	if err := s.Listen(); err != nil {
+		return err
+	}
+	return s.Serve(ctx)
+}
+
+// Listen checks the configuration and opens the sockets. After it Addrs is
+// known, and what arrives waits in the system for Serve.
+func (s *Server) Listen() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrServerClosed
+	case s.plain != nil || s.secure != nil:
+		return errors.New("coaps: server is listening already")
+	case !s.NoSec && s.Security == nil:
+		return ErrNothingToServe
+	}
+	if err := s.Params.Check(); err != nil {
+		return err
+	}
+	s.prepare()
+	if err := s.open(); err != nil {
+		s.closePorts()
+		s.cancel()
+		return err
+	}
+	plain, secure := s.addrs()
+	s.log.Info(LogListening, "plain", plain, "secure", secure)
+	return nil
+}
+
+// prepare resolves the fields.
+func (s *Server) prepare() {
+	s.log = newServerLog(s.Logger)
+	s.handler = s.Handler
+	if s.handler == nil {
+		s.handler = NewMux()
+	}
+	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
+	s.workers = newPool(workers, workers*handlersWaiting)
+	s.keyWorkers = newPool(2*runtime.GOMAXPROCS(0), keyJobsWaiting)
+	s.ended = make(chan struct{})
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+}
+
+func (s *Server) open() error {
+	if s.NoSec {
+		p, err := s.openPort(cmp.Or(s.Addr, ":5683"), nil)
+		if err != nil {
+			return err
+		}
+		s.plain = p
+	}
+	if s.Security != nil {
+		policy, err := s.Security.Server()
+		if err != nil {
+			return err
+		}
+		_, s.instantPSK = s.Security.PSK.(*keys.PSKMap)
+		if s.secure, err = s.openPort(cmp.Or(s.SecureAddr, ":5684"), policy); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openPort opens one socket with an endpoint on it.
+func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
+	cfg := endpoint.Config{
+		Server:  true,
+		Request: &request.Config{Params: s.Params},
+		Limits:  s.Limits,
+		Rand:    rand.Reader,
+	}
+	if policy != nil {
+		cfg.DTLS = policy.DTLS(rand.Reader)
+		cfg.DTLS.Timers, cfg.DTLS.MTU = s.Timers, s.MTU
+	}
+	conn, err := listen(s.ListenPacket, s.Network, addr)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newLoop(conn, cfg, s.MTU)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	p := &port{loop: l, server: s, policy: policy, details: make(map[endpoint.PeerID]error)}
+	l.handle = p.handle
+	return p, nil
+}
+
+// listen opens a socket with what the application gave for that purpose.
+func listen(with func(network, addr string) (udp.Conn, error), network, addr string) (udp.Conn, error) {
+	if with == nil {
+		with = portable.Listen
+	}
+	return with(cmp.Or(network, "udp"), addr)
+}
 
 // Serve answers requests until Shutdown or Close is called, which makes it
 // return ErrServerClosed, or ctx ends, which closes the server and returns the
 // context's cause.
-func (s *Server) Serve(ctx context.Context) error { panic("todo") }
+func (s *Server) Serve(ctx context.Context) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		s.Close()
+		return context.Cause(ctx)
+	case <-s.ended:
+		return ErrServerClosed
+	}
+}
+
+func (s *Server) start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrServerClosed
+	case s.plain == nil && s.secure == nil:
+		return errors.New("coaps: Serve before Listen")
+	case s.serving:
+		return errors.New("coaps: server is serving already")
+	}
+	s.serving = true
+	var loops sync.WaitGroup
+	for _, p := range s.ports() {
+		loops.Go(p.run)
+	}
+	go func() {
+		loops.Wait()
+		s.cancel()
+		s.workers.close()
+		s.keyWorkers.close()
+		close(s.ended)
+	}()
+	return nil
+}
+
+// ports lists the open ports.
+func (s *Server) ports() (open []*port) {
+	for _, p := range []*port{s.plain, s.secure} {
+		if p != nil {
+			open = append(open, p)
+		}
+	}
+	return open
+}
 
 // Addrs is where the server listens. A port that is not open is the zero
 // AddrPort.
-func (s *Server) Addrs() (plain, secure netip.AddrPort) { panic("todo") }
+func (s *Server) Addrs() (plain, secure netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addrs()
+}
+
+func (s *Server) addrs() (plain, secure netip.AddrPort) {
+	if s.plain != nil {
+		plain = s.plain.conn.LocalAddr()
+	}
+	if s.secure != nil {
+		secure = s.secure.conn.LocalAddr()
+	}
+	return plain, secure
+}
 
 // Shutdown answers new requests by 5.03, refuses new sessions, waits for the
-// handlers at work and for their responses to be delivered, closes all sessions
-// and returns. When ctx ends first it closes at once and returns ctx's error.
-func (s *Server) Shutdown(ctx context.Context) error { panic("todo") }
+// handlers at work and for their responses to be acknowledged, closes all
+// sessions and returns. When ctx ends first it closes at once and returns the
+// context's cause.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	serving := s.serving && !s.closed
+	s.mu.Unlock()
+	var err error
+	if serving {
+		err = s.rest(ctx)
+	}
+	s.Close()
+	if err == nil && serving {
+		s.workers.wait()
+		s.keyWorkers.wait()
+	}
+	return err
+}
+
+// restInterval is how often Shutdown asks whether all is done.
+const restInterval = 20 * time.Millisecond
+
+// rest drains the ports.
+func (s *Server) rest(ctx context.Context) error {
+	ticker := time.NewTicker(restInterval)
+	defer ticker.Stop()
+	for !s.atRest() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.ended:
+			return nil
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+func (s *Server) atRest() bool {
+	ports := s.ports()
+	answers := make(chan bool, len(ports))
+	for _, p := range ports {
+		if p.mail.post(drain{p, answers}, true) != nil {
+			answers <- true
+		}
+	}
+	all := true
+	for range ports {
+		select {
+		case rest := <-answers:
+			all = all && rest
+		case <-s.ended:
+			return true
+		}
+	}
+	return all
+}
 
 // Close sends close_notify to every session and returns without waiting for
 // handlers.
-func (s *Server) Close() error { panic("todo") }
+func (s *Server) Close() error {
+	s.mu.Lock()
+	if s.closed || s.cancel == nil {
+		s.closed = true
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	serving := s.serving
+	s.mu.Unlock()
+	s.cancel()
+	if !serving {
+		s.closePorts()
+		return nil
+	}
+	for _, p := range s.ports() {
+		p.close()
+	}
+	<-s.ended
+	return nil
+}
 
-// Stats returns the counters of both ports, added up.
-func (s *Server) Stats() Stats { panic("todo") }
+// closePorts closes the sockets of loops that have not begun to run.
+func (s *Server) closePorts() {
+	for _, p := range s.ports() {
+		p.conn.Close()
+	}
+}
+
+// Stats returns the counters of both ports, added up. It waits for the event
+// loops.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	serving, ports := s.serving, s.ports()
+	s.mu.Unlock()
+	var total Stats
+	for _, p := range ports {
+		if serving {
+			total.Stats.Add(p.stats())
+		}
+	}
+	total.HandlersRefused = s.counters.handlersRefused.Load()
+	total.HandlersPanicked = s.counters.handlersPanicked.Load()
+	total.KeyJobsRefused = s.counters.keyJobsRefused.Load()
+	return total
+}
+
+// stats asks the loop for its endpoint's counters; after its end it may be
+// looked at directly.
+func (l *loop) stats() endpoint.Stats {
+	answer := make(chan endpoint.Stats, 1)
+	if l.mail.post(statsLetter{l, answer}, true) == nil {
+		select {
+		case s := <-answer:
+			return s
+		case <-l.done:
+		}
+	}
+	<-l.done
+	return l.ep.Stats()
+}
+
+type statsLetter struct {
+	loop   *loop
+	answer chan<- endpoint.Stats
+}
+
+func (l statsLetter) deliver(tick.Time) { l.answer <- l.loop.ep.Stats() }

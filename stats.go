@@ -8,7 +8,7 @@ import "github.com/coaps-go/coaps/endpoint"
 // Stats are a server's counters since Serve.
 type Stats struct {
 	endpoint.Stats
-	HandlersRefused uint64 // requests answered by 5.03 because every worker was busy
-	HandlersPaniced uint64
-	KeyJobsRefused  uint64 // handshakes ended because the public-key workers were busy
+	HandlersRefused  uint64 // requests answered by 5.03 because every worker was busy
+	HandlersPanicked uint64 // requests answered by 5.00 because the handler panicked
+	KeyJobsRefused   uint64 // handshakes ended because the public-key workers were busy
 }

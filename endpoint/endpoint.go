@@ -199,3 +199,14 @@ func (e *Endpoint) Close(now tick.Time) {
 		}
 	}
 }
+
+// Active reports whether an exchange with any peer is in progress. It looks at
+// every peer and is for a server that shuts down.
+func (e *Endpoint) Active() bool {
+	for i := range e.slots {
+		if p := e.slots[i].peer; p != nil && p.hasTable && p.table.Active() {
+			return true
+		}
+	}
+	return false
+}

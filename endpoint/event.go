@@ -65,7 +65,7 @@ type Event struct {
 
 	Facts     *dtls.Facts // nil in NoSec mode
 	Cause     Cause
-	Err       *dtls.Error // what ended the session, if Cause is CauseSession
+	Err       *dtls.Error // how the session ended
 	Handshake bool        // the peer ended before its handshake did
 	DTLS      dtls.Event  // the session's own event, for the kinds that pass it on
 }

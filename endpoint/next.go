@@ -178,10 +178,7 @@ func (e *Endpoint) announceEnd(p *peer, ev *Event) bool {
 	}
 	ev.Kind, ev.Cause, ev.Handshake = EventDisconnected, p.cause, p.session != nil && !p.connected
 	if p.session != nil {
-		ev.Facts = p.session.Facts()
-		if p.cause == CauseSession {
-			ev.Err = p.session.Err()
-		}
+		ev.Facts, ev.Err = p.session.Facts(), p.session.Err()
 	}
 	return true
 }

@@ -56,6 +56,8 @@ type Stats struct {
 	Requests         uint64 // received and handed up
 	Responses        uint64 // accepted from above
 
+	Traffic message.Traffic
+
 	Drops        [NumDrops]uint64
 	DTLSDrops    dtls.Counters
 	RequestDrops request.Drops
@@ -69,8 +71,39 @@ func (e *Endpoint) Stats() Stats {
 	if e.gate != nil {
 		s.DTLSDrops = *e.gate.Counters()
 	}
+	s.Traffic = *e.mem.Traffic()
 	s.RequestDrops, s.MessageDrops = *e.mem.Drops(), *e.mem.Messages()
 	return s
 }
 
+// Traffic counts the CoAP messages of all peers.
+func (e *Endpoint) Traffic() *message.Traffic { return e.mem.Traffic() }
+
 func (e *Endpoint) drop(d Drop) { e.stats.Drops[d]++ }
+
+// Add adds the gauges and counters of another endpoint.
+func (s *Stats) Add(o Stats) {
+	s.Sessions += o.Sessions
+	s.HalfOpen += o.HalfOpen
+	s.PlainPeers += o.PlainPeers
+	s.Handshakes += o.Handshakes
+	s.HandshakesFailed += o.HandshakesFailed
+	s.Superseded += o.Superseded
+	s.Idle += o.Idle
+	s.Requests += o.Requests
+	s.Responses += o.Responses
+	s.Traffic.Received += o.Traffic.Received
+	s.Traffic.Sent += o.Traffic.Sent
+	s.Traffic.Retransmissions += o.Traffic.Retransmissions
+	s.Traffic.RepeatedReplies += o.Traffic.RepeatedReplies
+	addAll(s.Drops[:], o.Drops[:])
+	addAll(s.DTLSDrops[:], o.DTLSDrops[:])
+	addAll(s.RequestDrops[:], o.RequestDrops[:])
+	addAll(s.MessageDrops[:], o.MessageDrops[:])
+}
+
+func addAll(sum, more []uint64) {
+	for i, n := range more {
+		sum[i] += n
+	}
+}

@@ -1,0 +1,58 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import "time"
+
+// The limits of this package; those on what the network can make an endpoint
+// hold are in endpoint.Limits. Each refuses with a named reason and counts.
+const (
+	// DefaultWorkers is how many handlers run at once unless Server.Workers
+	// says otherwise. Handlers may wait for a sensor or a database, so there are
+	// more than processors; an idle worker costs its stack, and it is started
+	// only when there is work.
+	DefaultWorkers = 64
+
+	// handlersWaiting is how many requests may wait for a worker, for each
+	// worker. A device repeats its request after 2 to 3 s (RFC 7252 section
+	// 4.8): at 100 ms a handler, 16 in line are answered before that.
+	handlersWaiting = 16
+
+	// retryAfter is the Max-Age of a 5.03 answer, for how long the client
+	// should stay away (RFC 7252 section 5.9.3.4). Short, as the queue above
+	// empties within seconds.
+	retryAfter = 5 * time.Second
+
+	// keyJobsWaiting is how many public-key operations and credential look-ups
+	// may wait. At 0.2 ms each on two processors the last waits 0.1 s, well
+	// under the second after which a client repeats its flight.
+	keyJobsWaiting = 1024
+
+	// mailboxLetters is how many calls of other goroutines may wait for the
+	// event loop. Responses of handlers are not refused: the workers and their
+	// queue bound them.
+	mailboxLetters = 1 << 14
+
+	// batchSize is how many datagrams are received or sent at once.
+	batchSize = 16
+
+	// receiveSize holds any datagram: a record may have 2^14 bytes and more.
+	receiveSize = 1 << 16
+
+	// turnDatagrams bounds one turn of the event loop: after so many sent it
+	// looks at what has arrived.
+	turnDatagrams = 1024
+
+	// maxPayload bounds what a handler may write. More than one datagram holds
+	// can not be sent, but is reported only when the handler is done.
+	maxPayload = 1 << 16
+
+	// maxSockets is how many sockets one Client opens. It needs more than one
+	// only for servers of different names at the same address and port.
+	maxSockets = 64
+
+	// refusalsLogged a second, at most; the rest is counted. An attacker can
+	// fail handshakes as fast as he likes.
+	refusalsLogged = 10
+)

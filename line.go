@@ -1,0 +1,317 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// A line is one of a client's sockets. Its methods run on its event loop,
+// unless they say otherwise.
+type line struct {
+	*loop
+	client *Client
+	taken  map[netip.AddrPort]bool // remotes in use; guarded by client.mu
+
+	peers   map[endpoint.PeerID]*Connection
+	remotes map[netip.AddrPort]*Connection
+	repeats uint64 // retransmissions that Trace knows of
+}
+
+// newLine starts the event loop. It may be called on any goroutine.
+func newLine(c *Client, l *loop) *line {
+	n := &line{
+		loop: l, client: c, taken: make(map[netip.AddrPort]bool),
+		peers: make(map[endpoint.PeerID]*Connection), remotes: make(map[netip.AddrPort]*Connection),
+	}
+	l.handle, l.seen = n.handle, n.seen
+	go l.run()
+	return n
+}
+
+// alive may be called on any goroutine.
+func (l *line) alive() bool {
+	select {
+	case <-l.done:
+		return false
+	default:
+		return true
+	}
+}
+
+func (l *line) handle(now tick.Time, ev *endpoint.Event) {
+	conn := l.peers[ev.Peer()]
+	if conn == nil {
+		return
+	}
+	switch ev.Kind {
+	case endpoint.EventConnected:
+		conn.established(now, ev)
+	case endpoint.EventDisconnected:
+		l.disconnected(conn, ev)
+	case endpoint.EventWantPSK, endpoint.EventWantVerdict, endpoint.EventNeedJob:
+		l.keyTask(now, conn, ev)
+	case endpoint.EventResponse, endpoint.EventPong, endpoint.EventFailed:
+		conn.settle(now, ev)
+	case endpoint.EventAcknowledged:
+		conn.heard = now
+	case endpoint.EventRequest:
+		// RFC 7252 section 9.1.1 lets the server ask, too. There is nothing here.
+		_ = l.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.NotFound})
+	}
+}
+
+func (l *line) keyTask(now tick.Time, conn *Connection, ev *endpoint.Event) {
+	t := newKeyTask(l.loop, conn.policy, ev)
+	t.judged = func(_ endpoint.PeerID, err error) { conn.verdict = err }
+	if !l.client.keyWorkers.submit(t) {
+		l.ep.Abort(now, ev.Peer(), dtls.ReasonLimit)
+	}
+}
+
+// seen watches the datagrams.
+func (l *line) seen(now tick.Time, sent bool, remote netip.AddrPort, n int) {
+	if conn := l.remotes[remote]; conn != nil && !conn.up {
+		conn.observe(now, sent, n)
+	}
+	t := l.client.Trace
+	switch {
+	case t == nil:
+	case !sent && t.DatagramReceived != nil:
+		t.DatagramReceived(remote, n)
+	case sent && t.DatagramSent != nil:
+		t.DatagramSent(remote, n)
+	}
+	if t == nil || !sent || t.Retransmission == nil {
+		return
+	}
+	if repeats := l.ep.Traffic().Retransmissions; repeats != l.repeats {
+		l.repeats = repeats
+		t.Retransmission(remote)
+	}
+}
+
+// release gives an address back to other connections.
+func (l *line) release(remote netip.AddrPort) {
+	delete(l.remotes, remote)
+	l.client.mu.Lock()
+	defer l.client.mu.Unlock()
+	delete(l.taken, remote)
+}
+
+// An attempt is the letter that begins a connection to one address.
+type attempt struct {
+	conn      *Connection
+	line      *line
+	remote    netip.AddrPort
+	attempted chan<- error
+}
+
+func (a attempt) deliver(now tick.Time) {
+	conn, l := a.conn, a.line
+	serverName := ""
+	if conn.policy != nil {
+		serverName = l.client.serverName(conn.policy)
+	}
+	id, err := l.ep.Connect(now, a.remote, netip.Addr{}, conn.config, serverName)
+	if err != nil {
+		l.release(a.remote)
+		a.attempted <- &Error{Reason: ReasonSetup, Err: err}
+		return
+	}
+	conn.line, conn.id, conn.attempted, conn.began, conn.flights = l, id, a.attempted, now, nil
+	l.peers[id], l.remotes[a.remote] = conn, conn
+	if conn.config == nil {
+		conn.up, conn.peer = true, Peer{Addr: a.remote}
+		conn.report(nil)
+	}
+}
+
+// report tells the dial goroutine how its attempt has ended.
+func (conn *Connection) report(err error) {
+	if conn.attempted != nil {
+		conn.attempted <- err
+		conn.attempted = nil
+	}
+}
+
+func (conn *Connection) established(now tick.Time, ev *endpoint.Event) {
+	identity := conn.policy.Identify(ev.Facts)
+	conn.up, conn.took = true, now.Sub(conn.began)
+	conn.peer = Peer{
+		Mode: identity.Mode(), Identity: identity, CipherSuite: ev.Facts.CipherSuite, Addr: ev.Remote, Facts: ev.Facts,
+	}
+	conn.report(nil)
+}
+
+// disconnected fails everything that waits for the peer.
+func (l *line) disconnected(conn *Connection, ev *endpoint.Event) {
+	delete(l.peers, ev.Peer())
+	l.release(ev.Remote)
+	err := conn.endOf(ev)
+	if conn.attempted != nil {
+		conn.report(err)
+		return
+	}
+	conn.forget()
+	conn.ended = err
+	for id, c := range conn.calls {
+		delete(conn.calls, id)
+		c.done <- result{err: err}
+	}
+	close(conn.gone)
+}
+
+// endOf says why a peer is gone.
+func (conn *Connection) endOf(ev *endpoint.Event) error {
+	e := &Error{Reason: disconnectReason(ev)}
+	switch {
+	case ev.Err != nil && conn.verdict != nil:
+		e.Err = fmt.Errorf("%w: %w", ev.Err, conn.verdict)
+	case ev.Err != nil:
+		e.Err = ev.Err
+	}
+	return e
+}
+
+// A hangUp is the letter that ends a connection.
+type hangUp struct{ conn *Connection }
+
+func (h hangUp) deliver(now tick.Time) { h.conn.line.ep.Disconnect(now, h.conn.id) }
+
+// A call is one request or ping on its way.
+type call struct {
+	conn  *Connection
+	out   request.Outgoing
+	ping  bool
+	id    endpoint.ExchangeID
+	cause error       // why the event loop has canceled it
+	done  chan result // holds one, so that the loop never waits
+}
+
+type result struct {
+	response *Response
+	err      error
+}
+
+func newCall(out request.Outgoing) *call { return &call{out: out, done: make(chan result, 1)} }
+
+func newPing() *call { return &call{ping: true, done: make(chan result, 1)} }
+
+// again is the same call once more.
+func (c *call) again() *call { return &call{out: c.out, ping: c.ping, done: make(chan result, 1)} }
+
+// deliver hands the call to the endpoint.
+func (c *call) deliver(now tick.Time) {
+	conn := c.conn
+	if conn.ended != nil {
+		c.done <- result{err: errNotSent}
+		return
+	}
+	var err error
+	if c.ping {
+		c.id, err = conn.line.ep.Ping(now, conn.id)
+	} else {
+		c.id, err = conn.line.ep.Request(now, conn.id, c.out)
+	}
+	if err != nil {
+		c.done <- result{err: callError(err)}
+		return
+	}
+	conn.calls[c.id.ID] = c
+}
+
+// A giveUp is the letter of a caller who does not wait any longer.
+type giveUp struct{ call *call }
+
+func (g giveUp) deliver(now tick.Time) {
+	if c := g.call; c.id.ID != 0 && c.conn.calls[c.id.ID] == c {
+		c.conn.line.ep.Cancel(now, c.id)
+	}
+}
+
+// settle ends a call.
+func (conn *Connection) settle(now tick.Time, ev *endpoint.Event) {
+	c := conn.calls[ev.Exchange.ID]
+	if c == nil {
+		return
+	}
+	delete(conn.calls, ev.Exchange.ID)
+	if ev.Kind != endpoint.EventFailed {
+		conn.heard = now
+		c.done <- result{response: conn.response(now, ev)}
+		return
+	}
+	err := c.cause
+	if err == nil {
+		err = &Error{Reason: ev.Reason.String()}
+	}
+	if ev.Sent == tick.Never {
+		err = errNotSent
+	}
+	c.done <- result{err: err}
+	if conn.deaf(ev) {
+		conn.retire(now)
+	}
+}
+
+// deaf reports whether the server seems to have lost the session: it has not
+// acknowledged a request and its retransmissions, nor said anything else since.
+func (conn *Connection) deaf(ev *endpoint.Event) bool {
+	silent := ev.Reason == request.Timeout || ev.Reason == request.Canceled && ev.Retransmissions > 0
+	return conn.policy != nil && silent && ev.Sent != tick.Never && conn.heard < ev.Sent
+}
+
+// retire gives the connection up. Requests that wait behind the one that failed
+// have not been sent and are made again on the next connection; the letter is
+// delivered when they have been settled.
+func (conn *Connection) retire(now tick.Time) {
+	conn.forget()
+	for _, c := range conn.calls {
+		c.cause = &Error{Reason: ReasonTimeout, Err: errDeaf}
+		conn.line.ep.Cancel(now, c.id)
+	}
+	_ = conn.line.mail.post(hangUp{conn}, true)
+}
+
+var errDeaf = errors.New("coaps: the server does not answer in this session any more")
+
+// An export is the letter that asks for keying material.
+type export struct {
+	conn    *Connection
+	label   string
+	context []byte
+	n       int
+	answer  chan<- exported
+}
+
+type exported struct {
+	octets []byte
+	err    error
+}
+
+func (e export) deliver(tick.Time) {
+	octets, err := e.conn.line.ep.Export(e.conn.id, e.label, e.context, e.n)
+	e.answer <- exported{octets, err}
+}
+
+// response copies what an event refers to.
+func (conn *Connection) response(now tick.Time, ev *endpoint.Event) *Response {
+	m := &ev.Message
+	options := append(coap.Options(nil), m.Options...)
+	return &Response{
+		Code: m.Code, Type: m.Type, MessageID: m.MessageID, Peer: conn.peer, Options: options.List(),
+		Payload: append([]byte(nil), m.Payload...), Token: append([]byte(nil), m.Token...),
+		RTT: time.Duration(now - ev.Sent), Retransmissions: ev.Retransmissions,
+	}
+}

@@ -1,0 +1,191 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
+)
+
+// A loop is one socket, the endpoint on it, and the one goroutine that touches
+// them. Servers and clients run the same loop.
+type loop struct {
+	conn  udp.Conn
+	ep    *endpoint.Endpoint
+	clock clock
+	mail  mailbox
+	in    []udp.Datagram
+	out   []udp.Datagram
+
+	handle func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
+	seen   func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
+
+	running bool
+	letters bool // the last turn was for letters only
+	busy    bool // the last turn ended early: there is more to do
+	done    chan struct{}
+}
+
+// run is the event loop: datagrams up, letters in, time, datagrams down.
+func (l *loop) run() {
+	defer l.end()
+	for l.running {
+		n := l.receive()
+		now := l.clock.now()
+		for i := range l.in[:n] {
+			l.ep.Receive(now, &l.in[i])
+			l.events(now)
+		}
+		l.mail.deliver(now)
+		if l.ep.Deadline() <= now {
+			l.ep.Expire(now)
+		}
+		l.events(now)
+		l.send(now)
+	}
+}
+
+// events hands up what the endpoint has to tell. It must be empty before the
+// next datagram is received, since events are views into the last.
+func (l *loop) events(now tick.Time) {
+	var ev endpoint.Event
+	for l.ep.Next(&ev) {
+		l.handle(now, &ev)
+	}
+}
+
+// receive waits for datagrams, for the endpoint's deadline or for a letter,
+// whichever comes first.
+func (l *loop) receive() int {
+	now := l.clock.now()
+	until := l.ep.Deadline()
+	if l.busy {
+		until = now.Add(pollTime)
+	}
+	// A deadline that has passed would not even look at the socket.
+	soon := now.Add(pollTime)
+	if !l.mail.sleep(now, max(until, soon)) {
+		if l.letters = !l.letters; l.letters {
+			return 0
+		}
+		l.mail.poll(now, soon) // neither letters nor datagrams keep the other waiting
+	}
+	n, err := l.conn.Recv(l.in)
+	if err != nil {
+		l.receiveFailed(err)
+		return 0
+	}
+	for i := range l.in[:n] {
+		if l.seen != nil {
+			l.seen(l.clock.now(), false, l.in[i].Remote, l.in[i].N)
+		}
+	}
+	return n
+}
+
+// pollTime is the shortest wait for a datagram.
+const pollTime = 20 * time.Microsecond
+
+func (l *loop) receiveFailed(err error) {
+	var u *udp.Unreachable
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &u):
+		l.ep.Unreachable(l.clock.now(), u, errors.Is(u, syscall.ECONNREFUSED))
+	case errors.Is(err, net.ErrClosed):
+		l.running = false
+	default:
+		// A shortage of the system's: nothing is lost but what arrives now.
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// send sends what the endpoint has, in batches.
+func (l *loop) send(now tick.Time) {
+	l.busy = false
+	for sent := 0; !l.busy; sent += len(l.out) {
+		n := 0
+		for n < len(l.out) && l.ep.Transmit(now, &l.out[n]) {
+			n++
+		}
+		l.sendBatch(now, l.out[:n])
+		if n < len(l.out) {
+			return
+		}
+		l.busy = sent >= turnDatagrams
+	}
+}
+
+// sendBatch passes over a datagram that the system refuses: to whoever waits
+// for it, it is lost.
+func (l *loop) sendBatch(now tick.Time, batch []udp.Datagram) {
+	for len(batch) > 0 {
+		n, err := l.conn.Send(batch)
+		for i := range batch[:n] {
+			if l.seen != nil {
+				l.seen(now, true, batch[i].Remote, batch[i].N)
+			}
+		}
+		if err == nil {
+			return
+		}
+		l.ep.SendFailed(now, batch[n].Remote, errors.Is(err, syscall.ECONNREFUSED))
+		batch = batch[n+1:]
+	}
+}
+
+// newLoop makes a loop that is ready to run but for handle.
+func newLoop(conn udp.Conn, cfg endpoint.Config, mtu int) (*loop, error) {
+	clock := clock{time.Now()}
+	ep, err := endpoint.New(cfg, clock.now())
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{conn: conn, ep: ep, clock: clock, running: true, done: make(chan struct{})}
+	l.mail = mailbox{conn: conn, clock: clock}
+	l.in, l.out = datagrams(batchSize, receiveSize), datagrams(batchSize, mtu)
+	return l, nil
+}
+
+func datagrams(n, size int) []udp.Datagram {
+	batch := make([]udp.Datagram, n)
+	all := make([]byte, n*size)
+	for i := range batch {
+		batch[i].Buf = all[i*size : (i+1)*size : (i+1)*size]
+	}
+	return batch
+}
+
+// stop is the letter that ends a loop: every session gets its close_notify in
+// the turn that delivers it.
+type stop struct{ loop *loop }
+
+func (s stop) deliver(now tick.Time) {
+	s.loop.ep.Close(now)
+	s.loop.running = false
+}
+
+// end sends what is left and closes the socket.
+func (l *loop) end() {
+	for l.busy {
+		l.send(l.clock.now())
+	}
+	l.mail.close()
+	_ = l.conn.Close()
+	close(l.done)
+}
+
+// close ends the loop and waits for it.
+func (l *loop) close() {
+	_ = l.mail.post(stop{l}, true)
+	<-l.done
+}

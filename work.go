@@ -1,0 +1,182 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// A work is one request on its way through a handler and its response on the
+// way back. It travels as a task to a worker and as a letter to the loop, and
+// is used again.
+type work struct {
+	port     *port
+	exchange endpoint.ExchangeID
+	request  Request
+	response response
+	octets   []byte // what request refers to; the datagram's buffer is the loop's
+	encoded  []byte // the response's options
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+func newWork(p *port, ev *endpoint.Event) *work {
+	w := works.Get().(*work)
+	m := &ev.Message
+	w.port, w.exchange = p, ev.Exchange
+	w.octets = append(append(append(w.octets[:0], m.Options...), m.Payload...), m.Token...)
+	options := coap.Options(w.octets[:len(m.Options)])
+	payload, token := w.octets[len(m.Options):], w.octets[len(w.octets)-len(m.Token):]
+	w.request = Request{
+		Method: m.Code, Path: options.Path(), Query: options.Query(),
+		Options: w.request.Options[:0], Payload: payload[:len(m.Payload)], Token: token,
+		NonConfirmable: m.Type == coap.NonConfirmable,
+		Peer:           p.peerOf(ev), ctx: p.server.ctx,
+	}
+	for number, value := range options.All() {
+		switch number {
+		case coap.URIHost:
+			w.request.Host = string(value)
+		case coap.URIPort, coap.URIPath, coap.URIQuery:
+		default:
+			w.request.Options.Add(number, value)
+		}
+	}
+	w.response.reset()
+	return w
+}
+
+// recycle makes w usable for another request. Nothing of this one stays.
+func (w *work) recycle() {
+	clear(w.octets)
+	clear(w.request.Options)
+	*w = work{request: Request{Options: w.request.Options[:0]}, response: w.response, octets: w.octets, encoded: w.encoded}
+	w.response.reset()
+	works.Put(w)
+}
+
+// run is on a worker.
+func (w *work) run() {
+	w.serve()
+	_ = w.port.mail.post(w, true) // after Close nobody waits for it
+}
+
+// serve calls the handler. A panic of it ends neither the server nor the
+// exchange.
+func (w *work) serve() {
+	s := w.port.server
+	defer func() {
+		if v := recover(); v != nil {
+			s.counters.handlersPanicked.Add(1)
+			s.log.Error(LogHandlerPanic, "peer", w.request.Peer.Addr, "path", w.request.Path,
+				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			w.response.reset()
+			w.response.SetCode(coap.InternalServerError)
+		}
+	}()
+	s.handler.ServeCOAP(&w.response, &w.request)
+}
+
+// deliver is on the event loop.
+func (w *work) deliver(now tick.Time) {
+	w.port.inHand--
+	w.respond(now)
+	w.recycle()
+}
+
+func (w *work) respond(now tick.Time) {
+	r := &w.response
+	w.encoded = r.options.Encode(w.encoded[:0])
+	out := request.Outgoing{Code: r.codeFor(w.request.Method), Options: w.encoded, Payload: r.payload}
+	err := w.port.ep.Respond(now, w.exchange, out)
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, endpoint.ErrTooLarge):
+		err = w.port.ep.Respond(now, w.exchange, tooLarge)
+	case !errors.Is(err, endpoint.ErrGone):
+		// What the handler has put together is no message.
+		w.port.ep.Respond(now, w.exchange, request.Outgoing{Code: coap.InternalServerError})
+	}
+	if err != nil {
+		w.port.server.log.dropped(w.request.Peer.Addr, w.request.Path, err)
+	}
+}
+
+var tooLarge = request.Outgoing{
+	Code: coap.InternalServerError, Payload: []byte("the response does not fit into one datagram"),
+}
+
+// response is the ResponseWriter.
+type response struct {
+	code    coap.Code
+	options coap.OptionList
+	values  []byte // what options refer to
+	payload []byte
+}
+
+func (r *response) reset() {
+	clear(r.values)
+	clear(r.payload)
+	*r = response{options: r.options[:0], values: r.values[:0], payload: r.payload[:0]}
+}
+
+func (r *response) SetCode(code coap.Code) { r.code = code }
+
+func (r *response) SetOption(number coap.OptionNumber, value []byte) {
+	start := len(r.values)
+	r.values = append(r.values, value...)
+	r.add(number, start)
+}
+
+func (r *response) SetUint(number coap.OptionNumber, value uint32) {
+	start := len(r.values)
+	r.values = coap.AppendUint(r.values, value)
+	r.add(number, start)
+}
+
+// add takes what has been appended to values as the value of an option.
+func (r *response) add(number coap.OptionNumber, start int) {
+	value := r.values[start:len(r.values):len(r.values)]
+	if number.Repeatable() {
+		r.options.Add(number, value)
+		return
+	}
+	r.options.Set(number, value)
+}
+
+func (r *response) SetContentFormat(format coap.ContentFormat) {
+	r.SetUint(coap.ContentFormatOption, uint32(format))
+}
+
+func (r *response) Write(p []byte) (int, error) {
+	if len(r.payload)+len(p) > maxPayload {
+		return 0, endpoint.ErrTooLarge
+	}
+	r.payload = append(r.payload, p...)
+	return len(p), nil
+}
+
+// codeFor is the code that was set, or the plain success of the method (RFC
+// 7252 section 5.8, RFC 8132 section 2).
+func (r *response) codeFor(method coap.Code) coap.Code {
+	if r.code != 0 {
+		return r.code
+	}
+	switch method {
+	case coap.GET, coap.FETCH:
+		return coap.Content
+	case coap.DELETE:
+		return coap.Deleted
+	}
+	return coap.Changed
+}

@@ -81,7 +81,7 @@ var (
 	ErrBelievesNoOne = errors.New("security: nobody could be believed")
 	ErrNoNameNoPin   = errors.New("security: a certificate cannot be checked with neither a host name nor a pinned key")
 	ErrBadCredential = errors.New("security: unusable credential")
-	ErrInsecure      = errors.New("security: package insecure is for clients only")
+	ErrClientOnly    = errors.New("security: package insecure is for clients only")
 )
 
 // Server checks the configuration for the role of a server and returns its
@@ -98,7 +98,7 @@ func (c *Config) Server() (*Policy, error) {
 	believesKeys := c.Pins.Len() > 0 || c.Trust.Len() > 0
 	switch {
 	case c.ServerCheck.Skipped():
-		return nil, ErrInsecure
+		return nil, ErrClientOnly
 	case !showsKey && !c.hasPSK():
 		return nil, ErrNothingToShow
 	case showsKey && !believesKeys && !c.AllowAnonymousClients:

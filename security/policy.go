@@ -218,7 +218,7 @@ func (p *Policy) verify(facts *dtls.Facts, now time.Time) error {
 }
 
 // verifyRawKey looks a raw public key up among the pins: a key that is not
-// there ends the handshake (RFC 7250 §4.1 leaves the check to us).
+// there ends the handshake (RFC 7250 §6).
 func (p *Policy) verifyRawKey(spki []byte) error {
 	if !p.config.Pins.Contains(spki) {
 		return refusal(dtls.ReasonRPKNotPinned, "the peer's key is %s", keys.NameOf(spki, keys.SHA256_120))

@@ -21,8 +21,8 @@ const DefaultPort = 5684
 type Authority struct {
 	Scheme string // "" means "coaps"
 	// Host is a DNS name in its ASCII form, an IP address without brackets,
-	// or an EUI-64 in hexadecimal, with or without "-" or ":" between bytes,
-	// for nodes that are known by one (RFC 7252 §9.1.3.3).
+	// or an EUI-64 in hexadecimal, with or without "-" between bytes, for
+	// nodes that are known by one (RFC 7252 §9.1.3.3).
 	Host string
 	Port uint16 // 0 means DefaultPort
 }
@@ -43,7 +43,7 @@ func (a Authority) scheme() string {
 	if a.Scheme == "" {
 		return "coaps"
 	}
-	return strings.ToLower(a.Scheme)
+	return lowerASCII(a.Scheme)
 }
 
 func (a Authority) port() uint16 {
@@ -109,7 +109,7 @@ func (a Authority) reference() (reference, error) {
 }
 
 // parseHost reads a host as it stands in a URI, without brackets, or in a
-// certificate.
+// certificate. An EUI-64 with colons is an IPv6 address here.
 func parseHost(s string) host {
 	if ip, err := netip.ParseAddr(s); err == nil {
 		// A zone is of the local node alone, certificates have none.
@@ -118,7 +118,7 @@ func parseHost(s string) host {
 	if eui, ok := parseEUI64(s); ok {
 		return host{kind: hostEUI64, eui: eui}
 	}
-	name := strings.ToLower(strings.TrimSuffix(s, "."))
+	name := lowerASCII(strings.TrimSuffix(s, "."))
 	if !validDNSName(name) {
 		return host{}
 	}
@@ -141,6 +141,18 @@ func validDNSName(s string) bool {
 		}
 	}
 	return strings.Trim(label, "0123456789") != ""
+}
+
+// lowerASCII folds A to Z and nothing else: Unicode has other characters, such
+// as the Kelvin sign, whose lower case is an ASCII letter.
+func lowerASCII(s string) string {
+	lower := []byte(s)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + 'a' - 'A'
+		}
+	}
+	return string(lower)
 }
 
 func notHostCharacter(r rune) bool {

@@ -5,6 +5,7 @@ package keys
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"net/netip"
@@ -19,6 +20,12 @@ var (
 	oidSerialNumber    = asn1.ObjectIdentifier{2, 5, 4, 5}
 )
 
+// matchRules narrows what counts as the name in a certificate.
+type matchRules struct {
+	uriOnly bool // of a SubjectAltName, only the coaps URIs
+	noCN    bool // no Common Name
+}
+
 // matches reports whether a certificate is that of the reference r. The
 // presented identifiers are tried in this order:
 //
@@ -28,15 +35,15 @@ var (
 //     the same host, valid for all its ports (RFC 7925 §4.4.1, RFC 6125 §6.4,
 //     RFC 9525 §6.4);
 //   - CN-ID: the Common Name, only if there is no SubjectAltName (RFC 7252
-//     §9.1.3.3) and if mayUseCN.
+//     §9.1.3.3).
 //
 // None of them may hold a wildcard. This is not x509.VerifyHostname, which
 // knows no URIs and takes wildcards.
-func (r reference) matches(c *x509.Certificate, mayUseCN bool) bool {
-	if hasExtension(c, oidSubjectAltName) {
-		return r.matchesURI(c) || r.matchesDNS(c) || r.matchesIP(c)
+func (r reference) matches(c *x509.Certificate, rules matchRules) bool {
+	if !hasExtension(c, oidSubjectAltName) {
+		return !rules.noCN && r.matchesCommonName(c)
 	}
-	return mayUseCN && r.matchesCommonName(c)
+	return r.matchesURI(c) || !rules.uriOnly && (r.matchesDNS(c) || r.matchesIP(c))
 }
 
 // Names reports whether a certificate is for the server called serverName, as
@@ -91,6 +98,9 @@ func (r reference) matchesIP(c *x509.Certificate) bool {
 // than one nobody could say which of them the issuer looked at.
 func (r reference) matchesCommonName(c *x509.Certificate) bool {
 	name, ok := commonName(c)
+	if eui, isEUI := parseEUI64(name); isEUI && r.kind == hostEUI64 {
+		return eui == r.eui
+	}
 	return ok && r.sameHost(parseHost(name))
 }
 
@@ -140,16 +150,26 @@ func CertificateName(c *x509.Certificate) string {
 	default:
 		name, ok = subjectAttribute(c, oidSerialNumber)
 		if !ok {
-			name = c.Subject.String()
+			name = subjectText(c)
 		}
 	}
 	if eui, ok := parseEUI64(name); ok {
-		return strings.TrimRight(fmt.Sprintf("% X", eui[:]), " ")
+		return strings.ReplaceAll(fmt.Sprintf("% X", eui[:]), " ", "-")
 	}
 	if name == "" {
 		return NameOf(c.RawSubjectPublicKeyInfo, SHA256_120).String()
 	}
 	return PrintableIdentity([]byte(name))
+}
+
+// subjectText returns the whole subject in the form of RFC 2253.
+// pkix.Name.String would leave out all but one of several Common Names.
+func subjectText(c *x509.Certificate) string {
+	var subject pkix.RDNSequence
+	if _, err := asn1.Unmarshal(c.RawSubject, &subject); err != nil {
+		return ""
+	}
+	return subject.String()
 }
 
 // presentedNames lists what a certificate claims to be, for the message that

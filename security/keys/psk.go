@@ -187,4 +187,4 @@ func (m *PSKMap) Weakest() error {
 }
 
 // normalServerName folds what DNS does not distinguish.
-func normalServerName(s string) string { return strings.ToLower(strings.TrimSuffix(s, ".")) }
+func normalServerName(s string) string { return lowerASCII(strings.TrimSuffix(s, ".")) }

@@ -12,17 +12,19 @@ import (
 )
 
 // Secret holds bytes that must not be seen: it prints as "[redacted]" under
-// every verb of fmt, in slog and in JSON. The bytes hang from a pointer, so
-// that a printer which walks into unexported fields shows an address at most.
-// The zero Secret is empty.
-type Secret struct{ bytes *[]byte }
+// every verb of fmt and in slog, and does not go into JSON. The bytes hang from
+// two pointers, because fmt follows one when it walks into the unexported
+// fields of something else, and shows an address instead of the second. The
+// zero Secret is empty.
+type Secret struct{ bytes **[]byte }
 
 const redacted = "[redacted]"
 
 // NewSecret returns a Secret with a copy of b. The caller may wipe b.
 func NewSecret(b []byte) Secret {
 	copied := slices.Clone(b)
-	return Secret{&copied}
+	pointer := &copied
+	return Secret{&pointer}
 }
 
 // Bytes returns the secret itself, not a copy: do not change, keep or print
@@ -31,7 +33,7 @@ func (s Secret) Bytes() []byte {
 	if s.bytes == nil {
 		return nil
 	}
-	return *s.bytes
+	return **s.bytes
 }
 
 // Len returns the number of bytes.
@@ -49,8 +51,8 @@ func (s Secret) Wipe() {
 	if s.bytes == nil {
 		return
 	}
-	clear(*s.bytes)
-	*s.bytes = nil
+	clear(**s.bytes)
+	**s.bytes = nil
 }
 
 // String returns a placeholder.

@@ -21,8 +21,9 @@ import (
 // checked, as RFC 7252 leaves it to further study. A Trust does not change and
 // may be used at the same time by many.
 type Trust struct {
-	pool  *x509.CertPool
-	roots []*x509.Certificate
+	pool    *x509.CertPool
+	roots   []*x509.Certificate
+	uriOnly bool
 }
 
 // NewTrust returns a Trust in the given anchors, and in nothing else. Without
@@ -33,6 +34,14 @@ func NewTrust(roots []*x509.Certificate) *Trust {
 		t.pool.AddCert(root)
 	}
 	return t
+}
+
+// URIOnly returns a Trust in the same anchors that keeps to the letter of RFC
+// 7252 §9.1.3.3: where a server's certificate has a SubjectAltName, only its
+// coaps URIs count. Without it a dNSName or an iPAddress that is the host will
+// do as well, as in RFC 7925 §4.4.1, RFC 6125 and most certificates there are.
+func (t *Trust) URIOnly() *Trust {
+	return &Trust{pool: t.pool, roots: t.roots, uriOnly: true}
 }
 
 // Len returns the number of anchors.
@@ -92,7 +101,8 @@ func (t *Trust) VerifyServer(chain []*x509.Certificate, authority Authority, now
 	if err != nil {
 		return err
 	}
-	if !wanted.matches(chain[0], !slices.ContainsFunc(paths, constrained)) {
+	rules := matchRules{uriOnly: t.uriOnly, noCN: slices.ContainsFunc(paths, constrained)}
+	if !wanted.matches(chain[0], rules) {
 		return verifyError(dtls.ReasonCertNameMismatch, "the certificate is for %s, not for %s", presentedNames(chain[0]), authority)
 	}
 	return nil

@@ -28,7 +28,10 @@ type item struct {
 }
 
 // Reset empties the flight, for the next one.
-func (f *Flight) Reset() { *f = Flight{items: f.items[:0]} }
+func (f *Flight) Reset() {
+	clear(f.items)
+	*f = Flight{items: f.items[:0]}
+}
 
 // AddMessage appends a handshake message to be sent in records of an epoch.
 // Raw is the message with its header as if it were not fragmented; the
@@ -47,22 +50,11 @@ func (f *Flight) AddChangeCipherSpec(epoch uint16) {
 	f.items = append(f.items, item{wire.ContentChangeCipherSpec, epoch, []byte{1}})
 }
 
-// Empty reports whether the flight has no messages.
-func (f *Flight) Empty() bool { return len(f.items) == 0 }
-
 // Rewind lets the flight be sent again from its beginning.
 func (f *Flight) Rewind() { f.at, f.off = 0, 0 }
 
 // Pending reports whether Transmit has something to send.
 func (f *Flight) Pending() bool { return f.at < len(f.items) }
-
-// Len is the number of bytes of messages that the flight keeps.
-func (f *Flight) Len() (n int) {
-	for i := range f.items {
-		n += len(f.items[i].raw)
-	}
-	return n
-}
 
 // Transmit writes the next datagram of the flight to dst, at most mtu bytes
 // long with all headers and tags, and returns its length. It is 0 when the

@@ -96,11 +96,6 @@ func NewReassembler(limits Limits, next uint16) *Reassembler {
 // NextSeq is the message_seq of the next message that Next will return.
 func (r *Reassembler) NextSeq() uint16 { return r.next }
 
-// SetMessageLen replaces the policy, as the handshake goes on.
-func (r *Reassembler) SetMessageLen(f func(wire.HandshakeType) (int, bool)) {
-	r.limits.MessageLen = f
-}
-
 // Buffered is the number of bytes counted against Limits.Bytes.
 func (r *Reassembler) Buffered() int { return r.bytes }
 

@@ -65,6 +65,7 @@ type Timer struct {
 	sent     tick.Time     // when the flight was last sent
 	interval time.Duration // between sent and deadline
 	count    int           // retransmissions of this flight
+	prompts  int           // transmissions of it that the peer prompted
 }
 
 // NewTimer returns a timer that does not run.
@@ -79,7 +80,7 @@ func (t *Timer) Start(now tick.Time) {
 	if t.count == 0 {
 		t.interval = t.timing.Initial
 	}
-	t.count = 0
+	t.count, t.prompts = 0, 0
 	t.send(now)
 }
 
@@ -102,9 +103,6 @@ func (t *Timer) Stop() { t.deadline = tick.Never }
 // last sent, or tick.Never.
 func (t *Timer) Deadline() tick.Time { return t.deadline }
 
-// Interval is the current timer value.
-func (t *Timer) Interval() time.Duration { return t.interval }
-
 // Retransmissions is how often the timer has sent the current flight again.
 func (t *Timer) Retransmissions() int { return t.count }
 
@@ -124,16 +122,23 @@ func (t *Timer) Expire(now tick.Time) Expiry {
 	return Resend
 }
 
+// maxPrompts is how often the peer's repetitions have a flight sent again. A
+// peer that doubles its timer repeats itself less often within the life of a
+// handshake.
+const maxPrompts = 12
+
 // Prompt reports whether the flight should be sent again because the peer
 // repeated its own, which "suggests that part of one's previous flight was
 // lost" (RFC 6347 §4.2.4), and if so counts it as sent now. It says no within
-// a quarter of the first interval after the last transmission: the datagrams
-// of one repeated flight prompt one answer, and so does a stream of forged
-// ones. The peer's own timer is slower than that.
+// a quarter of the first interval after the last transmission, and after
+// maxPrompts: the datagrams of one repeated flight prompt one answer, and a
+// stream of forged ones prompts few. The peer's own timer is slower than
+// that.
 func (t *Timer) Prompt(now tick.Time) bool {
-	if now.Before(t.sent.Add(t.timing.Initial / 4)) {
+	if t.prompts >= maxPrompts || now.Before(t.sent.Add(t.timing.Initial/4)) {
 		return false
 	}
+	t.prompts++
 	t.sent = now
 	if t.deadline != tick.Never {
 		t.deadline = now.Add(t.interval)

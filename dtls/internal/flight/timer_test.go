@@ -127,8 +127,20 @@ func TestPrompt(t *testing.T) {
 	if prompted != 3 { // at 250, 500 and 750 ms
 		t.Errorf("a second of repetitions prompted %d answers, want 3", prompted)
 	}
-	if timer.Deadline() != 3*second/4+second || timer.Interval() != time.Second {
-		t.Errorf("deadline %v, interval %v", timer.Deadline(), timer.Interval())
+	if timer.Deadline() != 3*second/4+second {
+		t.Errorf("deadline %v, want one interval after the last answer", timer.Deadline())
+	}
+	for now := second; now < 100*second; now += second {
+		if timer.Prompt(now) {
+			prompted++
+		}
+	}
+	if prompted != maxPrompts {
+		t.Errorf("repetitions without end prompted %d answers, want %d", prompted, maxPrompts)
+	}
+	timer.Start(200 * second)
+	if !timer.Prompt(201 * second) {
+		t.Error("the next flight is not prompted at all")
 	}
 }
 

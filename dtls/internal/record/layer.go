@@ -37,7 +37,7 @@ type Layer struct {
 	// Limits may be set before the first record; nil means the defaults.
 	Limits *Limits
 
-	suite *suite.Suite
+	suite *suite.Suite // of both directions, nil while there are no keys
 	// plainNext is the next sequence number in epoch 0. "Sequence numbers are
 	// maintained separately for each epoch", RFC 6347 §4.1.
 	plainNext uint64

@@ -142,7 +142,8 @@ func (l *Layer) Authenticates(r Record, scratch []byte) bool {
 func (l *Layer) Compact() { l.write.cipher, l.read.cipher = nil, nil }
 
 // Wipe overwrites the keys and ends both protected epochs: the layer can
-// neither seal nor open under them again.
+// neither seal nor open under them again. Expanded keys are out of reach
+// inside the ciphers; they go with the garbage.
 func (l *Layer) Wipe() {
 	l.write = writeState{}
 	l.read = readState{}

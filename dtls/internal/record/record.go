@@ -65,9 +65,6 @@ type Record struct {
 	raw    []byte // header and fragment, and not a byte of what follows
 }
 
-// Len is the number of bytes of the record, its header included.
-func (r Record) Len() int { return len(r.raw) }
-
 // Cut splits the first record off a datagram. It reports false when the
 // datagram is empty, or when what is left of it is no record ("Records may
 // not span datagrams", RFC 6347 §4.1.1): then the rest is one drop,

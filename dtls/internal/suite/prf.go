@@ -16,15 +16,16 @@ import (
 // The keyed HMAC is made once and reset for each use, which spares hashing
 // the secret again.
 type prf struct {
-	mac hash.Hash
-	a   []byte // A(i)
-	sum []byte
+	mac   hash.Hash
+	a     []byte // A(i)
+	block []byte
+	seed  []byte // label and seeds
 }
 
 func newPRF(h crypto.Hash, secret []byte) *prf {
 	size := h.Size()
 	scratch := make([]byte, 2*size)
-	return &prf{hmac.New(h.New, secret), scratch[:0:size], scratch[size:size]}
+	return &prf{mac: hmac.New(h.New, secret), a: scratch[:0:size], block: scratch[size:size]}
 }
 
 // expand fills out with P_hash(secret, label + seeds). The function gives its
@@ -34,28 +35,24 @@ func newPRF(h crypto.Hash, secret []byte) *prf {
 //	                       HMAC_hash(secret, A(2) + seed) + ...
 //	A(0) = seed, A(i) = HMAC_hash(secret, A(i-1))
 func (p *prf) expand(out []byte, label string, seeds ...[]byte) {
-	p.mac.Reset()
-	p.seed(label, seeds)
-	p.a = p.mac.Sum(p.a[:0])
+	p.seed = append(p.seed[:0], label...)
+	for _, s := range seeds {
+		p.seed = append(p.seed, s...)
+	}
+	a := p.seed
 	for len(out) > 0 {
 		p.mac.Reset()
-		p.mac.Write(p.a)
-		p.seed(label, seeds)
-		p.sum = p.mac.Sum(p.sum[:0])
-		out = out[copy(out, p.sum):]
+		p.mac.Write(a)
+		p.a = p.mac.Sum(p.a[:0])
+		a = p.a
 
 		p.mac.Reset()
-		p.mac.Write(p.a)
-		p.a = p.mac.Sum(p.a[:0])
+		p.mac.Write(a)
+		p.mac.Write(p.seed)
+		p.block = p.mac.Sum(p.block[:0])
+		out = out[copy(out, p.block):]
 	}
-	clear(p.sum)
-}
-
-func (p *prf) seed(label string, seeds [][]byte) {
-	p.mac.Write([]byte(label))
-	for _, s := range seeds {
-		p.mac.Write(s)
-	}
+	clear(p.block)
 }
 
 // PRF fills out with the pseudorandom function of TLS 1.2 over the

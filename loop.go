@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/netip"
@@ -143,16 +144,22 @@ func (l *loop) sendBatch(now tick.Time, batch []udp.Datagram) {
 	}
 }
 
-// newLoop makes a loop that is ready to run but for handle.
+// defaultMTU is that of package dtls: the smallest MTU of IPv6 less its header
+// and UDP's. CoAP's own messages are smaller (RFC 7252 section 4.6).
+const defaultMTU = 1232
+
+// newLoop makes a loop that is ready to run but for handle. An mtu of 0 leaves
+// it to the layers.
 func newLoop(conn udp.Conn, cfg endpoint.Config, mtu int) (*loop, error) {
 	clock := clock{time.Now()}
+	cfg.Request.Limits.MessageBytes = mtu
 	ep, err := endpoint.New(cfg, clock.now())
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{conn: conn, ep: ep, clock: clock, running: true, done: make(chan struct{})}
 	l.mail = mailbox{conn: conn, clock: clock}
-	l.in, l.out = datagrams(batchSize, receiveSize), datagrams(batchSize, mtu)
+	l.in, l.out = datagrams(batchSize, receiveSize), datagrams(batchSize, cmp.Or(mtu, defaultMTU))
 	return l, nil
 }
 

@@ -35,6 +35,7 @@ type Link struct {
 	resets   resetQueue
 	mids     messageIDs
 	sequence bool // mids has its random start
+	resting  bool // the first of waiting needs a Message ID that must still rest
 
 	// quiet is when the last duplicate and the last Message ID expire; tick.Never
 	// if none is remembered.
@@ -151,8 +152,8 @@ func (l *Link) Deadline() tick.Time {
 	for i := l.flying.First; i != 0; i = l.mem.records.Next(i) {
 		d = min(d, l.mem.records.At(i).at)
 	}
-	if l.waiting.Len > 0 && l.slots < l.mem.params.NStart {
-		d = min(d, l.mids.rests(l.mem.exchangeLifetime)) // only that can hold it back
+	if l.resting {
+		d = min(d, l.mids.rests(l.mem.exchangeLifetime))
 	}
 	return d
 }

@@ -60,7 +60,7 @@ func (p Params) Check() error {
 }
 
 // Resolved returns p with the defaults of RFC 7252 in place of zero fields and
-// of fields that Check refuses. MaxRetransmit is 0 for none.
+// of fields that Check refuses.
 func (p Params) Resolved() Params {
 	if (Params{AckRandomFactor: p.AckRandomFactor}).Check() != nil {
 		p.AckRandomFactor = 0
@@ -71,12 +71,15 @@ func (p Params) Resolved() Params {
 	return Params{
 		AckTimeout:      min(positive(p.AckTimeout, 2*time.Second), maxAckTimeout),
 		AckRandomFactor: positive(p.AckRandomFactor, 1.5),
-		MaxRetransmit:   min(max(p.MaxRetransmit, 0), maxMaxRetransmit),
+		MaxRetransmit:   min(max(p.MaxRetransmit, -1), maxMaxRetransmit),
 		NStart:          positive(p.NStart, 1),
 		ProbingRate:     positive(p.ProbingRate, 1),
 		MaxLatency:      min(positive(p.MaxLatency, 100*time.Second), maxMaxLatency),
 	}
 }
+
+// retransmissions is MAX_RETRANSMIT as a count.
+func (p Params) retransmissions() int { return max(p.MaxRetransmit, 0) }
 
 func positive[T int | float64 | time.Duration](v, otherwise T) T {
 	if v > 0 {
@@ -91,14 +94,14 @@ func positive[T int | float64 | time.Duration](v, otherwise T) T {
 // transmission of a Confirmable message to its last one: 45 s by default.
 func (p Params) MaxTransmitSpan() time.Duration {
 	p = p.Resolved()
-	return p.backoff(p.MaxRetransmit)
+	return p.backoff(p.retransmissions())
 }
 
 // MaxTransmitWait is MAX_TRANSMIT_WAIT, the longest time from the first
 // transmission of a Confirmable message to giving up: 93 s by default.
 func (p Params) MaxTransmitWait() time.Duration {
 	p = p.Resolved()
-	return p.backoff(p.MaxRetransmit + 1)
+	return p.backoff(p.retransmissions() + 1)
 }
 
 // backoff is the longest duration of n timeouts that double.

@@ -124,10 +124,13 @@ func (l *Link) nextNew(now tick.Time) uint32 {
 		l.mem.drop(DropMessageIDs)
 		l.drop(i) // it is Non-confirmable: late is worse than never
 	}
-	if l.waiting.Len > 0 && l.slots < l.mem.params.NStart && l.identify(now, l.waiting.First) {
-		return l.waiting.First
+	if l.waiting.Len == 0 || l.slots >= l.mem.params.NStart {
+		return 0
 	}
-	return 0
+	if l.resting = !l.identify(now, l.waiting.First); l.resting {
+		return 0
+	}
+	return l.waiting.First
 }
 
 // identify gives message i its Message ID.
@@ -180,6 +183,9 @@ func (l *Link) Expire(now tick.Time) {
 		l.expire(now, i)
 		i = next
 	}
+	if l.mids.rests(l.mem.exchangeLifetime) <= now {
+		l.resting = false // Transmit goes on
+	}
 	if l.quiet > now {
 		l.forgetExpired(now)
 		return
@@ -219,7 +225,7 @@ func (l *Link) expire(now tick.Time, i uint32) {
 // timeouts are counted from the first transmission, so that a late Expire is
 // caught up on the next one. It reports false when the attempts have run out.
 func (l *Link) backOff(now tick.Time, r *record) bool {
-	if int(r.round) > l.mem.params.MaxRetransmit || now >= r.first.Add(l.mem.transmitWait) {
+	if int(r.round) > l.mem.params.retransmissions() || now >= r.first.Add(l.mem.transmitWait) {
 		return false
 	}
 	r.round++

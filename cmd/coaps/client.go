@@ -167,7 +167,7 @@ func (f *networkFlags) apply(cmd *cobra.Command, a *app, client *coaps.Client) e
 		client.LocalAddr = local
 	}
 	listen, err := f.listener(cmd, a)
-	client.Listen = listen
+	client.ListenPacket = listen
 	return err
 }
 

@@ -61,15 +61,15 @@ var reasons = map[string]reasonInfo{
 	"canceled":    {exitInterrupted, "stopped before it was done", "run it again; -B 2m waits longer"},
 
 	// Reaching the peer.
-	"name_not_resolved": {exitResolve, "no address for this name", "check the spelling, or give the address itself with --sni NAME"},
-	"refused":           {exitRefused, "nothing listens on that port", "is the server running? The secure port is usually 5684, the plain one 5683"},
-	"unreachable":       {exitRefused, "there is no way to that address", "check the address and the route"},
-	"timeout":           {exitTimeout, "no answer in the time given", "is this the right port and is UDP let through? -B sets how long to wait"},
-	"plaintext_port":    {exitHandshake, "the peer answered in plain CoAP: this is not its secure port", "the secure port is usually the plain port + 1 (5684)"},
-	"reset":             {exitUnexpected, "the peer rejected the message (RST)", "the peer may have restarted or may not know this option; -vv shows the message"},
-	"bad_response":      {exitUnexpected, "the answer breaks RFC 7252", "-vv shows the message"},
-	"peer_closed":       {exitUnexpected, "the peer ended the session", "run it again; the server's log says why"},
-	"too_large":         {exitUsage, "the payload does not fit into one datagram", "send less than about 1024 bytes, or raise --mtu if the path allows"},
+	"not_resolved":   {exitResolve, "no address for this name", "check the spelling, or give the address itself with --sni NAME"},
+	"refused":        {exitRefused, "nothing listens on that port", "is the server running? The secure port is usually 5684, the plain one 5683"},
+	"unreachable":    {exitRefused, "there is no way to that address", "check the address and the route"},
+	"timeout":        {exitTimeout, "no answer in the time given", "is this the right port and is UDP let through? -B sets how long to wait"},
+	"plaintext_port": {exitHandshake, "the peer answered in plain CoAP: this is not its secure port", "the secure port is usually the plain port + 1 (5684)"},
+	"reset":          {exitUnexpected, "the peer rejected the message (RST)", "the peer may have restarted or may not know this option; -vv shows the message"},
+	"bad_response":   {exitUnexpected, "the answer breaks RFC 7252", "-vv shows the message"},
+	"peer_closed":    {exitUnexpected, "the peer ended the session", "run it again; the server's log says why"},
+	"too_large":      {exitUsage, "the payload does not fit into one datagram", "send less than about 1024 bytes, or raise --mtu if the path allows"},
 
 	// The handshake.
 	"bad_psk_or_unknown_identity": {exitHandshake, "the server does not know this identity or holds another key; on the wire both look the same", "check -u and -k; a key in hex needs 0x in front. The server's log says which of the two"},
@@ -85,6 +85,7 @@ var reasons = map[string]reasonInfo{
 	"limit":                       {exitHandshake, "a limit was reached", "-vv shows which"},
 	"rate_limited":                {exitHandshake, "the peer asks for patience", "wait and run it again"},
 
+	"unknown_server_name":        {exitHandshake, "the server does not serve the name that was sent", "--sni NAME, or --sni off"},
 	"no_common_certificate_type": {exitHandshake, "one side shows a kind of key that the other does not take", "a raw public key (-M, --peer-key) or a certificate (-c, -C): use the kind the server uses"},
 	"no_extended_master_secret":  {exitHandshake, "the peer does not know the extended master secret (RFC 7627)", "the peer needs an update"},
 	"illegal_parameter":          {exitHandshake, "the peer sent a value that it may not", "-vvv shows the flights"},
@@ -100,6 +101,8 @@ var reasons = map[string]reasonInfo{
 	// Trust.
 	"cert_unknown_ca":    {exitUntrusted, "the certificate does not lead to a CA you trust", "-C CA.pem with the CA that signed it, or pin the key: --peer-key ni:///..."},
 	"cert_unsupported":   {exitUntrusted, "the certificate's kind or use is not acceptable", "openssl x509 -in FILE -text shows it"},
+	"cert_not_yet_valid": {exitUntrusted, "the certificate is not valid yet", "check this machine's clock (date): at the year 1970 every certificate is too new"},
+	"cert_bad_usage":     {exitUntrusted, "the certificate is not for this use", "the server's certificate needs serverAuth and digitalSignature"},
 	"cert_expired":       {exitUntrusted, "the certificate is outside its period of validity", "check this machine's clock (date) and the certificate's dates"},
 	"cert_revoked":       {exitUntrusted, "the certificate was revoked", "the server needs a new certificate"},
 	"cert_name_mismatch": {exitUntrusted, "the certificate is for another name", "use the name the certificate holds in the URI, or pin the key: --peer-key ni:///..."},

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -38,13 +37,13 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setupScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fails":  cmdFails,
-			"exits":  cmdExits,
-			"ready":  cmdReady,
-			"silent": cmdSilent,
-			"codes":  cmdCodes,
-			"mode":   cmdMode,
-			"lines":  cmdLines,
+			"fails":   cmdFails,
+			"exits":   cmdExits,
+			"ready":   cmdReady,
+			"silent":  cmdSilent,
+			"codes":   cmdCodes,
+			"mode":    cmdMode,
+			"sleepms": cmdSleep,
 		},
 	})
 }
@@ -179,11 +178,9 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdLines: lines N FILE wants that many lines.
-func cmdLines(ts *testscript.TestScript, _ bool, args []string) {
-	want, err := strconv.Atoi(args[0])
+// cmdSleep: sleepms N lets a background command come to where it waits.
+func cmdSleep(ts *testscript.TestScript, _ bool, args []string) {
+	ms, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	if got := strings.Count(ts.ReadFile(args[1]), "\n"); got != want {
-		ts.Fatalf("%d lines in %s, want %d", got, filepath.Base(args[1]), want)
-	}
+	time.Sleep(time.Duration(ms) * time.Millisecond)
 }

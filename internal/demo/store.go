@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -187,7 +188,7 @@ func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
 			continue
 		}
 		e := s.entries[name]
-		l := link.Link{Target: name}
+		l := link.Link{Target: (&url.URL{Path: name}).EscapedPath()}
 		l.Add("sz", fmt.Sprint(len(e.payload)))
 		if e.formatSet {
 			l.Add("ct", fmt.Sprint(uint16(e.format)))

@@ -44,7 +44,7 @@ func (r Result) String() string { return resultNames[r] }
 // Limits bound what a peer's unfinished handshake costs.
 type Limits struct {
 	// Bytes bounds the messages held at once, each counted with its whole
-	// length from its first fragment on.
+	// length from its first fragment on. A bit for each byte comes on top.
 	Bytes int
 	// MessageLen is the policy: how long a message of a type may be. It
 	// reports false for a type that is not expected at all. Nil allows all.
@@ -196,7 +196,7 @@ func (r *Reassembler) release(a *assembly) {
 func (a *assembly) put(offset int, body []byte) {
 	from := wire.HandshakeHeaderLen + offset
 	if end := from + len(body); end > len(a.raw) {
-		a.raw = append(a.raw, make([]byte, end-len(a.raw))...)
+		a.grow(end)
 	}
 	copy(a.raw[from:], body)
 	if len(body) == a.length {
@@ -204,6 +204,16 @@ func (a *assembly) put(offset int, body []byte) {
 		return
 	}
 	a.missing -= a.mark(offset, offset+len(body))
+}
+
+// grow lengthens raw to end bytes. The capacity doubles, but never past the
+// message, so that Limits.Bytes bounds it.
+func (a *assembly) grow(end int) {
+	if end > cap(a.raw) {
+		capacity := min(wire.HandshakeHeaderLen+a.length, max(end, 2*cap(a.raw)))
+		a.raw = append(make([]byte, 0, capacity), a.raw...)
+	}
+	a.raw = a.raw[:end]
 }
 
 // mark notes that bytes [from, to) have come and returns how many of them

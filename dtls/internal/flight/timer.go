@@ -15,7 +15,8 @@ type Timing struct {
 	Initial time.Duration // first interval; default 1 s
 	Cap     time.Duration // intervals double up to it; default 60 s
 	// Retransmissions is how often a flight is sent again before the
-	// handshake is given up; default 6, after 1+2+4+8+16+32 s, 63 in all. Negative: never.
+	// handshake is given up; negative means never. The default 6 resends
+	// until 63 s, and gives up at 123 s.
 	Retransmissions int
 }
 

@@ -37,6 +37,9 @@ type facts struct {
 //
 // Proves rfc7251 §2: "Cipher suites ending with "8" use eight-octet authentication tags;
 // the other cipher suites have 16-octet authentication tags."
+//
+// Proves rfc5246 §6.2.3.3: "Each
+// AEAD cipher MUST NOT produce an expansion of greater than 1024 bytes."
 func TestTableAgainstRFCs(t *testing.T) {
 	const gcm256 = crypto.SHA384
 	want := map[wire.CipherSuite]facts{
@@ -64,6 +67,9 @@ func TestTableAgainstRFCs(t *testing.T) {
 	}
 	got := map[wire.CipherSuite]facts{}
 	for _, s := range All() {
+		if s.Overhead() != s.ExplicitNonceLen+s.TagLen || s.Overhead() > 1024 {
+			t.Errorf("%s expands a record by %d bytes", s.Name, s.Overhead())
+		}
 		got[s.ID] = facts{s.Name, s.KeyExchange, s.Hash, s.KeyLen, s.FixedIVLen, s.ExplicitNonceLen, s.TagLen}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -98,6 +98,11 @@ func TestOptionSet(t *testing.T) {
 	if !more.Contains(URIPath) || more.Contains(65003) || more.Contains(0) || new(OptionSet).Contains(URIPath) {
 		t.Error("wrong members")
 	}
+	several := core.With(65001, 65003, 65005) // with room for one more behind them
+	one, other := several.With(65007), several.With(65009)
+	if one.Contains(65009) || other.Contains(65007) || several.Contains(65007) {
+		t.Error("two sets share their members")
+	}
 	m := Message{Code: PUT, Options: options(Option{Block1, []byte{1}}, Option{65001, nil}, Option{65001, nil})}
 	if bad, err := m.CheckOptions(more); err != nil {
 		t.Errorf("%v: %v", bad, err)
@@ -116,9 +121,8 @@ func TestOptionSet(t *testing.T) {
 // Proves rfc7252 §5.10.1: "The value of a Uri-Path Option MUST NOT be "." or
 // ".." (as the request URI must be resolved before parsing it into options)."
 //
-// Proves rfc7252 §5.10.2: "The Proxy-Uri Option MUST take precedence over any of
-// the Uri-Host, Uri-Port, Uri-Path or Uri-Query options (each of which MUST NOT
-// be included in a request containing the Proxy-Uri Option)."
+// Proves rfc7252 §5.10.2: "(each of which MUST NOT be included in a request
+// containing the Proxy-Uri Option)."
 //
 // Proves rfc7252 §5.10.6.1: "The ETag Option MUST NOT occur more than once in a
 // response."

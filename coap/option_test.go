@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -280,6 +281,24 @@ func TestOptionList(t *testing.T) {
 	}
 	if got := l.Encode([]byte("x")); string(got[:1]) != "x" || !bytes.Equal(got[1:], o) {
 		t.Errorf("Encode does not append: %x", []byte(got))
+	}
+}
+
+// TestStableOrder has more segments than a sort keeps in order by accident.
+func TestStableOrder(t *testing.T) {
+	var l OptionList
+	var want []string
+	for i := range 100 {
+		l.AddUint(OptionNumber(2*(i%7)+40), uint32(i))
+		l.AddString(URIPath, strconv.Itoa(i))
+		want = append(want, strconv.Itoa(i))
+	}
+	var got []string
+	for value := range l.Encode(nil).Values(URIPath) {
+		got = append(got, string(value))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 // Proves rfc7252 §6.1: "If it is empty or not given, then the default port 5683
 // is assumed."
 //
-// Proves rfc7252 §6.2: "except that a default UDP port of 5684 is assumed if the
-// port subcomponent is empty or not given"
+// The default of coaps, 5684, is in section 6.2, in one sentence with the demand
+// for DTLS, which is not proved here.
 //
 // Proves rfc7252 §6.4: "If the value of the <path> component of |url| is empty
 // or consists of a single slash character (U+002F SOLIDUS "/"), then move to the

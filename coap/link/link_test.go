@@ -175,6 +175,7 @@ func TestMatches(t *testing.T) {
 		"href=*":                         true,
 		"href":                           true,
 		"obs":                            true,
+		"rt":                             true,
 		"obs=*":                          true,
 		"obs=":                           true,
 		"obs=1":                          false,

@@ -16,8 +16,8 @@ import (
 //
 // The two AES calls of a block, one for the keystream and one for the
 // CBC-MAC, do not depend on each other; made in turn, the processor overlaps
-// them. Blocks go through subtle.XORBytes, which stores 16 bytes at once, as
-// the AES instructions load them; two words would stall each load.
+// them. What AES loads is stored well before or 16 bytes at once, as by
+// subtle.XORBytes: a load of 16 bytes right after a shorter store stalls.
 //
 // The scratch blocks live here because what is passed to cipher.Block
 // escapes to the heap.
@@ -26,7 +26,7 @@ type aesCCM struct {
 	tagLen int // M: 4, 6, ... 16
 
 	mac     [aes.BlockSize]byte // CBC-MAC so far
-	counter [aes.BlockSize]byte // A_i of RFC 3610 §2.3
+	counter [aes.BlockSize]byte // A_i of RFC 3610 §2.3, for the next block
 	stream  [aes.BlockSize]byte // S_i
 }
 
@@ -75,11 +75,12 @@ func (c *aesCCM) open(buf []byte, nonce, aad []byte) (n int, ok bool) {
 	}
 	text, tag := buf[:n:n], buf[n:]
 	c.start(nonce, aad, n)
+	c.nextKeystream() // always one block ahead of the CBC-MAC
 	for len(text) > 0 {
 		block := text[:min(aes.BlockSize, len(text))]
-		c.nextKeystream()
 		subtle.XORBytes(block, block, c.stream[:])
 		subtle.XORBytes(c.mac[:], c.mac[:], block)
+		c.nextKeystream()
 		c.block.Encrypt(c.mac[:], c.mac[:])
 		text = text[len(block):]
 	}
@@ -98,11 +99,12 @@ func ccmMaxLen(nonce []byte) int {
 }
 
 // start computes the CBC-MAC over B_0 and the additional data (RFC 3610
-// §2.2) and sets the counter to zero.
+// §2.2) and sets the counter to one, the first block's.
 func (c *aesCCM) start(nonce, aad []byte, n int) {
 	lengthLen := aes.BlockSize - 1 - len(nonce) // L
 	c.counter = [aes.BlockSize]byte{byte(lengthLen - 1)}
 	copy(c.counter[1:], nonce)
+	c.counter[15] = 1
 
 	c.mac = [aes.BlockSize]byte{}
 	binary.BigEndian.PutUint32(c.mac[12:], uint32(n)) // the nonce covers its zeros
@@ -135,12 +137,12 @@ func (c *aesCCM) additional(aad []byte) {
 	}
 }
 
-// nextKeystream advances the counter and computes its block. The counter
+// nextKeystream computes the counter's block and advances it. The counter
 // field may be shorter than the 32 bits added to here, but ccmMaxLen keeps it
 // from running over into the nonce.
 func (c *aesCCM) nextKeystream() {
-	binary.BigEndian.PutUint32(c.counter[12:], binary.BigEndian.Uint32(c.counter[12:])+1)
 	c.block.Encrypt(c.stream[:], c.counter[:])
+	binary.BigEndian.PutUint32(c.counter[12:], binary.BigEndian.Uint32(c.counter[12:])+1)
 }
 
 // finish turns the CBC-MAC into the tag: T XOR S_0.

@@ -159,18 +159,8 @@ func (c *Config) Client(server keys.Authority) (*Policy, error) {
 // checkCredentials checks that each private key belongs to what is shown with
 // it.
 func (c *Config) checkCredentials() error {
-	if c.RawKey != nil {
-		if _, isRSA := c.RawKey.Signer.Public().(*rsa.PublicKey); isRSA {
-			// RFC 7252 §9.1.3.2: the key used MUST be ECDSA capable.
-			return fmt.Errorf("%w: a raw public key cannot be RSA; use P-256", ErrBadCredential)
-		}
-		pair, err := keys.NewKeyPair(c.RawKey.Signer)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrBadCredential, err)
-		}
-		if !bytes.Equal(pair.SPKI, c.RawKey.SPKI) {
-			return fmt.Errorf("%w: the raw public key is not that of its private key", ErrBadCredential)
-		}
+	if err := checkRawKey(c.RawKey); err != nil {
+		return fmt.Errorf("%w: %w", ErrBadCredential, err)
 	}
 	for _, chain := range c.Chains {
 		if err := checkChain(chain); err != nil {
@@ -180,8 +170,26 @@ func (c *Config) checkCredentials() error {
 	return nil
 }
 
+func checkRawKey(shown *dtls.KeyPair) error {
+	if shown == nil {
+		return nil
+	}
+	pair, err := keys.NewKeyPair(shown.Signer)
+	if err != nil {
+		return err
+	}
+	if _, isRSA := shown.Signer.Public().(*rsa.PublicKey); isRSA {
+		// RFC 7252 §9.1.3.2: the key used MUST be ECDSA capable.
+		return errors.New("a raw public key cannot be RSA; use P-256")
+	}
+	if !bytes.Equal(pair.SPKI, shown.SPKI) {
+		return errors.New("the raw public key is not that of its private key")
+	}
+	return nil
+}
+
 func checkChain(chain dtls.Chain) error {
-	if chain.Leaf == nil || chain.Signer == nil || len(chain.DER) == 0 {
+	if chain.Leaf == nil || len(chain.DER) == 0 {
 		return errors.New("incomplete certificate chain")
 	}
 	if !bytes.Equal(chain.DER[0], chain.Leaf.Raw) {

@@ -158,6 +158,9 @@ func signerFromDER(der []byte) (crypto.Signer, error) {
 // module, whose public key is P-256, P-384, Ed25519 or RSA of at least 2048
 // bits.
 func NewKeyPair(signer crypto.Signer) (*dtls.KeyPair, error) {
+	if signer == nil {
+		return nil, errors.New("no private key")
+	}
 	public := signer.Public()
 	if err := checkPublicKey(public); err != nil {
 		return nil, err

@@ -58,9 +58,11 @@ func (o Options) Check() (bad OptionNumber, err error) {
 
 // CheckOptions returns the first critical option of a received message that is
 // unrecognized, or has to be treated as such, and why: one of
-// ErrOptionUnrecognized, ErrOptionLength, ErrOptionRepeated and ErrOptionValue.
-// The error is nil if there is none. Elective options are never the reason:
-// where they are wrong, reading them by number ignores them.
+// ErrOptionUnrecognized, ErrOptionMisplaced, ErrOptionLength, ErrOptionRepeated
+// and ErrOptionValue. The error is nil if there is none. Elective options are
+// never the reason: where they are wrong, reading them by number ignores them.
+// The exception are the numbers that section 5.10.7 reserves beside
+// Location-Path and Location-Query.
 //
 // For a Confirmable request the consequence is a 4.02 (Bad Option) response,
 // for which [AppendDiagnostic] writes the payload; any other message is
@@ -114,7 +116,7 @@ func (m *Message) CheckOutgoing() (bad OptionNumber, err error) {
 		switch num {
 		case URIHost, URIPort, URIPath, URIQuery:
 			if proxied { // section 5.10.2
-				return num, ErrOptionUnrecognized
+				return num, ErrOptionMisplaced
 			}
 		}
 		last = num
@@ -130,7 +132,7 @@ func judge(num OptionNumber, value []byte, again bool, in usage) error {
 	case row.usage&in == 0:
 		// Section 5.4: an option that is not defined for a Method or Response
 		// Code is treated like an unrecognized one.
-		return ErrOptionUnrecognized
+		return ErrOptionMisplaced
 	case !row.fits(value):
 		return ErrOptionLength // section 5.4.3
 	case again && !row.repeatable:

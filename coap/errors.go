@@ -37,10 +37,12 @@ var (
 	ErrOptionNumberRange    error = &FormatError{"option number above 65535 (section 3.1)"}
 )
 
-// Why an option is treated as unrecognized, from [Options.Check] and
-// [Message.CheckOptions].
+// What is wrong with an option, from [Message.CheckOptions] and
+// [Message.CheckOutgoing], which return its number beside it.
+// [AppendDiagnostic] puts the two together.
 var (
 	ErrOptionUnrecognized = errors.New("unrecognized option")
+	ErrOptionMisplaced    = errors.New("not allowed in this message")
 	ErrOptionLength       = errors.New("length out of range")
 	ErrOptionRepeated     = errors.New("option is not repeatable")
 	ErrOptionValue        = errors.New("value not allowed")

@@ -49,10 +49,14 @@ const upperHex = "0123456789ABCDEF"
 // appendEscaped appends s with each byte that is not in safe percent-encoded,
 // in upper case as RFC 7252 section 6.5 demands.
 func appendEscaped[S ~string | ~[]byte](dst []byte, s S, safe charClass) []byte {
+	start := 0
 	for i := range len(s) {
-		dst = appendEscapedByte(dst, s[i], safe.contains(s[i]))
+		if !safe.contains(s[i]) {
+			dst = appendEscapedByte(append(dst, s[start:i]...), s[i], false)
+			start = i + 1
+		}
 	}
-	return dst
+	return append(dst, s[start:]...)
 }
 
 // appendEscapedArgument is appendEscaped for one argument of a query, in which

@@ -80,7 +80,7 @@ type optionRow struct {
 	number     OptionNumber
 	name       string
 	format     ValueFormat
-	min, max   uint16 // length of a value, in bytes
+	min, max   int // length of a value, in bytes
 	repeatable bool
 	usage      usage
 	rfc        uint16
@@ -122,7 +122,7 @@ var optionRegistry = [...]optionRow{
 
 // unknownOption has the properties of a number without a row: nothing is known
 // that would allow to refuse a value.
-var unknownOption = optionRow{max: 0xffff, repeatable: true, usage: inBoth}
+var unknownOption = optionRow{max: MaxOptionLength, repeatable: true, usage: inBoth}
 
 // registryIndex is the position of each number's row plus one, 0 for none.
 var registryIndex = func() (index [RequestTag + 1]uint8) {
@@ -141,7 +141,7 @@ func (n OptionNumber) row() *optionRow {
 
 // fits reports whether the registry allows a value of this length.
 func (r *optionRow) fits(value []byte) bool {
-	return len(value) >= int(r.min) && len(value) <= int(r.max)
+	return len(value) >= r.min && len(value) <= r.max
 }
 
 // Critical reports whether a recipient that does not recognize the option must
@@ -170,7 +170,7 @@ func (n OptionNumber) Format() ValueFormat { return n.row().format }
 // section 5.4.3).
 func (n OptionNumber) Length() (lowest, highest int) {
 	row := n.row()
-	return int(row.min), int(row.max)
+	return row.min, row.max
 }
 
 // String returns the name in the registry, such as "Uri-Path", or

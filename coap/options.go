@@ -48,11 +48,14 @@ func (o Options) Values(num OptionNumber) iter.Seq[[]byte] {
 
 func (o Options) eachValue(num OptionNumber, yield func([]byte) bool) {
 	row := num.row()
-	for n, value := range o.All() {
-		if n < num {
-			continue
+	var n OptionNumber
+	var value []byte
+	var err error
+	for rest := []byte(o); len(rest) > 0 && n <= num; {
+		if n, value, rest, err = splitOption(rest, n); err != nil {
+			return
 		}
-		if n > num || row.fits(value) && !yield(value) || !row.repeatable {
+		if n == num && (row.fits(value) && !yield(value) || !row.repeatable) {
 			return
 		}
 	}

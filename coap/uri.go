@@ -33,7 +33,7 @@ var (
 
 // A URIError says why ParseURI or ComposeURI failed.
 type URIError struct {
-	URI string // the input of ParseURI
+	URI string // the input of ParseURI, without user information
 	Err error  // wraps one of the ErrURI values
 }
 
@@ -75,9 +75,26 @@ type URI struct {
 func ParseURI(s string) (URI, error) {
 	u, err := parseURI(s)
 	if err != nil {
-		return URI{}, &URIError{s, err}
+		return URI{}, &URIError{withoutUserinfo(s), err}
 	}
 	return u, nil
+}
+
+// withoutUserinfo takes out of s what may be a password, so that it does not
+// get into an error message.
+func withoutUserinfo(s string) string {
+	scheme, rest, ok := strings.Cut(s, "//")
+	if !ok {
+		return s
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	if at := strings.LastIndexByte(rest[:end], '@'); at >= 0 {
+		return scheme + "//xxxxx" + rest[at:]
+	}
+	return s
 }
 
 func parseURI(s string) (u URI, err error) {
@@ -110,7 +127,7 @@ func parseURI(s string) (u URI, err error) {
 
 // parseScheme is step 3 of section 6.4.
 func parseScheme(s string) (string, error) {
-	switch s = strings.ToLower(s); s {
+	switch s = lowerASCII(s); s {
 	case "coap", "coaps":
 		return s, nil
 	case "coap+tcp", "coaps+tcp", "coap+ws", "coaps+ws":
@@ -171,7 +188,7 @@ func parseLiteral(s string) (string, error) {
 		return addr.String(), nil
 	}
 	zone, err = unescape(strings.TrimPrefix(zone, "25"), unreserved)
-	if err != nil || zone == "" || checkHost(zone) != nil {
+	if err != nil || checkHost(zone) != nil {
 		return "", fmt.Errorf("%w: bad zone", ErrURIHost)
 	}
 	return addr.WithZone(zone).String(), nil
@@ -185,7 +202,7 @@ func checkHost(host string) error {
 	switch {
 	case host == "":
 		return fmt.Errorf("%w: empty", ErrURIHost) // section 6.1
-	case len(host) > int(URIHost.row().max):
+	case len(host) > URIHost.row().max:
 		return ErrURILength
 	case !utf8.ValidString(host):
 		return fmt.Errorf("%w: not UTF-8", ErrURIHost)
@@ -266,7 +283,7 @@ func parseComponents(s, separator string, allowed charClass) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrURISyntax, err)
 		}
-		if len(decoded) > int(URIPath.row().max) {
+		if len(decoded) > URIPath.row().max {
 			return nil, ErrURILength
 		}
 		parts[i] = decoded

@@ -43,6 +43,7 @@ func TestParseURI(t *testing.T) {
 		{"coaps://[::1]:1234", URI{Scheme: "coaps", Host: "::1", HostIsIP: true, Port: 1234}, "coaps://[::1]:1234/"},
 		{"coap://[fe80::1%25eth0]/", URI{Scheme: "coap", Host: "fe80::1%eth0", HostIsIP: true, Port: 5683}, ""},
 		{"coap://[fe80::1%eth0]/", URI{Scheme: "coap", Host: "fe80::1%eth0", HostIsIP: true, Port: 5683}, "coap://[fe80::1%25eth0]/"},
+		{"coap://[::ffff:192.0.2.1%25a]/", URI{Scheme: "coap", Host: "::ffff:192.0.2.1%a", HostIsIP: true, Port: 5683}, ""},
 		{"coap://[::ffff:192.0.2.1]/", URI{Scheme: "coap", Host: "::ffff:192.0.2.1", HostIsIP: true, Port: 5683}, ""},
 		{"coap://%C3%BC.example/", URI{Scheme: "coap", Host: "ü.example", Port: 5683}, ""},
 		{"coap://ex%41mple.com/", URI{Scheme: "coap", Host: "example.com", Port: 5683}, "coap://example.com/"},
@@ -190,7 +191,7 @@ func TestParseURIRefuses(t *testing.T) {
 			t.Errorf("%q: %v, want %v", in, err, want)
 		}
 		var wrapped *URIError
-		if !errors.As(err, &wrapped) || wrapped.URI != in {
+		if !errors.As(err, &wrapped) || wrapped.URI != in && want != ErrURIUserinfo {
 			t.Errorf("%q: %T is no *URIError of the input", in, err)
 		}
 		if diff := cmp.Diff(URI{}, u); diff != "" {
@@ -199,6 +200,19 @@ func TestParseURIRefuses(t *testing.T) {
 	}
 	if _, err := ParseURI("coap://h/" + strings.Repeat("%61", 255)); err != nil {
 		t.Errorf("255 encoded bytes: %v", err)
+	}
+}
+
+// TestNoPasswordInErrors checks that user information does not reach a log,
+// whatever else is wrong with the URI.
+func TestNoPasswordInErrors(t *testing.T) {
+	for _, s := range []string{
+		"coap://user:secret@h/", "http://secret@h", "coaps://a@secret@h:0/?q@r", "coap://secret@", "coap+tcp://u:secret@h#f", "coap://[secret]@h/@",
+	} {
+		_, err := ParseURI(s)
+		if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "user:") {
+			t.Errorf("%s: %v", s, err)
+		}
 	}
 }
 

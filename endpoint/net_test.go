@@ -172,7 +172,9 @@ func (n *network) sleep(d time.Duration) {
 func (p *party) drain() {
 	var ev Event
 	for p.Next(&ev) {
-		p.note(&ev)
+		if ev.Kind < EventWantPSK {
+			p.note(&ev)
+		}
 		p.act(&ev)
 	}
 }

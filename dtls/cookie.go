@@ -73,7 +73,7 @@ func (c *cookies) rotate(rand io.Reader, now tick.Time) {
 }
 
 // make computes the cookie for a hello from an address.
-func (c *cookies) make(now tick.Time, remote netip.AddrPort, hello *wire.ClientHello) (cookie [cookieLen]byte) {
+func (c *cookies) make(remote netip.AddrPort, hello *wire.ClientHello) (cookie [cookieLen]byte) {
 	c.compute(c.odd, remote, hello)
 	copy(cookie[:], c.sum[:])
 	return cookie

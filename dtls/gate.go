@@ -7,7 +7,6 @@ import (
 	"net/netip"
 
 	"github.com/coaps-go/coaps/dtls/internal/hs"
-	"github.com/coaps-go/coaps/dtls/internal/v12"
 	"github.com/coaps-go/coaps/dtls/internal/wire"
 	"github.com/coaps-go/coaps/tick"
 )
@@ -68,11 +67,13 @@ func (g *Gate) Screen(now tick.Time, remote netip.AddrPort, datagram, reply []by
 		if len(h.hello.Cookie) > 0 {
 			drop = hs.DropBadCookie
 		}
-		cookie := g.cookies.make(now, remote, &h.hello)
+		cookie := g.cookies.make(remote, &h.hello)
 		answer := h.appendVerifyRequest(reply[:0], cookie[:])
 		return g.refuse(drop, g.fit(answer, reply, datagram))
 	}
-	return Screening{Session: &Session{v12.NewServer(g.cfg, &g.counters, now, h.record, h.payload)}}
+	s := new(Session)
+	s.conn.StartServer(g.cfg, &g.counters, now, h.record, h.payload)
+	return Screening{Session: s}
 }
 
 // refuse counts a datagram that makes no session.

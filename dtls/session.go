@@ -34,7 +34,7 @@ var (
 
 // Session is one association with one peer, as client or server. It is made
 // by [NewClient] or by [Gate.Screen]. It is not for concurrent use.
-type Session struct{ conn *v12.Conn }
+type Session struct{ conn v12.Conn }
 
 // NewClient starts a handshake as a client. serverName, if it is a DNS name,
 // is sent to the server (RFC 6066 §3); an IP address is not. Transmit has the
@@ -46,11 +46,11 @@ func NewClient(cfg *Config, now tick.Time, serverName string) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	conn, err := v12.NewClient(resolved, new(Counters), now, hostName(serverName))
-	if err != nil {
+	s := new(Session)
+	if err := s.conn.StartClient(resolved, new(Counters), now, hostName(serverName)); err != nil {
 		return nil, err
 	}
-	return &Session{conn}, nil
+	return s, nil
 }
 
 // hostName is a server name in the form that the extension has: "Literal

@@ -175,7 +175,9 @@ func (c *Credentials) showings(t wire.CertType) (list []Showing) {
 		list = []Showing{{Type: t, RawKey: c.RawKey.SPKI, Signer: c.RawKey.Signer}}
 	case t == wire.CertX509:
 		for i := range c.Chains {
-			list = append(list, Showing{Type: t, Chain: c.Chains[i].DER, Signer: c.Chains[i].Signer})
+			if chain := &c.Chains[i]; len(chain.DER) > 0 {
+				list = append(list, Showing{Type: t, Chain: chain.DER, Signer: chain.Signer})
+			}
 		}
 	}
 	return list
@@ -293,7 +295,7 @@ func issuedByOne(req *wire.CertificateRequest, creds *Credentials, s *Showing) b
 	if s.Type != wire.CertX509 || len(req.Authorities) == 0 {
 		return true
 	}
-	i := slices.IndexFunc(creds.Chains, func(c Chain) bool { return &c.DER[0] == &s.Chain[0] })
+	i := slices.IndexFunc(creds.Chains, func(c Chain) bool { return len(c.DER) > 0 && &c.DER[0] == &s.Chain[0] })
 	issuers := issuersOf(&creds.Chains[i])
 	found := false
 	req.EachAuthority(func(name []byte) bool {

@@ -58,16 +58,16 @@ type Facts struct {
 	// how this side did; 0 where it did not.
 	SignatureScheme, LocalSignatureScheme wire.SignatureScheme
 	ExtendedMasterSecret                  bool
+	// PeerCertType and LocalCertType are the negotiated types; they say
+	// nothing about whether a certificate was shown.
+	PeerCertType, LocalCertType wire.CertType
 
 	ServerName  string // as sent by the client, lower case; "" for none
 	PSKIdentity []byte // not nil if a PSK was used
 	PSKHint     []byte
 
-	// PeerCertType and LocalCertType are the negotiated types; they say
-	// nothing about whether a certificate was shown.
-	PeerCertType, LocalCertType wire.CertType
-	PeerRawKey                  []byte              // DER SubjectPublicKeyInfo
-	PeerChain                   []*x509.Certificate // leaf first
+	PeerRawKey []byte              // DER SubjectPublicKeyInfo
+	PeerChain  []*x509.Certificate // leaf first
 
 	// PeerMaxFragment is the largest plaintext in bytes that the peer takes
 	// in one record (RFC 6066 §4, RFC 8449 §4).

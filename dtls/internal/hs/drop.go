@@ -21,16 +21,15 @@ const (
 	DropAnswerTooLarge  // an answer would have been larger than the question
 
 	// Records.
-	DropMalformedRecord   // header or length
-	DropRecordVersion     // not DTLS
-	DropRecordType        // no such content type
-	DropPlaintext         // epoch 0 where only protected records count
-	DropEpoch             // an epoch that is over or never begins
-	DropReplay            // seen, or too old for the window
-	DropForged            // did not authenticate
-	DropOversized         // longer than allowed
-	DropFutureRecordsFull // next epoch's record, no room to keep it
-	DropEarlyDataFull     // data before Finished, no room to keep it
+	DropMalformedRecord // header or length
+	DropRecordVersion   // not DTLS
+	DropRecordType      // no such content type
+	DropPlaintext       // epoch 0 where only protected records count
+	DropEpoch           // an epoch that is over or never begins
+	DropReplay          // seen, or too old for the window
+	DropForged          // did not authenticate
+	DropOversized       // longer than allowed
+	DropEarlyFull       // next epoch's record, or data before Finished: no room to keep it
 
 	// Handshake.
 	DropFragment       // contradicts itself or others of its message
@@ -48,34 +47,33 @@ const (
 )
 
 var dropNames = [NumDrops]string{
-	DropNone:              "none",
-	DropNotHello:          "not_a_client_hello",
-	DropMalformedHello:    "malformed_client_hello",
-	DropFragmentedHello:   "fragmented_client_hello",
-	DropVersion:           "unsupported_version",
-	DropNoCookie:          "no_cookie",
-	DropBadCookie:         "bad_cookie",
-	DropAnswerTooLarge:    "answer_too_large",
-	DropMalformedRecord:   "malformed_record",
-	DropRecordVersion:     "record_version",
-	DropRecordType:        "record_type",
-	DropPlaintext:         "plaintext",
-	DropEpoch:             "epoch",
-	DropReplay:            "replay",
-	DropForged:            "forged",
-	DropOversized:         "oversized",
-	DropFutureRecordsFull: "future_records_full",
-	DropEarlyDataFull:     "early_data_full",
-	DropFragment:          "bad_fragment",
-	DropStaleMessage:      "stale_message",
-	DropFutureMessage:     "future_message",
-	DropReassemblyFull:    "reassembly_full",
-	DropHelloRequest:      "hello_request",
-	DropRenegotiation:     "renegotiation",
-	DropChangeCipherSpec:  "change_cipher_spec",
-	DropAlert:             "alert",
-	DropWarning:           "warning_alert",
-	DropClosed:            "closed",
+	DropNone:             "none",
+	DropNotHello:         "not_a_client_hello",
+	DropMalformedHello:   "malformed_client_hello",
+	DropFragmentedHello:  "fragmented_client_hello",
+	DropVersion:          "unsupported_version",
+	DropNoCookie:         "no_cookie",
+	DropBadCookie:        "bad_cookie",
+	DropAnswerTooLarge:   "answer_too_large",
+	DropMalformedRecord:  "malformed_record",
+	DropRecordVersion:    "record_version",
+	DropRecordType:       "record_type",
+	DropPlaintext:        "plaintext",
+	DropEpoch:            "epoch",
+	DropReplay:           "replay",
+	DropForged:           "forged",
+	DropOversized:        "oversized",
+	DropEarlyFull:        "early_full",
+	DropFragment:         "bad_fragment",
+	DropStaleMessage:     "stale_message",
+	DropFutureMessage:    "future_message",
+	DropReassemblyFull:   "reassembly_full",
+	DropHelloRequest:     "hello_request",
+	DropRenegotiation:    "renegotiation",
+	DropChangeCipherSpec: "change_cipher_spec",
+	DropAlert:            "alert",
+	DropWarning:          "warning_alert",
+	DropClosed:           "closed",
 }
 
 func (d Drop) String() string {

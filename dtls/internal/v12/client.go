@@ -55,26 +55,26 @@ const maxCookies = 5
 // ErrNoCredentials says that a client has nothing to make a handshake with.
 var ErrNoCredentials = errors.New("dtls: no credentials for any cipher suite")
 
-// NewClient starts a handshake. serverName is a DNS name in lower case, or
+// StartClient starts a handshake. serverName is a DNS name in lower case, or
 // empty.
-func NewClient(cfg *hs.Config, counters *hs.Counters, now tick.Time, serverName string) (*Conn, error) {
-	c := newConn(cfg, counters, now, 0)
+func (c *Conn) StartClient(cfg *hs.Config, counters *hs.Counters, now tick.Time, serverName string) error {
+	c.start(cfg, counters, now, 0)
 	h := c.hs
 	c.facts.ServerName = serverName
 	if h.creds = cfg.CredentialsFor(serverName); h.creds == nil {
-		return nil, ErrNoCredentials
+		return ErrNoCredentials
 	}
 	suites := hs.OfferSuites(cfg, h.creds)
 	if len(suites) == 0 {
-		return nil, ErrNoCredentials
+		return ErrNoCredentials
 	}
 	if _, err := io.ReadFull(cfg.Rand, h.clientRandom[:]); err != nil {
-		return nil, err
+		return err
 	}
 	c.offer(suites)
 	c.await(clientHello)
 	c.sendClientHello(now, 1)
-	return c, nil
+	return nil
 }
 
 // offer composes the ClientHello (RFC 5246 §7.4.1.2).
@@ -155,11 +155,16 @@ func (c *Conn) sendClientHello(now tick.Time, number int) {
 	h.sent(now)
 }
 
-// rewindForCookie makes way for a HelloVerifyRequest that has the number of
-// the one before it: a server without state may give every one the number 0.
-func (c *Conn) rewindForCookie(m wire.HandshakeHeader) {
+// rewindForCookie makes way for a HelloVerifyRequest with a new cookie that
+// has the number of the one before it: a server without state may give every
+// one the number 0.
+func (c *Conn) rewindForCookie(m wire.HandshakeHeader, fragment []byte) {
 	h := c.hs
-	if h.state == clientHello && h.client.requests > 0 && m.Whole() && m.MessageSeq == h.client.lastSeq {
+	if h.state != clientHello || h.client.requests == 0 || !m.Whole() || m.MessageSeq != h.client.lastSeq {
+		return
+	}
+	var request wire.HelloVerifyRequest
+	if request.Parse(fragment[wire.HandshakeHeaderLen:]) == nil && !bytes.Equal(request.Cookie, h.client.hello.Cookie) {
 		h.in = newReassembler(c.cfg, m.MessageSeq)
 	}
 }
@@ -174,14 +179,6 @@ func (c *Conn) onHelloVerifyRequest(now tick.Time, m *flight.Message) hs.Reason 
 		return hs.ReasonDecodeError
 	}
 	h := c.hs
-	if h.client.requests > 0 && bytes.Equal(request.Cookie, h.client.hello.Cookie) {
-		// A copy of the last one, or its answer was lost.
-		h.flightStart = h.in.NextSeq()
-		if h.timer.Prompt(now) {
-			h.out.Rewind()
-		}
-		return hs.ReasonNone
-	}
 	if h.client.requests == maxCookies {
 		c.counters.Add(hs.DropStaleMessage)
 		return hs.ReasonNone
@@ -391,7 +388,7 @@ func signedParams(h *handshake, params []byte) []byte {
 // signature, if the suite has one, is good.
 func (c *Conn) serverProved(now tick.Time, job *hs.Job) hs.Reason {
 	h := c.hs
-	h.psk.shared, job.Secret = job.Secret, nil
+	h.shared, job.Secret = job.Secret, nil
 	if h.peer == nil {
 		return c.enter(clientPSK, hs.EventWantPSK)
 	}
@@ -405,7 +402,7 @@ func (c *Conn) clientKeyFound(now tick.Time, identity, key []byte) hs.Reason {
 	if len(key) == 0 {
 		return hs.ReasonNoCredential
 	}
-	premaster, ok := pskPremaster(h.suite, h.psk.shared, key)
+	premaster, ok := pskPremaster(h.suite, h.shared, key)
 	if !ok || len(identity) > maxIdentity {
 		return hs.ReasonNoCredential
 	}
@@ -429,7 +426,7 @@ func (c *Conn) sendClientKeys(now tick.Time) hs.Reason {
 		c.sayClientCertificate()
 	}
 	c.sayClientKeyExchange(wire.ClientKeyExchange{})
-	c.derive(h.psk.shared, true)
+	c.derive(h.shared, true)
 	showing := h.client.showing
 	if showing == nil {
 		return c.sendClientFinished(now)

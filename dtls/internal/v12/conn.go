@@ -27,7 +27,8 @@ import (
 )
 
 // Conn is one association, as client or server. Once it is established it is
-// small: what only the handshake needs hangs from hs.
+// small: what only the handshake needs hangs from hs. It begins with
+// StartClient or StartServer, and must not be copied.
 type Conn struct {
 	cfg      *hs.Config
 	counters *hs.Counters
@@ -54,13 +55,12 @@ type exporter struct {
 	clientRandom, serverRandom [wire.RandomLen]byte
 }
 
-// newConn is what both roles begin with. firstSeq is the number of the first
+// start is what both roles begin with. firstSeq is the number of the first
 // handshake message to receive.
-func newConn(cfg *hs.Config, counters *hs.Counters, now tick.Time, firstSeq uint16) *Conn {
-	c := &Conn{cfg: cfg, counters: counters, mtu: int32(cfg.MTU)}
+func (c *Conn) start(cfg *hs.Config, counters *hs.Counters, now tick.Time, firstSeq uint16) {
+	c.cfg, c.counters, c.mtu = cfg, counters, int32(cfg.MTU)
 	c.layer.Limits = &cfg.RecordLimits
 	c.hs = newHandshake(cfg, now, firstSeq)
-	return c
 }
 
 // State is where a session stands.
@@ -154,5 +154,5 @@ func (c *Conn) Authenticates(datagram []byte) bool {
 	}
 }
 
-// Wipe overwrites all secrets.
+// wipe overwrites all secrets.
 func (e *exporter) wipe() { *e = exporter{} }

@@ -19,7 +19,7 @@ type ending struct {
 // knows, so no event tells it.
 func (c *Conn) Close() {
 	c.end(hs.ReasonCanceled)
-	c.over.told = true
+	c.over.told, c.news = true, hs.EventNone
 }
 
 // Abort ends the session with the alert of a reason.

@@ -34,9 +34,10 @@ type handshake struct {
 	schedule                   *suite.Schedule
 	writeKeys, readKeys        suite.Keys
 
-	share *hs.Share   // our ephemeral key
-	job   *hs.Job     // running somewhere
-	peer  *hs.PeerKey // the key that the peer showed
+	share  *hs.Share   // our ephemeral key
+	shared []byte      // the secret agreed on with it, until the keys are derived
+	job    *hs.Job     // running somewhere
+	peer   *hs.PeerKey // the key that the peer showed
 
 	psk pskScratch
 
@@ -48,7 +49,6 @@ type handshake struct {
 type pskScratch struct {
 	hint     []byte // client: from the server, nil for none
 	identity []byte // server: from the client
-	shared   []byte // ECDHE_PSK: the ephemeral secret
 	unknown  bool   // server: no key for the identity; a random one is in use
 	forged   bool   // a record under the new keys did not authenticate
 }
@@ -96,7 +96,7 @@ func (h *handshake) wipe() {
 	}
 	h.writeKeys.Wipe()
 	h.readKeys.Wipe()
-	clear(h.psk.shared)
+	clear(h.shared)
 	// A job that still runs is wiped when it comes back.
 	if h.job != nil && h.job.Done() {
 		h.job.Wipe()

@@ -100,7 +100,7 @@ var dropOf = [record.NumResults]hs.Drop{
 	record.DropForged:       hs.DropForged,
 	record.DropForgeryLimit: hs.DropForged,
 	record.DropHeldTwice:    hs.DropReplay,
-	record.DropHeldFull:     hs.DropFutureRecordsFull,
+	record.DropHeldFull:     hs.DropEarlyFull,
 }
 
 // receive opens one record. It reports true with the content of application
@@ -118,7 +118,8 @@ func (c *Conn) receive(now tick.Time, r record.Record) (data []byte, ok bool) {
 	switch r.Header.Type {
 	case wire.ContentApplicationData:
 		// Only after Finished, as the record layer holds it until then.
-		return payload, c.receiveData(now)
+		c.receivedData()
+		return payload, true
 	case wire.ContentHandshake:
 		c.receiveHandshake(now, r.Header.Epoch, payload)
 	case wire.ContentChangeCipherSpec:
@@ -145,14 +146,13 @@ func (c *Conn) drop(result record.Result) {
 	}
 }
 
-// receiveData is called for each authentic record of application data. Who
+// receivedData is called for each authentic record of application data. Who
 // sends data has our Finished: the last flight will not be asked for again.
-// Data that was held until our Finished could be made proves nothing.
-func (c *Conn) receiveData(now tick.Time) bool {
-	if c.last != nil && c.last.sentOnce && c.layer.HeldLen() == 0 {
+// Data that came before that flight was sent proves nothing.
+func (c *Conn) receivedData() {
+	if c.last != nil && c.last.sentOnce {
 		c.last = nil
 	}
-	return true
 }
 
 // receiveHandshake sorts the fragments of a record.
@@ -182,12 +182,16 @@ func (c *Conn) receiveFragment(now tick.Time, epoch uint16, h wire.HandshakeHead
 		// take the place of a message with its number.
 		c.counters.Add(hs.DropHelloRequest)
 		return
-	case (epoch > 0) != (h.Type == wire.HandshakeFinished):
-		// Only Finished comes under the new keys, and it comes under no other.
+	case epoch > 0 && h.Type != wire.HandshakeFinished:
+		// Only Finished comes under the new keys,
+		c.counters.Add(hs.DropEpoch)
+		return
+	case epoch == 0 && h.Type == wire.HandshakeFinished:
+		// and it comes under no other.
 		c.counters.Add(hs.DropPlaintext)
 		return
 	case h.Type == wire.HandshakeHelloVerifyRequest:
-		c.rewindForCookie(h)
+		c.rewindForCookie(h, fragment)
 	}
 	result, _, _ := c.hs.in.Add(epoch, fragment)
 	switch result {

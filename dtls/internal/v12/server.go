@@ -42,19 +42,17 @@ type serverScratch struct {
 	ext    wire.ServerExtensions
 }
 
-// NewServer begins a session with a ClientHello whose cookie is good: its
-// record header, and the payload of the record. The caller must not have
-// shown the payload to another session.
-func NewServer(cfg *hs.Config, counters *hs.Counters, now tick.Time, header wire.RecordHeader, payload []byte) *Conn {
+// StartServer begins a session with a ClientHello whose cookie is good: its
+// record header, and the payload of the record, which is copied.
+func (c *Conn) StartServer(cfg *hs.Config, counters *hs.Counters, now tick.Time, header wire.RecordHeader, payload []byte) {
 	m, _ := wire.ParseHandshakeHeader(payload)
-	c := newConn(cfg, counters, now, m.MessageSeq)
+	c.start(cfg, counters, now, m.MessageSeq)
 	c.hs.sendSeq = m.MessageSeq
 	// "The server MUST use the record sequence number in the ClientHello as
 	// the record sequence number in its initial ServerHello" (RFC 6347 §4.2.1).
 	c.layer.SetPlainSequence(header.Sequence)
 	c.await(serverHello)
 	c.receiveHandshake(now, 0, payload)
-	return c
 }
 
 // RepeatsHello reports whether a ClientHello is the one that this handshake
@@ -320,7 +318,7 @@ func (c *Conn) onClientKeyExchange(now tick.Time, m *flight.Message) hs.Reason {
 func (c *Conn) serverAgreed(now tick.Time, job *hs.Job) hs.Reason {
 	h := c.hs
 	if h.suite.KeyExchange.UsesPSK() {
-		h.psk.shared, job.Secret = job.Secret, nil
+		h.shared, job.Secret = job.Secret, nil
 		return c.enter(serverPSK, hs.EventWantPSK)
 	}
 	c.derive(job.Secret, false)
@@ -344,7 +342,7 @@ func (c *Conn) serverKeyFound(now tick.Time, _, key []byte) hs.Reason {
 	if h.psk.unknown = len(key) == 0; h.psk.unknown {
 		key = random[:]
 	}
-	premaster, ok := pskPremaster(h.suite, h.psk.shared, key)
+	premaster, ok := pskPremaster(h.suite, h.shared, key)
 	if !ok {
 		return hs.ReasonInternal
 	}

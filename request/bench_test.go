@@ -1,0 +1,135 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package request
+
+import (
+	"testing"
+	"time"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// couple is a client and a server whose datagrams need no network.
+type couple struct {
+	tb             testing.TB
+	now            tick.Time
+	client, server Table
+	event          Event
+	buf            [1200]byte
+	body           []byte
+}
+
+func newCouple(tb testing.TB) *couple {
+	c := &couple{tb: tb, now: start, body: make([]byte, 64)}
+	c.client.Init(NewMemory(&Config{}), seeded(1))
+	c.server.Init(NewMemory(&Config{}), seeded(2))
+	for range 500 { // more than what is remembered of one peer
+		c.roundTrip(coap.Confirmable)
+		c.roundTrip(coap.NonConfirmable)
+	}
+	return c
+}
+
+// pass takes a datagram from one table to the other.
+func (c *couple) pass(from, to *Table) {
+	n := from.Transmit(c.now, c.buf[:])
+	if n == 0 {
+		c.tb.Fatal("nothing to send")
+	}
+	to.Receive(c.now, c.buf[:n])
+}
+
+// serve is the server's half of a round trip.
+func (c *couple) serve() {
+	if !c.server.Next(&c.event) || c.event.Kind != RequestReceived {
+		c.tb.Fatal("no request")
+	}
+	if err := c.server.Respond(c.now, c.event.ID, Outgoing{Code: coap.Content, Payload: c.body}); err != nil {
+		c.tb.Fatal(err)
+	}
+}
+
+// roundTrip is a request and its response. The time between two is such that the
+// Message IDs last.
+func (c *couple) roundTrip(typ coap.Type) {
+	c.now = c.now.Add(5 * time.Millisecond)
+	if _, err := c.client.Request(c.now, Outgoing{Type: typ, Code: coap.GET}); err != nil {
+		c.tb.Fatal(err)
+	}
+	c.pass(&c.client, &c.server)
+	c.serve()
+	c.pass(&c.server, &c.client)
+	if !c.client.Next(&c.event) || c.event.Kind != ResponseReceived {
+		c.tb.Fatal("no response")
+	}
+}
+
+// TestRoundTripDoesNotAllocate, neither at the server nor at the client.
+func TestRoundTripDoesNotAllocate(t *testing.T) {
+	c := newCouple(t)
+	for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
+		n := testing.AllocsPerRun(1000, func() {
+			c.roundTrip(typ)
+			for _, table := range []*Table{&c.client, &c.server} {
+				if table.Deadline() <= c.now {
+					table.Expire(c.now)
+				}
+			}
+		})
+		if n != 0 {
+			t.Errorf("%v: %v allocations", typ, n)
+		}
+	}
+}
+
+// TestSeparateDoesNotAllocate: nor the longer way.
+func TestSeparateDoesNotAllocate(t *testing.T) {
+	c := newCouple(t)
+	n := testing.AllocsPerRun(1000, func() {
+		c.now = c.now.Add(5 * time.Millisecond)
+		c.client.Request(c.now, Outgoing{Code: coap.GET})
+		c.pass(&c.client, &c.server)
+		c.server.Next(&c.event)
+		c.server.Accept(c.event.ID)
+		c.pass(&c.server, &c.client)
+		c.client.Next(&c.event)
+		c.server.Respond(c.now, c.server.lastID, Outgoing{Code: coap.Content, Payload: c.body})
+		c.pass(&c.server, &c.client)
+		c.client.Next(&c.event)
+		c.pass(&c.client, &c.server)
+		if c.event.Kind != ResponseReceived || c.server.Active() || c.client.Active() {
+			t.Fatal("not completed")
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkRoundTrip(b *testing.B) {
+	for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
+		b.Run(typ.String(), func(b *testing.B) {
+			c := newCouple(b)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.roundTrip(typ)
+			}
+		})
+	}
+}
+
+// BenchmarkServer is the server's half alone: receive, respond, transmit.
+func BenchmarkServer(b *testing.B) {
+	c := newCouple(b)
+	request := datagram(b, get(coap.Confirmable, 0))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		request[2], request[3] = byte(i>>8), byte(i)
+		c.now = c.now.Add(5 * time.Millisecond)
+		c.server.Receive(c.now, request)
+		c.serve()
+		c.server.Transmit(c.now, c.buf[:])
+	}
+}

@@ -108,6 +108,8 @@ type pair struct {
 	server peer
 	addr   netip.AddrPort
 	buf    []byte
+	// oneSession keeps a server's session in place when it is over.
+	oneSession bool
 	// sent sees each datagram and says whether it arrives.
 	sent func(fromClient bool, datagram []byte) bool
 }
@@ -213,7 +215,7 @@ func (p *pair) deliver(toServer bool, datagram []byte) {
 		p.pump(&p.client)
 		return
 	}
-	if p.server.Session == nil || p.server.State() == Closed && IsClientHello(datagram) {
+	if p.server.Session == nil || !p.oneSession && p.server.State() == Closed && IsClientHello(datagram) {
 		var reply [128]byte
 		s := p.gate.Screen(p.now, p.addr, datagram, reply[:])
 		if s.Reply > len(datagram) {

@@ -149,7 +149,12 @@ func TestAllModesAtOnce(t *testing.T) {
 // Who is not believed gets no session, whichever side does not believe, and no
 // data flows.
 //
-// Pitfall O19: the handshake fails inside the handshake.
+// Proves rfc7250 §4.4: "When the TLS server has specified RawPublicKey as the
+// server_certificate_type, authentication of the TLS server to the TLS client is
+// supported only through authentication of the received client
+// SubjectPublicKeyInfo via an out-of-band method."
+//
+// Pitfall O19: the key of a stranger is refused inside the handshake.
 // Pitfall L3, M7: so it does for a certificate of another host.
 func TestStrangersAreRefused(t *testing.T) {
 	w := theWorld()

@@ -269,7 +269,7 @@ func TestServerCredentials(t *testing.T) {
 		case "b.example":
 			return []dtls.Chain{b}
 		case "broken.example":
-			return []dtls.Chain{{}, {DER: b.DER, Leaf: b.Leaf, Signer: w.strangerKey.Signer}}
+			return []dtls.Chain{{}, {}, {DER: b.DER, Leaf: b.Leaf, Signer: w.strangerKey.Signer}}
 		}
 		return nil
 	}

@@ -182,11 +182,11 @@ func parseEUI64(s string) (eui [8]byte, ok bool) {
 	return eui, err == nil && n == len(eui)
 }
 
-// uriHost returns the host and port of a coaps URI, and false for a URI of
-// another scheme, without a host, or with a user part, which could hide the
-// host from a reader.
+// uriHost returns the host and port of a coaps URI in a certificate, and false
+// for a URI of another scheme, without a host, with a user part, which could
+// hide the host from a reader, or with a zone, which means nothing elsewhere.
 func uriHost(u *url.URL, scheme string) (h host, port uint16, ok bool) {
-	if !strings.EqualFold(u.Scheme, scheme) || u.Host == "" || u.User != nil {
+	if !strings.EqualFold(u.Scheme, scheme) || u.Host == "" || u.User != nil || strings.Contains(u.Host, "%") {
 		return host{}, 0, false
 	}
 	port = DefaultPort

@@ -160,6 +160,7 @@ func TestServerNames(t *testing.T) {
 		{"URI, IPv4", names{uris: []string{"coaps://192.0.2.1"}}, Authority{Host: "192.0.2.1"}, true, true},
 		{"URI, IPv6", names{uris: []string{"coaps://[2001:db8::1]:7000"}}, Authority{Host: "2001:db8:0::1", Port: 7000}, true, true},
 		{"URI, other IPv6", names{uris: []string{"coaps://[2001:db8::1]"}}, Authority{Host: "2001:db8::2"}, false, false},
+		{"URI, IPv6 with zone", names{uris: []string{"coaps://[fe80::1%25eth0]"}}, Authority{Host: "fe80::1"}, false, false},
 		{"URI and wildcard", names{uris: []string{"coaps://*.example"}}, Authority{Host: "a.example"}, false, false},
 		{"A-label", names{uris: []string{"coaps://xn--bcher-kva.example"}}, Authority{Host: "XN--BCHER-KVA.example"}, true, true},
 
@@ -262,6 +263,9 @@ func TestMappedAddress(t *testing.T) {
 func TestServerNameIsNeeded(t *testing.T) {
 	p := newPKI(t)
 	trust := NewTrust([]*x509.Certificate{p.root})
+	if (reference{}).sameHost(parseHost("*")) {
+		t.Error("no host is equal to no host")
+	}
 	// Each of these stands in the certificate as it is asked for.
 	for _, host := range []string{
 		"", ".", "..", "*", "*.example", "a..example", ".a.example", "a b.example", "a.example\x00", "a.example\x00.b.example",

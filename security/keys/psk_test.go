@@ -222,11 +222,13 @@ func show(psks []PSK) []shown {
 	return out
 }
 
+// Proves rfc4279 §5.4: "Entering PSK identities consisting of up to 128 printable
+// Unicode characters."
 // Proves rfc4279 §5.4: "Entering PSKs up to 64 octets in length as ASCII strings
 // and in hexadecimal encoding."
 func TestParsePSKFile(t *testing.T) {
 	text := "\xef\xbb\xbf# a comment\n#\n\ndev1:00ff\r\n#646576:0102  \t\nurn:imei:35:ABab\n:01\n#:02\n" +
-		" lead:03\n#61003a:04\nü:05\nlong:" + strings.Repeat("6b", 64)
+		" lead:03\n#61003a:04\nü:05\nlong:" + strings.Repeat("6b", 64) + "\n" + strings.Repeat("名", 128) + ":06"
 	_, err := ParsePSKFile(strings.NewReader(text))
 	if line, ok := errors.AsType[*LineError](err); !ok || line.Line != 8 || !strings.Contains(err.Error(), "line 7") {
 		t.Errorf("the empty identity was taken twice: %v", err)
@@ -237,7 +239,7 @@ func TestParsePSKFile(t *testing.T) {
 	}
 	want := []shown{
 		{"dev1", "\x00\xff"}, {"dev", "\x01\x02"}, {"urn:imei:35", "\xab\xab"}, {"", "\x01"},
-		{" lead", "\x03"}, {"a\x00:", "\x04"}, {"ü", "\x05"}, {"long", strings.Repeat("k", 64)},
+		{" lead", "\x03"}, {"a\x00:", "\x04"}, {"ü", "\x05"}, {"long", strings.Repeat("k", 64)}, {strings.Repeat("名", 128), "\x06"},
 	}
 	if diff := cmp.Diff(want, show(got)); diff != "" {
 		t.Error(diff)
@@ -340,6 +342,23 @@ func FuzzParsePSKFile(f *testing.F) {
 			t.Fatalf("%q is written as %q, which is read as %v, %v", data, again, show(back), err)
 		}
 	})
+}
+
+// Looking for a key costs no memory.
+func TestLookupsDoNotAllocate(t *testing.T) {
+	m := must(NewPSKMap(mustPSK(t, "dev1", string(testKey))))
+	var pins Pins
+	pins.AddKey(exampleSPKI)
+	known, unknown := []byte("dev1"), []byte("dev2")
+	for what, look := range map[string]func(){
+		"known identity":   func() { m.LookupPSK("", known) },
+		"unknown identity": func() { m.LookupPSK("", unknown) },
+		"pin":              func() { pins.Contains(exampleSPKI) },
+	} {
+		if n := testing.AllocsPerRun(100, look); n != 0 {
+			t.Errorf("%s: %v allocations", what, n)
+		}
+	}
 }
 
 func BenchmarkLookupPSK(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/coaps-go/coaps/dtls"
 )
@@ -77,7 +78,7 @@ func spkiFromDER(der []byte) ([]byte, error) {
 	if err := checkPublicKey(key); err != nil {
 		return nil, err
 	}
-	return append([]byte(nil), der...), nil
+	return slices.Clone(der), nil
 }
 
 // CheckPublicKey returns an error unless spki is the DER SubjectPublicKeyInfo of
@@ -116,5 +117,6 @@ func MarshalKeyFile(pair *dtls.KeyPair) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(private, MarshalPublic(pair.SPKI)...), nil
+	defer clear(private)
+	return slices.Concat(private, MarshalPublic(pair.SPKI)), nil
 }

@@ -425,6 +425,12 @@ func TestExplanationIsCheap(t *testing.T) {
 	}
 }
 
+// Proves rfc7252 §9.1.3.3: "Certificates MUST be signed with ECDSA using
+// secp256r1, and the signature MUST use SHA-256."
+// Proves rfc5280 §4.1.2.2: "CAs MUST force the serialNumber to be a non-negative
+// integer."
+// Proves rfc5280 §4.1.2.2: "Conforming CAs MUST NOT use serialNumber values
+// longer than 20 octets."
 func TestCA(t *testing.T) {
 	ca := must(NewCA(seeded(1), "Demo CA", noon, 24*time.Hour))
 	again := must(NewCA(seeded(1), "Demo CA", noon, 24*time.Hour))
@@ -458,8 +464,11 @@ func TestCA(t *testing.T) {
 	if err := trust.VerifyServer([]*x509.Certificate{client.Leaf}, Authority{Host: "demo-client"}, noon); ReasonOf(err) != dtls.ReasonCertBadUsage {
 		t.Errorf("a client as server: %v", err)
 	}
-	if CertificateName(client.Leaf) != "demo-client" || client.Leaf.SerialNumber.Cmp(big.NewInt(0)) <= 0 {
+	if CertificateName(client.Leaf) != "demo-client" || client.Leaf.SerialNumber.Cmp(big.NewInt(0)) <= 0 || client.Leaf.SerialNumber.BitLen() > 159 {
 		t.Errorf("client %s, serial number %v", CertificateName(client.Leaf), client.Leaf.SerialNumber)
+	}
+	if key, ok := ca.Certificate.PublicKey.(*ecdsa.PublicKey); !ok || key.Curve != elliptic.P256() {
+		t.Errorf("the authority's key is %T", ca.Certificate.PublicKey)
 	}
 	if client.Leaf.SignatureAlgorithm != x509.ECDSAWithSHA256 || client.Leaf.KeyUsage != x509.KeyUsageDigitalSignature || client.Leaf.IsCA {
 		t.Errorf("signature %v, usage %b", client.Leaf.SignatureAlgorithm, client.Leaf.KeyUsage)

@@ -88,12 +88,19 @@ func (w *Wheel) Expired(now tick.Time) (id uint32, ok bool) {
 		}
 		w.now = max(w.now, at)
 		slot := at >> (level * levelBits) % slots
-		id := w.heads[level][slot] - 1
-		w.unlink(id)
 		if level == 0 {
+			id := w.heads[0][slot] - 1
+			w.unlink(id)
 			return id, true
 		}
-		w.link(id) // now shares one digit more with the timer: a lower level
+		// now shares one digit more with all timers of the slot, so that all
+		// of them move to lower levels. None may stay: its slot would be now's
+		// own, which is no longer looked at before the levels below are empty.
+		for w.heads[level][slot] != 0 {
+			id := w.heads[level][slot] - 1
+			w.unlink(id)
+			w.link(id)
+		}
 	}
 }
 

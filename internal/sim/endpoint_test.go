@@ -146,6 +146,9 @@ func (d *device) news(now tick.Time, ev *endpoint.Event, mode *Mode) {
 		f.tally["failed: "+ev.Reason.String()]++
 		d.next(now, mode)
 	case endpoint.EventDisconnected:
+		if d.done >= d.goal {
+			return // its own goodbye
+		}
 		reason := ev.Cause.String()
 		if ev.Err != nil {
 			reason = ev.Err.Reason.String()

@@ -93,12 +93,16 @@ func Random(seed uint64, server bool) io.Reader {
 	return rand.NewChaCha8(key)
 }
 
-// Peer returns the server's newest session, nil if there is none.
+// Peer returns the server's newest established session, or its newest one, or
+// nil. A late copy of the client's hello begins one that never comes to more.
 func (p *Pair) Peer() *Party {
-	if n := len(p.Server.Sessions); n > 0 {
-		return p.Server.Sessions[n-1]
+	var newest *Party
+	for _, s := range p.Server.Sessions {
+		if newest == nil || s.Established || !newest.Established {
+			newest = s
+		}
 	}
-	return nil
+	return newest
 }
 
 // Settle runs until nothing is left to wait for and returns what is wrong

@@ -222,6 +222,9 @@ func show(psks []PSK) []shown {
 	return out
 }
 
+// Proves rfc4279 §5.4: "In the absence of an application profile specification
+// specifying otherwise, a management interface for entering the PSK and/or PSK
+// identity MUST support the following:"
 // Proves rfc4279 §5.4: "Entering PSK identities consisting of up to 128 printable
 // Unicode characters."
 // Proves rfc4279 §5.4: "Entering PSKs up to 64 octets in length as ASCII strings
@@ -243,6 +246,16 @@ func TestParsePSKFile(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, show(got)); diff != "" {
 		t.Error(diff)
+	}
+	assertASCII(t, got[7])
+}
+
+// assertASCII checks that a key entered as characters is the one entered in
+// hexadecimal.
+func assertASCII(t *testing.T, fromFile PSK) {
+	t.Helper()
+	if ascii := mustPSK(t, "long", strings.Repeat("k", 64)); !ascii.Key.Equal(fromFile.Key) {
+		t.Error("the key in hexadecimal is not the one in ASCII")
 	}
 }
 

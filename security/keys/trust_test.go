@@ -427,6 +427,7 @@ func TestExplanationIsCheap(t *testing.T) {
 
 // Proves rfc7252 §9.1.3.3: "Certificates MUST be signed with ECDSA using
 // secp256r1, and the signature MUST use SHA-256."
+// Proves rfc7252 §9.1.3.3: "The key used MUST be ECDSA capable."
 // Proves rfc5280 §4.1.2.2: "CAs MUST force the serialNumber to be a non-negative
 // integer."
 // Proves rfc5280 §4.1.2.2: "Conforming CAs MUST NOT use serialNumber values

@@ -54,6 +54,15 @@ func newPuppet(p *pair, client bool, id CipherSuite) *puppet {
 	u.in = flight.NewReassembler(flight.Limits{Bytes: 1 << 20}, 0)
 	u.private, _ = ecdh.P256().GenerateKey(rand.Reader)
 	u.offer()
+	if client {
+		p.sent = func(fromClient bool, d []byte) bool {
+			// The gate's answers come this way, and go to the puppet.
+			if !fromClient {
+				u.hear(bytes.Clone(d))
+			}
+			return false
+		}
+	}
 	return u
 }
 
@@ -358,15 +367,7 @@ func newServerUnderTest(t testing.TB, id CipherSuite) (*pair, *puppet) {
 		Credentials:  with(Credentials{PSK: true, RawKey: rawKey(k.p256b), AcceptRawKeys: true, RequirePeerKey: true}),
 	}
 	p := newPair(t, &Config{Credentials: with(Credentials{PSK: true})}, server)
-	u := newPuppet(p, true, id)
-	p.sent = func(fromClient bool, d []byte) bool {
-		// The gate's answers come this way, and go to the puppet.
-		if !fromClient {
-			u.hear(bytes.Clone(d))
-		}
-		return false
-	}
-	return p, u
+	return p, newPuppet(p, true, id)
 }
 
 // newClientUnderTest is a pair whose client is under test, and a puppet server

@@ -106,6 +106,7 @@ func New(cfg Config, now tick.Time) (*Endpoint, error) {
 		replies:  replies{ring: make([]reply, limits.Replies)},
 		scratch:  make([]byte, udp.MaxDatagram),
 	}
+	e.wheel.Expired(now) // its time begins here
 	if cfg.Server && cfg.DTLS != nil {
 		gate, err := dtls.NewGate(cfg.DTLS, now)
 		if err != nil {
@@ -173,12 +174,11 @@ func (e *Endpoint) expireIdle(now tick.Time, l *list, limit time.Duration) {
 	}
 }
 
-// touch follows every call into a peer: it may have news, something to send,
-// and another deadline.
+// touch follows every call into a peer: it may have news, and something to
+// send. When it has sent all, its timer is set.
 func (e *Endpoint) touch(p *peer) {
 	e.news.push(p)
 	e.wants.push(p)
-	e.arm(p)
 }
 
 // arm sets the peer's timer. One that is set too early is left: it will be set

@@ -17,7 +17,6 @@ func (e *Endpoint) Next(ev *Event) bool {
 			return true
 		}
 		e.news.remove(p)
-		e.arm(p)
 		e.wants.push(p)
 	}
 	return false
@@ -70,8 +69,10 @@ func (e *Endpoint) fromSession(p *peer, ev *Event) bool {
 	ev.DTLS = e.event.session
 	switch ev.DTLS.Kind {
 	case dtls.EventData:
-		e.hear(e.now, p)
-		p.table.Receive(e.now, ev.DTLS.Data)
+		if p.phase == open {
+			e.hear(e.now, p)
+			p.table.Receive(e.now, ev.DTLS.Data)
+		}
 		return false
 	case dtls.EventEstablished:
 		return e.established(e.now, p, ev)
@@ -104,7 +105,7 @@ func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
 	}
 	if e.secure.n >= e.limits.Sessions && !e.evictSession(now) {
 		e.drop(DropSessions)
-		e.end(now, p, CauseLimit)
+		p.refused = true // ends when the last flight is out: the close_notify is for a client that has it
 		return false
 	}
 	e.stats.Handshakes++
@@ -145,8 +146,8 @@ func (e *Endpoint) end(now tick.Time, p *peer, cause Cause) {
 func (e *Endpoint) closeSession(now tick.Time, p *peer, cause Cause) {
 	switch {
 	case p.session == nil || cause == CauseSession:
-	case cause == CauseSuperseded || p.phase == handshaking && cause != CauseLocal:
-		// The address is another's by now, or has proved nothing.
+	case cause == CauseSuperseded || p.session.State() == dtls.Handshaking && cause != CauseLocal:
+		// The address is another's by now, or has not proved itself.
 		p.silent = true
 		p.session.Abort(now, dtls.ReasonLimit)
 	default:

@@ -49,6 +49,7 @@ type peer struct {
 	hasTable  bool
 	connected bool // has been announced to the layer above
 	announced bool // its end has been, too
+	refused   bool // the handshake is complete, but there is no room
 	silent    bool // sends nothing more, not even an alert
 	cause     Cause
 

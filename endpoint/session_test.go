@@ -363,12 +363,12 @@ func TestMalformedMessageLeavesTheSession(t *testing.T) {
 		{}, {0x40}, {0x40, 1, 0}, // too short
 		{0x80, 1, 0, 1}, {0x00, 1, 0, 1}, // version
 		{0x49, 1, 0, 2}, {0x4f, 1, 0, 3}, // token length
-		{0x44, 1, 0, 4, 1, 2}, // token cut off
-		{0x40, 1, 0, 5, 0xff}, // marker without payload
-		{0x40, 1, 0, 6, 0xf0}, // reserved delta
+		{0x44, 1, 0, 4, 1, 2},                               // token cut off
+		{0x40, 1, 0, 5, 0xff},                               // marker without payload
+		{0x40, 1, 0, 6, 0xf0},                               // reserved delta
 		{0x40, 1, 0, 7, 0xe0, 0xff, 0xff, 0xe0, 0xff, 0xff}, // sum of deltas
-		{0x40, 0, 0, 8, 0xff}, // Empty with something behind
-		{0x40, 0x20, 0, 9},    // reserved class
+		{0x40, 0, 0, 8, 0xff},                               // Empty with something behind
+		{0x40, 0x20, 0, 9},                                  // reserved class
 		bytes.Repeat([]byte{0xff}, 200),
 	}
 	d := newDrill(t, true)

@@ -11,7 +11,8 @@ import (
 )
 
 // Transmit fills d with the next datagram to send and reports whether there was
-// one. d.Buf must hold the MTU. Peers take turns.
+// one. d.Buf must hold the MTU. Peers take turns. It must be repeated until there
+// is none before Deadline is asked: what is sent starts timers.
 func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
 	e.now = now
 	if e.replies.take(d) {
@@ -21,11 +22,10 @@ func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
 		d.N = e.transmitPeer(now, p, d.Buf)
 		e.wants.remove(p)
 		if d.N == 0 {
-			e.release(p)
+			e.sentAll(now, p)
 			continue
 		}
 		e.wants.push(p)
-		e.arm(p)
 		if p.sent != nil {
 			p.sent.add(d.Payload())
 		}
@@ -33,6 +33,18 @@ func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
 		return true
 	}
 	return false
+}
+
+// sentAll follows when a peer has nothing more to send.
+func (e *Endpoint) sentAll(now tick.Time, p *peer) {
+	switch {
+	case p.phase == closing:
+		e.release(p)
+	case p.refused:
+		e.end(now, p, CauseLimit)
+	default:
+		e.arm(p)
+	}
 }
 
 // transmitPeer writes the peer's next datagram: what DTLS itself has to say

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package wheel is a hierarchical timing wheel: timers are set, moved, stopped
-// and expired in constant time, whatever their number, and asking for the next
+// and expired in amortized constant time, whatever their number, and asking for the next
 // one looks at no timer that is not due.
 package wheel
 
@@ -88,19 +88,27 @@ func (w *Wheel) Expired(now tick.Time) (id uint32, ok bool) {
 		}
 		w.now = max(w.now, at)
 		slot := at >> (level * levelBits) % slots
-		if level == 0 {
-			id := w.heads[0][slot] - 1
-			w.unlink(id)
-			return id, true
+		if level > 0 {
+			w.cascade(level, slot)
+			continue
 		}
-		// now shares one digit more with all timers of the slot, so that all
-		// of them move to lower levels. None may stay: its slot would be now's
-		// own, which is no longer looked at before the levels below are empty.
-		for w.heads[level][slot] != 0 {
-			id := w.heads[level][slot] - 1
-			w.unlink(id)
-			w.link(id)
-		}
+		id := w.heads[0][slot] - 1
+		w.unlink(id)
+		return id, true
+	}
+}
+
+// cascade moves all timers of a slot that has begun to lower levels: they share
+// its digit with now. It takes all at once, as a timer left behind would be
+// found after later ones.
+func (w *Wheel) cascade(level int, slot uint64) {
+	next := w.heads[level][slot]
+	w.heads[level][slot] = 0
+	w.inUse[level] &^= 1 << slot
+	for next != 0 {
+		id := next - 1
+		next = w.timers[id].next
+		w.link(id)
 	}
 }
 

@@ -21,8 +21,8 @@ func TestAgainstScan(t *testing.T) {
 		now := tick.Time(rapid.Int64Range(0, 1<<40).Draw(t, "start"))
 		w.Expired(now)
 		span := rapid.SampledFrom([]int64{1 << 18, 1 << 24, 1 << 36, 1 << 50, 1 << 61})
-		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			id := uint32(rapid.IntRange(0, 9).Draw(t, "id"))
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
+			id := uint32(rapid.IntRange(0, 39).Draw(t, "id"))
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0, 1, 2:
 				at := now.Add(time.Duration(rapid.Int64Range(-1<<20, span.Draw(t, "span")).Draw(t, "in")))
@@ -78,6 +78,31 @@ func checkNext(t *rapid.T, w *Wheel, want map[uint32]tick.Time) {
 	}
 	if first != tick.Never && next > max(first, tick.Time(w.now<<granularityBits))+slotWidth {
 		t.Fatalf("Next = %d is after the first timer, %d", next, first)
+	}
+}
+
+// Timers of one slot of a higher level expire in order, though some become due
+// while others of it have not been looked at.
+func TestSlotCascadesAsAWhole(t *testing.T) {
+	var w Wheel
+	for id := range uint32(50) {
+		w.Set(id, tick.Time(100*slotWidth+int64(id)*slotWidth/2))
+	}
+	now := tick.Time(0)
+	for fired := 0; fired < 50; {
+		now += slotWidth / 3
+		for id, ok := w.Expired(now); ok; id, ok = w.Expired(now) {
+			if want := tick.Time(100*slotWidth + int64(id)*slotWidth/2); now < want || now > want+2*slotWidth {
+				t.Fatalf("timer %d expired at %d, want %d", id, now, want)
+			}
+			fired++
+		}
+		if now > 200*slotWidth {
+			t.Fatalf("only %d timers expired", fired)
+		}
+	}
+	if w.Next() != tick.Never {
+		t.Errorf("a timer is left for %d", w.Next())
 	}
 }
 

@@ -108,6 +108,24 @@ func TestSeparateDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// TestWakingUpDoesNotAllocate: nor a device that asks something every hour, so
+// that its table sleeps in between.
+func TestWakingUpDoesNotAllocate(t *testing.T) {
+	c := newCouple(t)
+	n := testing.AllocsPerRun(100, func() {
+		c.roundTrip(coap.Confirmable)
+		c.now = c.now.Add(time.Hour)
+		c.client.Expire(c.now)
+		c.server.Expire(c.now)
+		if c.client.conversation != nil || c.server.conversation != nil {
+			t.Fatal("still awake")
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
 		b.Run(typ.String(), func(b *testing.B) {

@@ -26,78 +26,72 @@ type Outgoing struct {
 	Token []byte
 }
 
-// Request sends a request. ResponseReceived or Failed will follow, and perhaps
-// Acknowledged before. The errors are ErrCode, ErrType, ErrToken, ErrBusy,
-// those of the message layer and *coap.FormatError for options that are none.
-func (t *Table) Request(now tick.Time, out Outgoing) (ID, error) {
+func (c *conversation) request(now tick.Time, out *Outgoing) (ID, error) {
 	if !out.Code.IsRequest() {
 		return 0, ErrCode
 	}
-	if int(t.ours.Len) >= t.mem.cfg.MaxRequests {
-		t.mem.drop(DropRequests)
+	if int(c.ours.Len) >= c.mem.cfg.MaxRequests {
+		c.mem.drop(DropRequests)
 		return 0, ErrBusy
 	}
-	tok, err := t.newToken(out.Token)
+	tok, err := c.newToken(out.Token)
 	if err != nil {
 		return 0, err
 	}
-	i, ok := t.begin(&t.ours, asking)
+	i, ok := c.begin(&c.ours, asking)
 	if !ok {
 		return 0, ErrBusy
 	}
-	x := t.at(i)
+	x := c.at(i)
 	x.token, x.non = tok, out.Type == coap.NonConfirmable
-	return t.send(now, i, &coap.Message{
+	return c.send(now, i, &coap.Message{
 		Type: out.Type, Code: out.Code, Token: x.token.slice(), Options: out.Options, Payload: out.Payload,
 	})
 }
 
-// Ping asks whether the peer is there: an Empty Confirmable message, which "is
-// used only to elicit a Reset message" (section 4.2). Pong or Failed will
-// follow.
-func (t *Table) Ping(now tick.Time) (ID, error) {
-	if int(t.ours.Len) >= t.mem.cfg.MaxRequests {
-		t.mem.drop(DropRequests)
+func (c *conversation) ping(now tick.Time) (ID, error) {
+	if int(c.ours.Len) >= c.mem.cfg.MaxRequests {
+		c.mem.drop(DropRequests)
 		return 0, ErrBusy
 	}
-	i, ok := t.begin(&t.ours, pinging)
+	i, ok := c.begin(&c.ours, pinging)
 	if !ok {
 		return 0, ErrBusy
 	}
-	return t.send(now, i, &coap.Message{Type: coap.Confirmable, Code: coap.Empty})
+	return c.send(now, i, &coap.Message{Type: coap.Confirmable, Code: coap.Empty})
 }
 
 // send sends the message of exchange i of ours, or ends it.
-func (t *Table) send(now tick.Time, i uint32, m *coap.Message) (ID, error) {
-	ref, err := t.link.Send(now, m, i)
+func (c *conversation) send(now tick.Time, i uint32, m *coap.Message) (ID, error) {
+	ref, err := c.link.Send(now, m, i)
 	if err != nil {
-		t.end(&t.ours, i)
+		c.end(&c.ours, i)
 		return 0, err
 	}
-	x := t.at(i)
+	x := c.at(i)
 	x.ref = ref
 	return x.id, nil
 }
 
 // newToken returns the token for a request: the one that is wanted, or a fresh
 // one.
-func (t *Table) newToken(wanted []byte) (token, error) {
+func (c *conversation) newToken(wanted []byte) (token, error) {
 	if wanted != nil {
-		if len(wanted) > coap.MaxTokenLength || t.waitingFor(tokenOf(wanted)) != 0 {
+		if len(wanted) > coap.MaxTokenLength || c.waitingFor(tokenOf(wanted)) != 0 {
 			return token{}, ErrToken
 		}
 		return tokenOf(wanted), nil
 	}
-	if t.tokens == nil {
-		g, err := newTokens(t.rand)
+	if c.table.tokens == nil {
+		g, err := newTokens(c.table.rand)
 		if err != nil {
 			return token{}, err
 		}
-		t.tokens = g
+		c.table.tokens = g
 	}
 	for {
 		// A caller's own token may be in the way, once at most each.
-		if tok := t.tokens.next(); t.waitingFor(tok) == 0 {
+		if tok := c.table.tokens.next(); c.waitingFor(tok) == 0 {
 			return tok, nil
 		}
 	}
@@ -106,154 +100,152 @@ func (t *Table) newToken(wanted []byte) (token, error) {
 // waitingFor returns our request with the token that still wants a response, 0
 // if there is none: "just the tokens of the response and original request MUST
 // match" (section 5.3.2), within this table.
-func (t *Table) waitingFor(tok token) uint32 {
-	for i := t.ours.First; i != 0; i = t.mem.exchanges.Next(i) {
-		if x := t.at(i); x.token == tok && x.state != pinging {
+func (c *conversation) waitingFor(tok token) uint32 {
+	for i := c.ours.First; i != 0; i = c.mem.exchanges.Next(i) {
+		if x := c.at(i); x.token == tok && x.state != pinging {
 			return i
 		}
 	}
 	return 0
 }
 
-// Cancel gives up request or ping id. Failed follows, with the reason Canceled.
-// It reports false if no request or ping with the ID is in progress.
-func (t *Table) Cancel(id ID) bool {
-	i := t.find(&t.ours, id)
+func (c *conversation) cancel(id ID) bool {
+	i := c.find(&c.ours, id)
 	if i != 0 {
-		t.giveUp(i, Canceled)
+		c.giveUp(i, Canceled)
 	}
 	return i != 0
 }
 
 // giveUp ends exchange i of ours without an answer.
-func (t *Table) giveUp(i uint32, why Reason) {
-	x := t.at(i)
-	p := t.progress(x)
+func (c *conversation) giveUp(i uint32, why Reason) {
+	x := c.at(i)
+	p := c.progress(x)
 	if x.state != promised {
-		t.link.Abandon(x.ref)
+		c.link.Abandon(x.ref)
 	}
-	t.fail(i, why, p)
+	c.fail(i, why, p)
 }
 
 // progress returns how far the message of exchange x of ours has come.
-func (t *Table) progress(x *exchange) message.Progress {
+func (c *conversation) progress(x *exchange) message.Progress {
 	if x.state == promised {
 		return x.sent
 	}
-	return t.link.Progress(x.ref)
+	return c.link.Progress(x.ref)
 }
 
 // fail ends exchange i, of ours or a delivery, whose message has left the Link.
-func (t *Table) fail(i uint32, why Reason, p message.Progress) {
-	x := t.at(i)
+func (c *conversation) fail(i uint32, why Reason, p message.Progress) {
+	x := c.at(i)
 	x.reason, x.sent = why, p
 	if x.state == delivering {
-		t.mem.exchanges.Remove(&t.deliveries, i)
+		c.mem.exchanges.Remove(&c.deliveries, i)
 		x.state = undelivered
 	} else {
-		t.mem.exchanges.Remove(&t.ours, i)
+		c.mem.exchanges.Remove(&c.ours, i)
 		x.state = failed
 	}
-	t.mem.exchanges.PushBack(&t.over, i)
+	c.mem.exchanges.PushBack(&c.over, i)
 }
 
 // takeResponse is a separate response, Confirmable or not. One that no request
 // waits for is rejected (section 5.3.2).
-func (t *Table) takeResponse(a *message.Arrival) {
-	i := t.waitingFor(tokenOf(a.Message.Token))
-	if i == 0 || !t.progress(t.at(i)).Sent {
-		t.refuse(a, DropUnexpectedConfirmable, DropUnexpected)
+func (c *conversation) takeResponse(a *message.Arrival) {
+	i := c.waitingFor(tokenOf(a.Message.Token))
+	if i == 0 || !c.progress(c.at(i)).Sent {
+		c.refuse(a, DropUnexpectedConfirmable, DropUnexpected)
 		return
 	}
-	if _, err := t.understands(&a.Message); err != nil {
-		t.refuse(a, DropBadResponse, DropBadResponse)
-		t.giveUp(i, BadResponse)
+	if _, err := c.understands(&a.Message); err != nil {
+		c.refuse(a, DropBadResponse, DropBadResponse)
+		c.giveUp(i, BadResponse)
 		return
 	}
-	t.link.Acknowledge(a.Ref) // for a Confirmable one; section 5.2.2: Empty
-	t.complete(i, a)
+	c.link.Acknowledge(a.Ref) // for a Confirmable one; section 5.2.2: Empty
+	c.complete(i, a)
 }
 
 // refuse rejects a response: by a Reset message if it is Confirmable, by silence
 // if it is not (sections 4.2 and 4.3).
-func (t *Table) refuse(a *message.Arrival, confirmable, non Drop) {
+func (c *conversation) refuse(a *message.Arrival, confirmable, non Drop) {
 	if a.Message.Type == coap.Confirmable {
-		t.link.Reject(a.Ref)
-		t.mem.drop(confirmable)
+		c.link.Reject(a.Ref)
+		c.mem.drop(confirmable)
 		return
 	}
-	t.mem.drop(non)
+	c.mem.drop(non)
 }
 
 // complete ends request i of ours with its response.
-func (t *Table) complete(i uint32, a *message.Arrival) {
-	x := t.at(i)
+func (c *conversation) complete(i uint32, a *message.Arrival) {
+	x := c.at(i)
 	ev := Event{Kind: ResponseReceived, ID: x.id, Message: a.Message}
-	ev.report(t.progress(x))
+	ev.report(c.progress(x))
 	if x.state == asking {
-		t.link.Settle(x.ref)
+		c.link.Settle(x.ref)
 	}
-	t.end(&t.ours, i)
-	t.tell(ev)
+	c.end(&c.ours, i)
+	c.tell(ev)
 }
 
 // takeAnswer is an acknowledgement with a response in it. "In a piggybacked
 // response, the Message ID of the Confirmable request and the Acknowledgement
 // MUST match, and the tokens of the response and original request MUST match"
 // (section 5.3.2): the Message ID was matched below.
-func (t *Table) takeAnswer(a *message.Arrival) {
+func (c *conversation) takeAnswer(a *message.Arrival) {
 	i := a.Owner
-	switch x := t.at(i); {
+	switch x := c.at(i); {
 	case x.state == delivering:
 		// Section 5.2.2: "The server MUST stop retransmitting its response on any
 		// matching Acknowledgement (silently ignoring any Response Code or
 		// payload) or Reset message."
-		t.link.Settle(a.Ref)
-		t.end(&t.deliveries, i)
+		c.link.Settle(a.Ref)
+		c.end(&c.deliveries, i)
 	case x.state != asking || x.token != tokenOf(a.Message.Token):
-		t.mem.drop(DropTokenMismatch)
+		c.mem.drop(DropTokenMismatch)
 	default:
-		if _, err := t.understands(&a.Message); err != nil {
+		if _, err := c.understands(&a.Message); err != nil {
 			// Rejecting an acknowledgement is ignoring it, but there is no point in
 			// asking again for what we do not understand.
-			t.mem.drop(DropBadResponse)
-			t.giveUp(i, BadResponse)
+			c.mem.drop(DropBadResponse)
+			c.giveUp(i, BadResponse)
 			return
 		}
-		t.complete(i, a)
+		c.complete(i, a)
 	}
 }
 
 // takeAcknowledgement is an Empty acknowledgement of something of ours.
-func (t *Table) takeAcknowledgement(now tick.Time, a *message.Arrival) {
+func (c *conversation) takeAcknowledgement(now tick.Time, a *message.Arrival) {
 	i := a.Owner
-	switch x := t.at(i); x.state {
+	switch x := c.at(i); x.state {
 	case delivering:
-		t.end(&t.deliveries, i)
+		c.end(&c.deliveries, i)
 	case pinging:
-		t.pong(i, a) // not what section 4.2 says, but the peer is there
+		c.pong(i, a) // not what section 4.2 says, but the peer is there
 	default:
 		x.state, x.ref, x.sent = promised, 0, a.Sent
-		x.due = now.Add(t.mem.cfg.ResponseTimeout)
+		x.due = now.Add(c.mem.cfg.ResponseTimeout)
 		ev := Event{Kind: Acknowledged, ID: x.id}
 		ev.report(a.Sent)
-		t.tell(ev)
+		c.tell(ev)
 	}
 }
 
 // takeReset is a rejection of something of ours.
-func (t *Table) takeReset(a *message.Arrival) {
-	if t.at(a.Owner).state == pinging {
-		t.pong(a.Owner, a)
+func (c *conversation) takeReset(a *message.Arrival) {
+	if c.at(a.Owner).state == pinging {
+		c.pong(a.Owner, a)
 		return
 	}
-	t.fail(a.Owner, Reset, a.Sent)
+	c.fail(a.Owner, Reset, a.Sent)
 }
 
 // pong ends ping i.
-func (t *Table) pong(i uint32, a *message.Arrival) {
-	ev := Event{Kind: Pong, ID: t.at(i).id}
+func (c *conversation) pong(i uint32, a *message.Arrival) {
+	ev := Event{Kind: Pong, ID: c.at(i).id}
 	ev.report(a.Sent)
-	t.end(&t.ours, i)
-	t.tell(ev)
+	c.end(&c.ours, i)
+	c.tell(ev)
 }

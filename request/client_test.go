@@ -142,6 +142,7 @@ func TestEmptyTokenMatches(t *testing.T) {
 // Pitfall L4, A19: neither tokens nor Message IDs match across tables
 func TestMatchingStaysInTheTable(t *testing.T) {
 	r := newRig(t, Config{})
+	r.table.Ping(r.now)                                            // the memory has drawn its own randomness
 	session, plain := New(r.mem, seeded(7)), New(r.mem, seeded(7)) // the same randomness, hence the same IDs
 	r.table = session
 	_, out := r.request(coap.Confirmable, coap.GET)
@@ -204,7 +205,7 @@ func TestFailures(t *testing.T) {
 			}
 			r.wait(c.within - 1)
 			if c.within > 93*time.Second { // the jitter decides when an unacknowledged one ends
-				equal(t, "too early", r.table.over.Len, 0)
+				equal(t, "too early", r.table.conversation.over.Len, 0)
 			}
 			r.wait(1)
 			equal(t, "events", r.events(), c.want)
@@ -243,12 +244,12 @@ func TestEventTellsHowItWent(t *testing.T) {
 // rejected, and the request is over with that reason. An elective one is
 // ignored.
 //
-// Proves rfc7252 §5.4.1: "Unrecognized options of class "critical" that occur in a
+// Proves rfc7252 §5.4.1: "Unrecognized options of class 'critical' that occur in a
 // Confirmable response, or piggybacked in an Acknowledgement, MUST cause the response to be
 // rejected (Section 4.2)."
-// Proves rfc7252 §5.4.1: "Unrecognized options of class "critical" that occur in a
+// Proves rfc7252 §5.4.1: "Unrecognized options of class 'critical' that occur in a
 // Non-confirmable message MUST cause the message to be rejected (Section 4.3)."
-// Proves rfc7252 §5.4.1: "Upon reception, unrecognized options of class "elective" MUST be
+// Proves rfc7252 §5.4.1: "Upon reception, unrecognized options of class 'elective' MUST be
 // silently ignored."
 func TestBadResponse(t *testing.T) {
 	critical := coap.AppendOption(nil, 0, 65001, []byte("x"))
@@ -395,7 +396,7 @@ func TestRequestRefuses(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	equal(t, "the token is taken once", r.table.ours.Len, 2)
+	equal(t, "the token is taken once", r.table.conversation.ours.Len, 2)
 	r.table.Ping(r.now)
 	_, err := r.table.Request(r.now, Outgoing{Code: coap.GET})
 	equal(t, "a fourth", err, ErrBusy)

@@ -172,8 +172,11 @@ func (s *script) settle() {
 		s.t.Fatalf("%d answers to a datagram", answers)
 	}
 	s.heard = false
-	if s.mem.Bytes() > 4000 || s.mem.exchanges.Used() > 7 || s.table.theirs.Len > 3 || s.table.ours.Len > 5 {
+	if s.mem.Bytes() > 4000 || s.mem.exchanges.Used() > 7 {
 		s.t.Fatalf("%d bytes, %d exchanges", s.mem.Bytes(), s.mem.exchanges.Used())
+	}
+	if c := s.table.conversation; c != nil && (c.theirs.Len > 3 || c.ours.Len > 5) {
+		s.t.Fatalf("%d requests of the peer, %d of ours", c.theirs.Len, c.ours.Len)
 	}
 	if s.table.Deadline() <= s.now {
 		s.t.Fatalf("deadline %v is not after now", s.table.Deadline().Sub(s.now))
@@ -195,8 +198,8 @@ func (s *script) finish() {
 	if len(s.open) > 0 {
 		s.t.Fatalf("%d requests without an outcome", len(s.open))
 	}
-	for s.table.theirs.First != 0 {
-		s.table.Reject(s.table.at(s.table.theirs.First).id)
+	for s.table.conversation != nil && s.table.conversation.theirs.First != 0 {
+		s.table.Reject(s.table.conversation.at(s.table.conversation.theirs.First).id)
 	}
 	s.settle()
 	for s.table.Deadline() != tick.Never {
@@ -204,7 +207,7 @@ func (s *script) finish() {
 		s.table.Expire(s.now)
 		s.settle()
 	}
-	if !s.table.Idle() || s.mem.Bytes() != 0 || s.mem.exchanges.Used() != 0 {
-		s.t.Fatalf("not idle: %d bytes, %d exchanges", s.mem.Bytes(), s.mem.exchanges.Used())
+	if !s.table.Idle() || s.mem.Bytes() != 0 || s.mem.exchanges.Used()+s.mem.conversations.Used() != 0 {
+		s.t.Fatalf("not idle: %d bytes, %d exchanges, %d conversations", s.mem.Bytes(), s.mem.exchanges.Used(), s.mem.conversations.Used())
 	}
 }

@@ -76,6 +76,8 @@ type Memory struct {
 	exchanges slab.Pool[exchange]
 	text      []byte // a diagnostic payload being written
 	drops     Drops
+
+	conversations slab.Pool[conversation] // of the tables that are not idle
 }
 
 // NewMemory returns an empty Memory. It grows as it is used, up to the limits of
@@ -86,6 +88,8 @@ func NewMemory(cfg *Config) *Memory {
 		cfg:       c,
 		messages:  message.NewMemory(c.Params, c.Limits),
 		exchanges: slab.New[exchange](c.MaxExchanges),
+
+		conversations: slab.New[conversation](1 << 31), // as many as there are tables
 	}
 }
 

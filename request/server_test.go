@@ -138,9 +138,9 @@ func TestDelivery(t *testing.T) {
 // TestRefusedRequests: what the layer answers itself; the layer above sees
 // none of it.
 //
-// Proves rfc7252 §5.4.1: "Unrecognized options of class "critical" that occur in a Confirmable
+// Proves rfc7252 §5.4.1: "Unrecognized options of class 'critical' that occur in a Confirmable
 // request MUST cause the return of a 4.02 (Bad Option) response."
-// Proves rfc7252 §5.4.1: "Unrecognized options of class "critical" that occur in a
+// Proves rfc7252 §5.4.1: "Unrecognized options of class 'critical' that occur in a
 // Non-confirmable message MUST cause the message to be rejected (Section 4.3)."
 // Proves rfc7252 §5.4.3: "If the length of an option value in a request is outside the defined
 // range, that option MUST be treated like an unrecognized option (see Section 5.4.1)."
@@ -218,7 +218,7 @@ func TestPendingIsBounded(t *testing.T) {
 	for mid := range uint16(4) {
 		r.receive(get(coap.Confirmable, mid))
 	}
-	equal(t, "pending", r.table.theirs.Len, 2)
+	equal(t, "pending", r.table.conversation.theirs.Len, 2)
 	equal(t, "drops", r.drops(), "pending_requests 2")
 	r.respond(1, coap.Content)
 	r.one()

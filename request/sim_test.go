@@ -230,8 +230,8 @@ func (w *world) check() {
 				w.t.Errorf("request %x took %v", q.number, took)
 			}
 		}
-		if !e.table.Idle() || e.mem.Bytes() != 0 || e.mem.exchanges.Used() != 0 {
-			w.t.Errorf("end %d is not idle: %d bytes, %d exchanges", i, e.mem.Bytes(), e.mem.exchanges.Used())
+		if !e.table.Idle() || e.mem.Bytes() != 0 || e.mem.exchanges.Used()+e.mem.conversations.Used() != 0 {
+			w.t.Errorf("end %d is not idle: %d bytes, %d exchanges, %d conversations", i, e.mem.Bytes(), e.mem.exchanges.Used(), e.mem.conversations.Used())
 		}
 	}
 	if w.t.Failed() {

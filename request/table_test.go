@@ -178,13 +178,16 @@ func TestNames(t *testing.T) {
 	equal(t, "no drop", Drop(99).String(), "Drop(99)")
 }
 
-// TestSize: a Table is small, and one that is Idle can be released.
+// TestSize: a Table is small between exchanges, and the rest is not large.
 func TestSize(t *testing.T) {
-	if n := unsafe.Sizeof(Table{}); n > 480 {
+	if n := unsafe.Sizeof(Table{}); n > 64 {
 		t.Errorf("a Table takes %d bytes", n)
 	}
-	t.Logf("Table %d bytes, of them Link %d and Event %d; an exchange %d",
-		unsafe.Sizeof(Table{}), unsafe.Sizeof(message.Link{}), unsafe.Sizeof(Event{}), unsafe.Sizeof(exchange{}))
+	if n := unsafe.Sizeof(conversation{}); n > 440 {
+		t.Errorf("a conversation takes %d bytes", n)
+	}
+	t.Logf("Table %d bytes; while something is remembered %d more, of them Link %d and Event %d; an exchange %d",
+		unsafe.Sizeof(Table{}), unsafe.Sizeof(conversation{}), unsafe.Sizeof(message.Link{}), unsafe.Sizeof(Event{}), unsafe.Sizeof(exchange{}))
 }
 
 // TestIdle follows a Table of a server and one of a client from the first
@@ -216,6 +219,30 @@ func TestIdle(t *testing.T) {
 	equal(t, "client done: idle", r.table.Idle(), false)
 	r.wait(247 * time.Second)
 	equal(t, "client: idle", r.table.Idle(), true)
+	equal(t, "conversations", r.mem.conversations.Used(), 0)
+
+	id, _ := r.request(coap.Confirmable, coap.GET)
+	equal(t, "the next request has a new ID", id, 3)
+}
+
+// TestNothingToRemember: what leaves no trace does not keep a Table awake.
+func TestNothingToRemember(t *testing.T) {
+	r := newRig(t, Config{})
+	for _, in := range []coap.Message{blank(coap.Reset, 1), blank(coap.Acknowledgement, 2), blank(coap.Confirmable, 3), {Code: 0xe0}} {
+		equal(t, "event", r.receive(in), "")
+		r.transmit()
+		equal(t, "conversations", r.mem.conversations.Used(), 0)
+	}
+	r.table.Receive(r.now, nil)
+	r.table.Request(r.now, Outgoing{})
+	equal(t, "conversations", r.mem.conversations.Used(), 0)
+	id, _ := r.table.Request(r.now, Outgoing{Code: coap.GET})
+	r.table.Cancel(id)
+	equal(t, "an event waits", r.mem.conversations.Used(), 1)
+	equal(t, "event", r.events(), "failed 1 canceled")
+	equal(t, "conversations", r.mem.conversations.Used(), 0)
+	equal(t, "Cancel", r.table.Cancel(id), false)
+	equal(t, "Respond", r.table.Respond(r.now, id, Outgoing{Code: coap.Content}), ErrUnknown)
 }
 
 // TestRelease: whatever is going on, nothing stays in the memory, and the
@@ -237,6 +264,7 @@ func TestRelease(t *testing.T) {
 	r.table.Release()
 	equal(t, "bytes in use", r.mem.Bytes(), 0)
 	equal(t, "exchanges in use", r.mem.exchanges.Used(), 0)
+	equal(t, "conversations in use", r.mem.conversations.Used(), 0)
 	r.table.Init(r.mem, seeded(2))
 	equal(t, "events", r.events(), "")
 	equal(t, "messages", r.transmit(), "")
@@ -253,7 +281,7 @@ func TestUnreadEvent(t *testing.T) {
 	equal(t, "the second", r.receive(get(coap.Confirmable, 2)), "request 2 GET")
 	equal(t, "drops", r.drops(), "unread_event 1")
 	equal(t, "the first again", r.receive(get(coap.Confirmable, 1)), "request 3 GET")
-	equal(t, "exchanges", r.table.theirs.Len, 2)
+	equal(t, "exchanges", r.table.conversation.theirs.Len, 2)
 }
 
 // TestIDsAfterWrap: an ID in use is left out when the numbers start again.

@@ -101,7 +101,7 @@ func TestFreshTokenAvoidsCallersOwn(t *testing.T) {
 	if _, err := r.table.Request(r.now, Outgoing{Code: coap.GET}); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "the second request has the token after", r.table.at(r.table.ours.Last).token, after)
+	equal(t, "the second request has the token after", r.table.conversation.at(r.table.conversation.ours.Last).token, after)
 }
 
 // TestTokensDifferByLength: what is padding in one token is content in another.

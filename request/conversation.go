@@ -1,0 +1,225 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package request
+
+import (
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/internal/slab"
+	"github.com/coaps-go/coaps/message"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// state is how far an exchange has come.
+type state uint8
+
+const (
+	asking      state = iota // our request is under way
+	promised                 // our request was acknowledged, the response will come
+	pinging                  // our ping is under way
+	asked                    // a Confirmable request waits for Respond, unacknowledged
+	accepted                 // the same, acknowledged
+	askedNon                 // a Non-confirmable request waits for Respond
+	delivering               // our separate response is under way
+	failed                   // our request or ping is over: to be reported
+	undelivered              // our separate response is over: to be reported
+)
+
+// exchange is a request, of either side, until its response, or a ping.
+type exchange struct {
+	id     ID
+	state  state
+	reason Reason
+	non    bool // our request is Non-confirmable
+	token  token
+	ref    message.Ref      // of the message in the Link that the state speaks of
+	due    tick.Time        // promised: the end of waiting; asked: when to acknowledge
+	sent   message.Progress // of our request, once it left the Link
+}
+
+// conversation is what a Table holds while an exchange is in progress or
+// something of the last ones has to be remembered.
+type conversation struct {
+	table *Table
+	mem   *Memory
+	link  message.Link
+
+	ours       slab.List // asking, promised, pinging
+	theirs     slab.List // asked, accepted, askedNon
+	deliveries slab.List // delivering
+	over       slab.List // failed, undelivered
+
+	news  Event // what the last Receive brought
+	fresh bool  // nobody took it yet
+}
+
+// release gives everything back to the Memory.
+func (c *conversation) release() {
+	for _, list := range []*slab.List{&c.ours, &c.theirs, &c.deliveries, &c.over} {
+		for list.First != 0 {
+			c.end(list, list.First)
+		}
+	}
+	c.link.Release()
+}
+
+func (c *conversation) active() bool {
+	return c.fresh || c.ours.Len+c.theirs.Len+c.deliveries.Len+c.over.Len > 0 || c.link.Active()
+}
+
+func (c *conversation) idle() bool { return c.link.Idle() && !c.active() }
+
+func (c *conversation) receive(now tick.Time, datagram []byte) {
+	c.discardNews()
+	switch a := c.link.Receive(now, datagram); a.Verdict {
+	case message.Delivered:
+		if a.Message.Code.IsRequest() {
+			c.takeRequest(now, &a)
+		} else {
+			c.takeResponse(&a)
+		}
+	case message.Answered:
+		c.takeAnswer(&a)
+	case message.Acknowledged:
+		c.takeAcknowledgement(now, &a)
+	case message.Rejected:
+		c.takeReset(&a)
+	}
+}
+
+func (c *conversation) next(ev *Event) bool {
+	if c.fresh {
+		*ev = c.news
+		c.news, c.fresh = Event{}, false
+		return true
+	}
+	i := c.over.First
+	if i == 0 {
+		return false
+	}
+	x := c.at(i)
+	*ev = Event{Kind: Failed, Reason: x.reason, ID: x.id}
+	if x.state == undelivered {
+		ev.Kind = Undelivered
+	}
+	ev.report(x.sent)
+	c.end(&c.over, i)
+	return true
+}
+
+// tell makes ev the next event.
+func (c *conversation) tell(ev Event) { c.news, c.fresh = ev, true }
+
+// discardNews forgets an event that was not taken. A request is forgotten as if
+// it had not come, so that a retransmission is reported again.
+func (c *conversation) discardNews() {
+	if !c.fresh {
+		return
+	}
+	c.mem.drop(DropUnread)
+	if i := c.find(&c.theirs, c.news.ID); c.news.Kind == RequestReceived && i != 0 {
+		c.link.Forget(c.at(i).ref)
+		c.end(&c.theirs, i)
+	}
+	c.news, c.fresh = Event{}, false
+}
+
+func (c *conversation) deadline() tick.Time {
+	d := c.link.Deadline()
+	for i := c.ours.First; i != 0; i = c.mem.exchanges.Next(i) {
+		d = min(d, c.waitsUntil(c.at(i)))
+	}
+	for i := c.theirs.First; i != 0; i = c.mem.exchanges.Next(i) {
+		d = min(d, c.at(i).due)
+	}
+	return d
+}
+
+// waitsUntil returns when the response to our request x is no longer expected.
+// An unacknowledged Confirmable one is the message layer's to give up.
+func (c *conversation) waitsUntil(x *exchange) tick.Time {
+	switch {
+	case x.state == promised:
+		return x.due
+	case x.state == asking && x.non:
+		if p := c.link.Progress(x.ref); p.Sent {
+			return p.First.Add(c.mem.cfg.ResponseTimeout)
+		}
+	}
+	return tick.Never
+}
+
+func (c *conversation) expire(now tick.Time) {
+	c.link.Expire(now)
+	for owner, p, ok := c.link.Lost(); ok; owner, p, ok = c.link.Lost() {
+		c.fail(owner, Timeout, p)
+	}
+	for i := c.ours.First; i != 0; {
+		x, next := c.at(i), c.mem.exchanges.Next(i)
+		if c.waitsUntil(x) <= now {
+			c.giveUp(i, Timeout)
+		}
+		i = next
+	}
+	for i := c.theirs.First; i != 0; i = c.mem.exchanges.Next(i) {
+		if x := c.at(i); x.due <= now {
+			c.accept(x)
+		}
+	}
+}
+
+// begin adds an exchange to list.
+func (c *conversation) begin(list *slab.List, s state) (i uint32, ok bool) {
+	i, ok = c.mem.exchanges.Alloc()
+	if !ok {
+		c.mem.drop(DropExchanges)
+		return 0, false
+	}
+	*c.at(i) = exchange{id: c.newID(), state: s, due: tick.Never}
+	c.mem.exchanges.PushBack(list, i)
+	return i, true
+}
+
+// newID returns an ID that no exchange has.
+func (c *conversation) newID() ID {
+	t := c.table
+	for {
+		t.lastID++
+		if t.lastID == 0 {
+			t.wrapped = true
+			continue
+		}
+		if !t.wrapped || !c.names(t.lastID) {
+			return t.lastID
+		}
+	}
+}
+
+// names reports whether an exchange has the ID.
+func (c *conversation) names(id ID) bool {
+	return c.find(&c.ours, id)|c.find(&c.theirs, id)|c.find(&c.deliveries, id)|c.find(&c.over, id) != 0
+}
+
+// end forgets exchange i of list.
+func (c *conversation) end(list *slab.List, i uint32) {
+	c.mem.exchanges.Remove(list, i)
+	c.mem.exchanges.Free(i)
+}
+
+func (c *conversation) at(i uint32) *exchange { return c.mem.exchanges.At(i) }
+
+// find returns the exchange of list with the ID, 0 if there is none.
+func (c *conversation) find(list *slab.List, id ID) uint32 {
+	for i := list.First; i != 0; i = c.mem.exchanges.Next(i) {
+		if c.at(i).id == id {
+			return i
+		}
+	}
+	return 0
+}
+
+// understands returns the first critical option of m that must not be ignored
+// (sections 5.4.1, 5.4.3 and 5.4.5), with the reason.
+func (c *conversation) understands(m *coap.Message) (bad coap.OptionNumber, err error) {
+	return m.CheckOptions(c.mem.cfg.Recognized)
+}

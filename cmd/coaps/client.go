@@ -18,6 +18,7 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/portable"
@@ -59,13 +60,16 @@ type transport struct {
 }
 
 // open prepares a client for one URI. Nothing is sent yet.
-func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string) (*transport, error) {
+func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string, timeout time.Duration) (*transport, error) {
+	if timeout <= 0 {
+		return nil, usage(cmd, "--timeout %v: more than nothing is needed", timeout)
+	}
 	parsed, err := parseURI(cmd, uri)
 	if err != nil {
 		return nil, err
 	}
 	t := &transport{app: a, uri: parsed}
-	t.client = &coaps.Client{MTU: f.dtls.mtu, ServerName: f.dtls.serverName(), Trace: t.trace()}
+	t.client = &coaps.Client{MTU: f.dtls.mtu, ServerName: f.dtls.serverName(), Trace: t.trace(), Timers: timersFor(timeout)}
 	if err := f.network.apply(cmd, a, t.client); err != nil {
 		return nil, err
 	}
@@ -86,6 +90,18 @@ func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string) (*transport, 
 		return nil, err
 	}
 	return t, nil
+}
+
+// timersFor makes the handshake end, with the reason that only the engine knows,
+// before --timeout does. A server that does not know the key stays silent, so a
+// flight is sent again only as often as fits into half the time, but three
+// times at least.
+func timersFor(timeout time.Duration) dtls.Timers {
+	timers := dtls.Timers{Initial: time.Second, Handshake: timeout - timeout/20, Retransmissions: 3}
+	for wait := 16 * time.Second; 2*wait-time.Second <= timeout/2; wait *= 2 {
+		timers.Retransmissions++
+	}
+	return timers
 }
 
 // parseURI explains the mistakes that people make.
@@ -332,7 +348,8 @@ func (t *transport) explain(f *failure, e *coaps.Error) {
 	case "timeout", "timeout_flight_1":
 		f.hint = t.portHint()
 	}
-	if refusal, ok := errors.AsType[*keys.VerifyError](e.Err); ok {
+	refusal, ok := errors.AsType[*keys.VerifyError](e.Err)
+	if ok && (f.reason == "rpk_not_pinned" || f.reason == "cert_name_mismatch") {
 		f.detail = refusal.Err.Error()
 	}
 }

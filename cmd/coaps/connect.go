@@ -80,7 +80,7 @@ type connection struct {
 }
 
 func (c *connector) handshake(cmd *cobra.Command, uri string) (*connection, error) {
-	t, err := c.client.open(c.app, cmd, uri)
+	t, err := c.client.open(c.app, cmd, uri, c.wait.timeout)
 	if err != nil {
 		return nil, err
 	}

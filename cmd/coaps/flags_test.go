@@ -5,6 +5,7 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -128,6 +129,18 @@ func TestShellQuote(t *testing.T) {
 	for in, want := range map[string]string{"/tmp/a-b": "/tmp/a-b", "/tmp/a b": "'/tmp/a b'", "it's": `'it'\''s'`, "": "''", "$x": "'$x'"} {
 		if got := shellQuote(in); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// With the default of 30 s a silent server is given up after 1+2+4+8 seconds.
+func TestTimersFor(t *testing.T) {
+	for timeout, want := range map[time.Duration]int{
+		300 * time.Millisecond: 3, 30 * time.Second: 3, time.Minute: 3, 62 * time.Second: 4, 2 * time.Minute: 4, 5 * time.Minute: 6,
+	} {
+		timers := timersFor(timeout)
+		if timers.Retransmissions != want || timers.Handshake >= timeout || timers.Handshake < timeout*9/10 {
+			t.Errorf("%v: %+v, want %d retransmissions", timeout, timers, want)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (p *pinger) run(cmd *cobra.Command, uri string) error {
 	if p.count < 0 || p.interval < 0 {
 		return usage(cmd, "--count and --interval cannot be negative")
 	}
-	t, err := p.client.open(p.app, cmd, uri)
+	t, err := p.client.open(p.app, cmd, uri, p.timeout.timeout)
 	if err != nil {
 		return p.failed(uri, err)
 	}
@@ -121,7 +121,7 @@ func (p *pinger) connect(ctx context.Context, t *transport) (*coaps.Connection, 
 func (p *pinger) once(ctx context.Context, t *transport, connection *coaps.Connection, tally *pingTally) {
 	limited, cancel := context.WithTimeout(ctx, p.timeout.timeout)
 	defer cancel()
-	rtt, err := connection.Ping(limited)
+	rtt, err := t.client.Ping(limited, t.uri.String())
 	if err != nil && ctx.Err() != nil {
 		return // the user has had enough; this one counts as never sent
 	}

@@ -55,7 +55,7 @@ func (r *requester) run(cmd *cobra.Command, uri string) error {
 // exchange fills x with what came back. The error is a *failure; a 4.xx or 5.xx
 // answer is one too.
 func (r *requester) exchange(ctx context.Context, cmd *cobra.Command, request *coaps.Request, x *exchange) error {
-	t, err := r.client.open(r.app, cmd, x.uri)
+	t, err := r.client.open(r.app, cmd, x.uri, r.message.timeout)
 	if err != nil {
 		return err
 	}
@@ -159,9 +159,6 @@ func codeHint(code coap.Code) string {
 // request builds the message from the flags.
 func (r *requester) request(cmd *cobra.Command, uri string) (*coaps.Request, error) {
 	request := &coaps.Request{Method: r.method, URI: uri, NonConfirmable: r.message.non}
-	if r.message.timeout <= 0 {
-		return nil, usage(cmd, "--timeout %v: more than nothing is needed", r.message.timeout)
-	}
 	var err error
 	if request.Payload, err = r.payload(cmd); err != nil {
 		return nil, err

@@ -73,6 +73,8 @@ another.`,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          a.rootOnly,
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR is honoured")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no warnings and notes; errors stay")

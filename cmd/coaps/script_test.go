@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,13 +38,14 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup:               setupScript,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"fails":   cmdFails,
-			"exits":   cmdExits,
-			"ready":   cmdReady,
-			"silent":  cmdSilent,
-			"codes":   cmdCodes,
-			"mode":    cmdMode,
-			"sleepms": cmdSleep,
+			"fails":      cmdFails,
+			"exits":      cmdExits,
+			"ready":      cmdReady,
+			"silent":     cmdSilent,
+			"codes":      cmdCodes,
+			"mode":       cmdMode,
+			"interrupts": cmdInterrupts,
+			"lines":      cmdLines,
 		},
 	})
 }
@@ -84,8 +86,12 @@ func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
 
 var errorShape = regexp.MustCompile(`\Acoaps: .+\nreason: (\S+) \(.+\)\ntry: .+\n\z`)
 
+// beforeError is what may stand in front of an error: warnings, traces, and the
+// summary of ping.
+var beforeError = regexp.MustCompile(`\A(warning: |INSECURE: |\* |[0-9]+ sent, )`)
+
 func checkThreeLines(ts *testscript.TestScript, stderr, reason string) {
-	for strings.HasPrefix(stderr, "warning: ") || strings.HasPrefix(stderr, "INSECURE: ") || strings.HasPrefix(stderr, "* ") {
+	for beforeError.MatchString(stderr) {
 		_, stderr, _ = strings.Cut(stderr, "\n")
 	}
 	match := errorShape.FindStringSubmatch(stderr)
@@ -127,7 +133,11 @@ func cmdReady(ts *testscript.TestScript, neg bool, args []string) {
 		if err == nil {
 			for line := range strings.Lines(string(content)) {
 				name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+				value = strings.Trim(value, "'")
 				ts.Setenv(prefix+name, value)
+				if _, port, err := net.SplitHostPort(value); err == nil {
+					ts.Setenv(prefix+name+"_PORT", port)
+				}
 			}
 			return
 		}
@@ -178,9 +188,51 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// cmdSleep: sleepms N lets a background command come to where it waits.
-func cmdSleep(ts *testscript.TestScript, _ bool, args []string) {
-	ms, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	time.Sleep(time.Duration(ms) * time.Millisecond)
+// cmdInterrupts: interrupts CODE REASON ARGS... runs coaps, sends SIGINT as soon
+// as it has sent its first datagram, and wants what fails wants. REASON - means
+// that the command ends without an error.
+func cmdInterrupts(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := exec.Command("coaps", append(args[2:], "-vvv")...)
+	var stdout, stderr lockedBuffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	ts.Check(cmd.Start())
+	for deadline := time.Now().Add(readyTimeout); !strings.Contains(stderr.String(), "* > 127.0.0.1"); {
+		if time.Now().After(deadline) {
+			ts.Fatalf("nothing was sent: %q", stderr.String())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s: %s", code, args[0], stderr.String())
+	}
+	if args[1] != "-" {
+		checkThreeLines(ts, stderr.String(), args[1])
+	}
+}
+
+// lockedBuffer may be read while a process writes to it.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// cmdLines: lines N FILE wants that many newlines.
+func cmdLines(ts *testscript.TestScript, _ bool, args []string) {
+	if got := strings.Count(ts.ReadFile(args[1]), "\n"); fmt.Sprint(got) != args[0] {
+		ts.Fatalf("%d newlines in %s, want %s", got, args[1], args[0])
+	}
 }

@@ -77,7 +77,7 @@ work are answered, sessions are closed, and the exit code is 0.`,
 	s.network.registerLoss(set)
 	set.StringArrayVarP(&s.bind, "bind", "a", nil, "ADDR, ADDR:PORT or :PORT (secure port: + 1), or one port by coap://ADDR:PORT, coaps://ADDR:PORT; repeatable (default loopback, 5683 and 5684)")
 	set.StringVar(&s.keep, "keep", "", "keep the demonstration's keys in this directory and use them again")
-	set.StringVar(&s.ready, "ready-file", "", "write the addresses to this file, as NAME=VALUE lines, once clients may come")
+	set.StringVar(&s.ready, "ready-file", "", "write the addresses to this file, as NAME=VALUE lines for a shell, once clients may come")
 	set.BoolVar(&s.output.json, "json", false, "log and announce in JSON")
 	return cmd
 }

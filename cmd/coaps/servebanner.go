@@ -5,7 +5,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -28,6 +27,23 @@ func (s *server) listening() []listening {
 		all = append(all, listening{plain, secure})
 	}
 	return all
+}
+
+// uris are the bases of what is served here.
+func (l listening) uris() []string {
+	var uris []string
+	if l.plain.IsValid() {
+		uris = append(uris, "coap://"+l.plain.String())
+	}
+	if l.secure.IsValid() {
+		uris = append(uris, "coaps://"+l.secure.String())
+	}
+	return uris
+}
+
+// loopback says whether only this machine can reach it.
+func (l listening) loopback() bool {
+	return (!l.plain.IsValid() || l.plain.Addr().IsLoopback()) && (!l.secure.IsValid() || l.secure.Addr().IsLoopback())
 }
 
 // announce says where the server is, writes the ready file, and shows the
@@ -96,16 +112,8 @@ func (s *server) announceConfigured(all []listening, config *security.Config) {
 	p := s.outPalette()
 	loopbackOnly := true
 	for _, l := range all {
-		for _, end := range []struct {
-			scheme string
-			addr   netip.AddrPort
-		}{{"coap", l.plain}, {"coaps", l.secure}} {
-			if !end.addr.IsValid() {
-				continue
-			}
-			fmt.Fprintf(s.out, "%s %s://%s\n", p.dim("listening"), end.scheme, end.addr)
-			loopbackOnly = loopbackOnly && end.addr.Addr().IsLoopback()
-		}
+		fmt.Fprintf(s.out, "%s %s\n", p.dim("listening "), strings.Join(l.uris(), "  "))
+		loopbackOnly = loopbackOnly && l.loopback()
 	}
 	if name := serverName(config); name != "" {
 		fmt.Fprintf(s.out, "%s %s\n", p.dim("server key"), name)
@@ -121,6 +129,7 @@ func (s *server) announceConfigured(all []listening, config *security.Config) {
 // writeReady puts the addresses into a file that appears at once and whole.
 func (s *server) writeReady(l listening, m *demoMaterial) error {
 	var text strings.Builder
+	fmt.Fprintf(&text, "PID=%d\n", os.Getpid())
 	if l.plain.IsValid() {
 		fmt.Fprintf(&text, "PLAIN=%s\n", l.plain)
 	}
@@ -128,7 +137,7 @@ func (s *server) writeReady(l listening, m *demoMaterial) error {
 		fmt.Fprintf(&text, "SECURE=%s\n", l.secure)
 	}
 	if m != nil {
-		fmt.Fprintf(&text, "DIR=%s\nKEY=%s\n", m.dir, keys.NameOf(m.server.SPKI, keys.SHA256_120))
+		fmt.Fprintf(&text, "DIR=%s\nKEY=%s\n", shellQuote(m.dir), shellQuote(keys.NameOf(m.server.SPKI, keys.SHA256_120).String()))
 	}
 	part := s.ready + ".part"
 	err := os.WriteFile(part, []byte(text.String()), 0o644)
@@ -145,21 +154,21 @@ func (s *server) writeReady(l listening, m *demoMaterial) error {
 // files, so that they do not show in ps or in the shell's history.
 func (s *server) writeTour(w *strings.Builder, l listening, m *demoMaterial) {
 	p := s.outPalette()
-	t := tour{palette: p, w: w, command: commandName(), m: m,
-		plain: uriOf("coap", l.plain, coap.DefaultPort), secure: uriOf("coaps", l.secure, coap.DefaultSecurePort),
-		plainPort: l.plain, securePort: l.secure}
+	t := tour{palette: p, w: w, command: commandName(), m: m, at: l}
 	forgets := "everything is forgotten when it ends; --keep DIR keeps the keys"
 	if !m.temporary {
 		forgets = "the keys stay in " + m.dir
 	}
 	fmt.Fprintf(w, "%s (%s)\n\n", p.bold("coaps demonstration server"), forgets)
 	for _, at := range s.listening() {
-		fmt.Fprintf(w, "%s coap://%s  coaps://%s\n", p.dim("listening "), at.plain, at.secure)
+		fmt.Fprintf(w, "%s %s\n", p.dim("listening "), strings.Join(at.uris(), "  "))
 	}
 	fmt.Fprintf(w, "%s %s\n", p.dim("server key"), keys.NameOf(m.server.SPKI, keys.SHA256_120))
 	fmt.Fprintf(w, "%s %s\n\n", p.dim("files     "), m.dir)
 	t.modes()
-	t.others()
+	if l.secure.IsValid() {
+		t.others()
+	}
 	fmt.Fprintf(w, "\nresources: /hello /time /whoami /store/NAME /.well-known/core; Ctrl-C ends the server\n\n")
 }
 
@@ -187,11 +196,10 @@ func uriOf(scheme string, at netip.AddrPort, standard uint16) string {
 // tour writes the commands.
 type tour struct {
 	palette
-	w                     *strings.Builder
-	command               string
-	m                     *demoMaterial
-	plain, secure         string
-	plainPort, securePort netip.AddrPort
+	w       *strings.Builder
+	command string
+	m       *demoMaterial
+	at      listening
 }
 
 func (t *tour) line(mode, format string, args ...any) {
@@ -204,21 +212,37 @@ func (t *tour) file(name string) string { return shellQuote(t.m.path(name)) }
 func (t *tour) modes() {
 	name := keys.NameOf(t.m.server.SPKI, keys.SHA256_120)
 	fmt.Fprintf(t.w, "%s\n\n", t.bold("paste one of these into another terminal:"))
-	t.line("NoSec", "%s get %s/hello", t.command, t.plain)
-	t.line("PreSharedKey", "%s get --psk-file %s %s/hello", t.command, t.file(filePSK), t.secure)
-	t.line("RawPublicKey", "%s get --rpk %s --peer-key '%s' %s/hello", t.command, t.file(fileClientKey), name, t.secure)
-	t.line("Certificate", "%s get --ca %s --cert %s --key %s %s/hello", t.command, t.file(fileCACrt), t.file(fileClientCrt), t.file(fileClientKey), t.secure)
+	if t.at.plain.IsValid() {
+		t.line("NoSec", "%s get %s/hello", t.command, uriOf("coap", t.at.plain, coap.DefaultPort))
+	}
+	if !t.at.secure.IsValid() {
+		return
+	}
+	secure := uriOf("coaps", t.at.secure, coap.DefaultSecurePort)
+	t.line("PreSharedKey", "%s get --psk-file %s %s/hello", t.command, t.file(filePSK), secure)
+	t.line("RawPublicKey", "%s get --rpk %s --peer-key '%s' %s/hello", t.command, t.file(fileClientKey), name, secure)
+	t.line("Certificate", "%s get --ca %s --cert %s --key %s %s/hello", t.command, t.file(fileCACrt), t.file(fileClientCrt), t.file(fileClientKey), secure)
 }
 
 // others are the same steps with the tools people have. They take a shared key
 // only as an argument, so the shell reads it from the file.
 func (t *tour) others() {
-	address, port := t.securePort.Addr().String(), int(t.securePort.Port())
+	at := t.at.secure.String()
 	hexKey := "$(cut -d: -f2 " + t.file(filePSK) + ")"
 	fmt.Fprintf(t.w, "\n%s\n\n", t.bold("or the same with other tools:"))
-	t.line("libcoap", "coap-client -m get -u %s -k 0x%s coaps://%s/hello", demoIdentity, hexKey, net.JoinHostPort(address, strconv.Itoa(port)))
-	t.line("openssl", "openssl s_client -dtls1_2 -connect %s -CAfile %s -cert %s -key %s", net.JoinHostPort(address, strconv.Itoa(port)), t.file(fileCACrt), t.file(fileClientCrt), t.file(fileClientKey))
-	t.line("gnutls", "gnutls-cli --udp -p %d --pskusername=%s --pskkey=%s --priority=NORMAL:-KX-ALL:+PSK %s", port, demoIdentity, hexKey, address)
+	t.line("libcoap", "%s -m get -u %s -k \"$(cat %s)\" coaps://%s/hello", installed("coap-client", "coap-client-gnutls", "coap-client-openssl"), demoIdentity, t.file(fileKey), at)
+	t.line("openssl", "openssl s_client -dtls1_2 -connect %s -psk_identity %s -psk %s -cipher PSK", at, demoIdentity, hexKey)
+	t.line("gnutls", "gnutls-cli --udp -p %d --pskusername=%s --pskkey=%s --priority=NORMAL:-KX-ALL:+PSK %s", t.at.secure.Port(), demoIdentity, hexKey, t.at.secure.Addr())
+}
+
+// installed is the first of the names that this machine has, else the first.
+func installed(names ...string) string {
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err == nil {
+			return name
+		}
+	}
+	return names[0]
 }
 
 // commandName is how the reader can start this same program: by name if it is

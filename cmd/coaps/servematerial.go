@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -21,7 +22,8 @@ import (
 // certificates are issued anew each time, so that they never expire.
 const (
 	demoIdentity  = "demo"
-	filePSK       = "demo.psk"
+	filePSK       = "demo.psk" // IDENTITY:HEXKEY
+	fileKey       = "demo.key" // the same key as text, for tools that take no other form
 	fileServerKey = "server.key"
 	fileServerPub = "server.pub"
 	fileServerCrt = "server.crt"
@@ -89,7 +91,7 @@ func (m *demoMaterial) fillPSK() error {
 	psks, err := keys.LoadPSKFile(path)
 	if err == nil && len(psks) == 1 {
 		m.psk = psks[0]
-		return nil
+		return m.writeTextKey()
 	}
 	if err == nil {
 		return fail("bad_credential_file", "cannot use "+path, "the demonstration has one shared key, this file has %d", len(psks)).
@@ -98,10 +100,23 @@ func (m *demoMaterial) fillPSK() error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fileFailure("cannot read the shared key", path, err)
 	}
-	if m.psk, err = keys.RandomPSK(rand.Reader, []byte(demoIdentity)); err != nil {
+	// A key of text, at least 128 bits strong: libcoap takes no other.
+	if m.psk, err = keys.NewPSK([]byte(demoIdentity), []byte(rand.Text())); err != nil {
 		return asFailure("cannot make a key", err)
 	}
-	return writeSecret(path, keys.AppendPSKLine(nil, m.psk))
+	if err := writeSecret(path, keys.AppendPSKLine(nil, m.psk)); err != nil {
+		return err
+	}
+	return m.writeTextKey()
+}
+
+// writeTextKey keeps the two files of the shared key together.
+func (m *demoMaterial) writeTextKey() error {
+	path := m.path(fileKey)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail("file_unwritable", "cannot write "+path, "%v", rootCause(err)).because(err)
+	}
+	return writeSecret(path, append(slices.Clone(m.psk.Key.Bytes()), '\n'))
 }
 
 // keyPair reads or makes a private key.

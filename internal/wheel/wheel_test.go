@@ -81,31 +81,6 @@ func checkNext(t *rapid.T, w *Wheel, want map[uint32]tick.Time) {
 	}
 }
 
-// Timers of one slot of a higher level expire in order, though some become due
-// while others of it have not been looked at.
-func TestSlotCascadesAsAWhole(t *testing.T) {
-	var w Wheel
-	for id := range uint32(50) {
-		w.Set(id, tick.Time(100*slotWidth+int64(id)*slotWidth/2))
-	}
-	now := tick.Time(0)
-	for fired := 0; fired < 50; {
-		now += slotWidth / 3
-		for id, ok := w.Expired(now); ok; id, ok = w.Expired(now) {
-			if want := tick.Time(100*slotWidth + int64(id)*slotWidth/2); now < want || now > want+2*slotWidth {
-				t.Fatalf("timer %d expired at %d, want %d", id, now, want)
-			}
-			fired++
-		}
-		if now > 200*slotWidth {
-			t.Fatalf("only %d timers expired", fired)
-		}
-	}
-	if w.Next() != tick.Never {
-		t.Errorf("a timer is left for %d", w.Next())
-	}
-}
-
 // A loop that sleeps until Next wakes a bounded number of times for a timer,
 // however far away it is.
 func TestFewWakesPerTimer(t *testing.T) {

@@ -34,7 +34,9 @@ type Config struct {
 	Credentials func(serverName string) *Credentials
 
 	// MTU is the largest UDP payload to send, in bytes, headers and tags
-	// included. Zero: 1232 (IPv6's minimum). At least 128.
+	// included. Zero: 1232 (IPv6's minimum). At least 128; a client should
+	// leave room for its hello, some 250 bytes, as servers that keep no state
+	// before the cookie cannot join the pieces of one.
 	MTU int
 	// RecordSizeLimit is the largest plaintext in bytes that the peer is
 	// asked to put into one record (RFC 8449), 64 to 16384; zero does not

@@ -23,6 +23,7 @@ type handshake struct {
 	out         flight.Flight
 	timer       flight.Timer
 	number      int    // of the flight in out (RFC 6347 §4.2.4: 1 to 6)
+	tries       int    // the most retransmissions that any flight has needed
 	sendSeq     uint16 // message_seq of the next message to send
 	ccs         bool   // the peer's ChangeCipherSpec has come
 	refused     bool   // something was too large to keep

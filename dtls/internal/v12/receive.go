@@ -266,7 +266,7 @@ func (c *Conn) receiveAlert(epoch uint16, payload []byte) {
 	}
 	switch {
 	case a == wire.AlertCloseNotify:
-		c.endByPeer(hs.ReasonPeerClosed, a, epoch > 0)
+		c.endByPeer(c.reasonForAlert(a), a, epoch > 0)
 	case level == wire.LevelFatal:
 		c.endByPeer(c.reasonForAlert(a), a, false)
 	default:
@@ -280,9 +280,12 @@ func (c *Conn) reasonForAlert(a wire.Alert) hs.Reason {
 	if h := c.hs; h != nil && h.state == clientFinished && h.suite.KeyExchange.UsesPSK() {
 		switch a {
 		case wire.AlertBadRecordMAC, wire.AlertDecryptError, wire.AlertUnknownPSKIdentity,
-			wire.AlertHandshakeFailure, wire.AlertAccessDenied:
+			wire.AlertHandshakeFailure, wire.AlertAccessDenied, wire.AlertCloseNotify:
 			return hs.ReasonBadPSKOrUnknownIdentity
 		}
+	}
+	if a == wire.AlertCloseNotify {
+		return hs.ReasonPeerClosed
 	}
 	return hs.ReasonForAlert(a)
 }

@@ -63,12 +63,15 @@ const (
 // flightMTU is the size for the datagrams of this transmission: "If repeated
 // retransmissions do not result in a response, and the PMTU is unknown,
 // subsequent retransmissions SHOULD back off to a smaller record size,
-// fragmenting the handshake message as appropriate" (RFC 6347 §4.1.1.1).
+// fragmenting the handshake message as appropriate" (RFC 6347 §4.1.1.1). What
+// one flight has learnt holds for the next. A ClientHello is not cut for it:
+// a server that keeps no state cannot join the pieces.
 func (c *Conn) flightMTU() int {
-	switch n := c.hs.timer.Retransmissions(); {
-	case n >= 4:
+	switch h := c.hs; {
+	case h.number < 4:
+	case h.tries >= 3:
 		return min(int(c.mtu), narrowMTU)
-	case n >= 2:
+	case h.tries == 2:
 		return min(int(c.mtu), cautiousMTU)
 	}
 	return int(c.mtu)
@@ -106,6 +109,7 @@ func (c *Conn) expireHandshake(now tick.Time) {
 	}
 	switch h.timer.Expire(now) {
 	case flight.Resend:
+		h.tries = max(h.tries, h.timer.Retransmissions())
 		h.out.Rewind()
 	case flight.GiveUp:
 		c.end(c.reasonForSilence())

@@ -66,6 +66,7 @@ func TestDuplicateConfirmable(t *testing.T) {
 func TestDuplicateIsFoundWithoutExpire(t *testing.T) {
 	r := newRig(t, Params{}, Limits{})
 	for mid := range uint16(3) {
+		r.now = start.Add(time.Duration(mid) * time.Second)
 		r.link.Acknowledge(r.receive(get(coap.Confirmable, mid)).Ref)
 	}
 	r.transmit()
@@ -105,6 +106,7 @@ func TestOneNumberSpace(t *testing.T) {
 	r := newRig(t, Params{}, Limits{})
 	r.receive(get(coap.NonConfirmable, 7))
 	equal(t, "CON after NON", r.receive(get(coap.Confirmable, 7)).Verdict, Nothing)
+	equal(t, "there is no reply to repeat", r.transmit(), "")
 	r.link.Acknowledge(r.receive(get(coap.Confirmable, 8)).Ref)
 	r.transmit()
 	equal(t, "NON after CON", r.receive(get(coap.NonConfirmable, 8)).Verdict, Nothing)
@@ -242,7 +244,7 @@ func TestOpenMessagesAreBounded(t *testing.T) {
 func TestIndexAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		mem := NewMemory(Params{}, Limits{PeerMessages: 1 << 16})
-		links := make([]Link, 8)
+		links := make([]Link, 100)
 		for i := range links {
 			links[i].Init(mem, seeded(byte(i)))
 		}
@@ -253,7 +255,7 @@ func TestIndexAgainstMap(t *testing.T) {
 		until := map[key]tick.Time{}
 		now := start
 		for range rapid.IntRange(1, 400).Draw(t, "n") {
-			k := key{rapid.IntRange(0, 7).Draw(t, "link"), rapid.Uint16Range(0, 50).Draw(t, "mid")}
+			k := key{rapid.IntRange(0, len(links)-1).Draw(t, "link"), rapid.Uint16Range(0, 3).Draw(t, "mid")}
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "pause")))
 			b, _ := (&coap.Message{Type: coap.NonConfirmable, Code: coap.GET, MessageID: k.mid}).AppendTo(nil)
 			got := links[k.link].Receive(now, b).Verdict == Delivered

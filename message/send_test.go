@@ -134,6 +134,9 @@ func TestLateExpire(t *testing.T) {
 				return
 			}
 			r.now = r.now.Add(time.Duration(rapid.Int64Range(0, int64(asleep)/4).Draw(t, "blocked")))
+			if r.link.Deadline() > start.Add(93*time.Second) {
+				t.Fatalf("waits until %v", r.link.Deadline().Sub(start))
+			}
 			if ms := r.messages(); len(ms) > 1 {
 				t.Fatalf("%d messages", len(ms))
 			} else if len(ms) == 1 {
@@ -287,7 +290,20 @@ func TestAbandonedNon(t *testing.T) {
 	equal(t, "the next waits", r.transmit(), "")
 	equal(t, "RST", r.receive(blank(coap.Reset, mid)).Verdict, Nothing)
 	equal(t, "drops", r.drops(), "rst_unmatched 1")
-	r.one() // the peer is alive
+	alive := r.one().MessageID
+	r.receive(blank(coap.Acknowledgement, alive))
+
+	// Without an answer the time frees the slot.
+	ref = r.send(get(coap.NonConfirmable, 0), 4)
+	m := r.one()
+	size := m.Size()
+	r.link.Abandon(ref)
+	r.send(get(coap.Confirmable, 0), 5)
+	r.wait(time.Duration(size)*time.Second - 1)
+	equal(t, "the next waits", r.transmit(), "")
+	r.wait(1)
+	r.receive(blank(coap.Acknowledgement, r.one().MessageID))
+	equal(t, "nothing remains", r.link.Active(), false)
 }
 
 // TestSendRefuses: what is not sent, with the reason.

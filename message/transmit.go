@@ -223,9 +223,10 @@ func (l *Link) expire(now tick.Time, i uint32) {
 // less than MAX_RETRANSMIT, the message is retransmitted, the retransmission
 // counter is incremented, and the timeout is doubled" (section 4.2). The
 // timeouts are counted from the first transmission, so that a late Expire is
-// caught up on the next one. It reports false when the attempts have run out.
+// caught up on the next one, and end with MAX_TRANSMIT_WAIT. It reports false
+// when the attempts have run out.
 func (l *Link) backOff(now tick.Time, r *record) bool {
-	if int(r.round) > l.mem.params.retransmissions() || now >= r.first.Add(l.mem.transmitWait) {
+	if int(r.round) > l.mem.params.retransmissions() {
 		return false
 	}
 	r.round++

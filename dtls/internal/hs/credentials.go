@@ -6,6 +6,8 @@ package hs
 import (
 	"crypto"
 	"crypto/x509"
+	"fmt"
+	"io"
 
 	"github.com/coaps-go/coaps/dtls/internal/wire"
 )
@@ -19,12 +21,19 @@ type KeyPair struct {
 	SPKI []byte
 }
 
+// Format prints no secrets, whatever the verb: a Signer may be the private
+// key itself.
+func (KeyPair) Format(f fmt.State, _ rune) { io.WriteString(f, "dtls.KeyPair") }
+
 // Chain is a certificate chain with the private key of its leaf.
 type Chain struct {
 	DER    [][]byte          // leaf first, as sent; the root may be absent
 	Leaf   *x509.Certificate // DER[0], parsed
 	Signer crypto.Signer     // as in KeyPair; RSA too
 }
+
+// Format prints no secrets, whatever the verb.
+func (Chain) Format(f fmt.State, _ rune) { io.WriteString(f, "dtls.Chain") }
 
 // Credentials is what one side can show, and what it takes from the other.
 type Credentials struct {

@@ -105,4 +105,4 @@ func (j *Job) Wipe() {
 }
 
 // Format prints no secrets, whatever the verb.
-func (j *Job) Format(f fmt.State, _ rune) { io.WriteString(f, "dtls.Job") }
+func (Job) Format(f fmt.State, _ rune) { io.WriteString(f, "dtls.Job") }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -309,6 +310,7 @@ func (a *app) showProgress(text string, quit <-chan struct{}) {
 
 // failurePhrases end the first line of an error, by exit code.
 var failurePhrases = map[int]string{
+	exitSetup:       "not possible with these settings",
 	exitResolve:     "the name has no address",
 	exitRefused:     "the server was not reached",
 	exitTimeout:     "timed out",
@@ -341,17 +343,44 @@ func (t *transport) failure(what string, err error) *failure {
 // explain adds what is known beyond the word.
 func (t *transport) explain(f *failure, e *coaps.Error) {
 	switch f.reason {
-	case coaps.ReasonSetup, coaps.ReasonBadURI, "internal", coaps.ReasonTooLarge:
+	case coaps.ReasonSetup, coaps.ReasonBadURI, coaps.ReasonMulticast, "internal":
 		if e.Err != nil {
 			f.detail = e.Err.Error()
 		}
+		explainSocket(f, e.Err)
 	case "timeout", "timeout_flight_1":
 		f.hint = t.portHint()
+	case "alert_handshake_failure", "alert_unsupported_certificate", "alert_bad_certificate":
+		if t.showsNothing() {
+			f.hint = "the server may want to know who you are: -M KEY, -c CERT -j KEY, or --psk-file FILE"
+		}
 	}
 	refusal, ok := errors.AsType[*keys.VerifyError](e.Err)
 	if ok && (f.reason == "rpk_not_pinned" || f.reason == "cert_name_mismatch") {
 		f.detail = refusal.Err.Error()
 	}
+}
+
+// explainSocket gives a socket that cannot be had its own word.
+func explainSocket(f *failure, err error) {
+	reason := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		reason = "address_in_use"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		reason = "address_unavailable"
+	case errors.Is(err, syscall.EACCES):
+		reason = "bind_permission"
+	default:
+		return
+	}
+	f.reason, f.detail, f.hint = reason, "", ""
+}
+
+// showsNothing says whether the client would be anonymous to the server.
+func (t *transport) showsNothing() bool {
+	c := t.client.Security
+	return c != nil && c.ClientPSK == nil && c.RawKey == nil && len(c.Chains) == 0
 }
 
 // portHint catches the classic mix-up of the two ports.

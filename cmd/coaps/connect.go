@@ -18,10 +18,9 @@ import (
 // connector is the connect command.
 type connector struct {
 	*app
-	client clientFlags
-	json   bool
-	output outputFlags
-	wait   messageFlags // the timeout only
+	client  clientFlags
+	json    bool
+	timeout time.Duration
 }
 
 func (a *app) connectCommand() *cobra.Command {
@@ -45,8 +44,8 @@ bytes are UDP payload, retransmissions included.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
 	}
 	c.client.register(cmd.Flags())
-	c.output.registerJSON(cmd.Flags())
-	c.wait.registerTimeout(cmd.Flags())
+	registerTimeoutGroup(cmd.Flags(), &c.timeout)
+	registerJSON(cmd.Flags(), &c.json)
 	return cmd
 }
 
@@ -57,7 +56,7 @@ func (c *connector) run(cmd *cobra.Command, uri string) error {
 		return c.show(report)
 	}
 	f := asFailure("connect "+uri, err)
-	if c.output.json {
+	if c.json {
 		failed := jsonConnect{V: jsonSchemaVersion, URI: uri, Error: f.json()}
 		if report != nil {
 			failed.Bytes = report.bytes
@@ -80,7 +79,7 @@ type connection struct {
 }
 
 func (c *connector) handshake(cmd *cobra.Command, uri string) (*connection, error) {
-	t, err := c.client.open(c.app, cmd, uri, c.wait.timeout)
+	t, err := c.client.open(c.app, cmd, uri, c.timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +87,7 @@ func (c *connector) handshake(cmd *cobra.Command, uri string) (*connection, erro
 	if !t.uri.Secure() {
 		return nil, usage(cmd, "coap:// has no handshake").try("coaps connect coaps://%s, or coaps ping %s", t.uri.Host, uri)
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), c.wait.timeout)
+	ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
 	defer cancel()
 	stop := c.progress("waiting for " + t.uri.Authority())
 	made, err := t.connect(ctx)
@@ -104,7 +103,7 @@ func (c *connector) handshake(cmd *cobra.Command, uri string) (*connection, erro
 }
 
 func (c *connector) show(report *connection) error {
-	if c.output.json {
+	if c.json {
 		return outputFailure(writeJSON(c.out, report.json()))
 	}
 	var text strings.Builder

@@ -10,7 +10,8 @@ import (
 )
 
 // The flag groups. A flag is spelled the same wherever it occurs: libcoap's
-// letters first, then the words of curl and openssl.
+// letters first, then the words of curl and openssl. The back-quoted word of
+// each line is the name of its argument in the help.
 
 // identityFlags say what to show.
 type identityFlags struct {
@@ -22,13 +23,15 @@ type identityFlags struct {
 	rpk      string
 }
 
-func (f *identityFlags) register(set *pflag.FlagSet) {
-	set.StringVarP(&f.identity, "identity", "u", "", "pre-shared key: the identity")
-	set.StringVarP(&f.psk, "psk", "k", "", "pre-shared key: "+keyForms)
-	set.StringVar(&f.pskFile, "psk-file", "", "pre-shared keys: lines IDENTITY:HEXKEY, as psktool writes them")
-	set.StringVarP(&f.cert, "cert", "c", "", "certificate chain to show, PEM or DER")
-	set.StringVarP(&f.key, "key", "j", "", "private key of --cert; - when it stands in the same file")
-	set.StringVarP(&f.rpk, "rpk", "M", "", "private key to show as a raw public key (RFC 7250)")
+func (f *identityFlags) register(all *pflag.FlagSet) {
+	set, done := beginGroup(all, groupIdentity)
+	defer done()
+	set.StringVarP(&f.identity, "identity", "u", "", "pre-shared key: the identity `ID`")
+	set.StringVarP(&f.psk, "psk", "k", "", "pre-shared `KEY`: "+keyForms)
+	set.StringVar(&f.pskFile, "psk-file", "", "pre-shared keys: `FILE` of lines IDENTITY:HEXKEY, as psktool writes it")
+	set.StringVarP(&f.rpk, "rpk", "M", "", "raw public key (RFC 7250): `FILE` with the private key")
+	set.StringVarP(&f.cert, "cert", "c", "", "certificate: `FILE` with the chain, PEM or DER")
+	set.StringVarP(&f.key, "key", "j", "", "certificate: `FILE` with its private key, may be the same")
 }
 
 // trustFlags say whom to believe.
@@ -38,11 +41,13 @@ type trustFlags struct {
 	insecure bool
 }
 
-func (f *trustFlags) register(set *pflag.FlagSet, client bool) {
-	set.StringArrayVarP(&f.ca, "ca", "C", nil, "CA certificates to trust, PEM or DER; repeatable")
-	set.StringArrayVar(&f.peerKey, "peer-key", nil, "the peer's public key: FILE, ni:///sha-256;..., nih:..., sha256//B64 or SHA256:B64; repeatable")
+func (f *trustFlags) register(all *pflag.FlagSet, client bool) {
+	set, done := beginGroup(all, groupTrust)
+	defer done()
+	set.StringArrayVarP(&f.ca, "ca", "C", nil, "believe certificates of the CAs in `FILE`; repeatable")
+	set.StringArrayVar(&f.peerKey, "peer-key", nil, "believe this public key: `NAME` is a file, ni:///sha-256;..., nih:..., sha256//B64 or SHA256:B64; repeatable")
 	if client {
-		set.BoolVarP(&f.insecure, "insecure", "n", false, "believe any server: for tests only, anyone in between can read and change everything")
+		set.BoolVarP(&f.insecure, "insecure", "n", false, "believe any server: for tests only, whoever is in between reads and changes everything")
 	}
 }
 
@@ -54,12 +59,14 @@ type dtlsFlags struct {
 	keylog string
 }
 
-func (f *dtlsFlags) register(set *pflag.FlagSet, client bool) {
-	set.StringVar(&f.cipher, "cipher", "", "cipher suites by IANA name, in order of preference, separated by commas")
-	set.IntVar(&f.mtu, "mtu", 0, "largest UDP payload in bytes, DTLS included (default 1232)")
-	set.StringVar(&f.keylog, "keylog", "", "append the session secrets to this file for Wireshark (also SSLKEYLOGFILE)")
+func (f *dtlsFlags) register(all *pflag.FlagSet, client bool) {
+	set, done := beginGroup(all, groupDTLS)
+	defer done()
+	set.StringVar(&f.cipher, "cipher", "", "cipher suites: `LIST` of IANA names, best first, separated by commas")
+	set.IntVar(&f.mtu, "mtu", 0, "send no datagram with more than `N` bytes, DTLS included (default 1232)")
+	set.StringVar(&f.keylog, "keylog", "", "append the session secrets to `FILE` for Wireshark (or set SSLKEYLOGFILE)")
 	if client {
-		set.StringVar(&f.sni, "sni", "", "server name to send, or off (default: the host of the URI)")
+		set.StringVar(&f.sni, "sni", "", "server `NAME` to send, or off (default: the host of the URI)")
 	}
 }
 
@@ -76,22 +83,31 @@ type messageFlags struct {
 	timeout       time.Duration
 }
 
-func (f *messageFlags) register(set *pflag.FlagSet, body bool) {
+func (f *messageFlags) register(all *pflag.FlagSet, body bool) {
+	set, done := beginGroup(all, groupMessage)
+	defer done()
 	if body {
-		set.StringVarP(&f.payload, "payload", "e", "", "payload as text")
-		set.StringVarP(&f.file, "file", "f", "", "payload from a file; - reads stdin")
-		set.BoolVar(&f.hex, "hex", false, "the payload of -e or -f is written in hexadecimal")
-		set.StringVarP(&f.contentFormat, "content-format", "t", "", "format of the payload: json, cbor, text, link, ... or a number")
+		set.StringVarP(&f.payload, "payload", "e", "", "payload: `TEXT`")
+		set.StringVarP(&f.file, "file", "f", "", "payload: the content of `FILE`; - reads stdin")
+		set.BoolVar(&f.hex, "hex", false, "the payload is written in hexadecimal")
+		set.StringVarP(&f.contentFormat, "content-format", "t", "", "payload's `FORMAT`: json, cbor, text, link, ..., a media type or a number")
 	}
-	set.StringVarP(&f.accept, "accept", "A", "", "format wanted in the answer: json, cbor, text, link, ... or a number")
-	set.BoolVarP(&f.non, "non", "N", false, "send non-confirmable: no retransmission")
-	set.StringArrayVarP(&f.options, "option", "O", nil, "add an option NAME|NUMBER,VALUE (value: text, a number, or 0xHEX); repeatable")
-	set.StringVarP(&f.token, "token", "T", "", "token: 0xHEX or text, at most 8 bytes (default: random)")
-	f.registerTimeout(set)
+	set.StringVarP(&f.accept, "accept", "A", "", "wanted `FORMAT`: json, cbor, text, link, ..., a media type or a number")
+	set.BoolVarP(&f.non, "non", "N", false, "send non-confirmable: once, without acknowledgement")
+	set.StringArrayVarP(&f.options, "option", "O", nil, "add `OPTION`: NAME,VALUE or NUMBER,VALUE; the value is text, a number or 0xHEX; repeatable")
+	set.StringVarP(&f.token, "token", "T", "", "`TOKEN`: 0xHEX or text, up to 8 bytes (default: random)")
+	registerTimeout(set, &f.timeout)
 }
 
-func (f *messageFlags) registerTimeout(set *pflag.FlagSet) {
-	set.DurationVarP(&f.timeout, "timeout", "B", 30*time.Second, "give up after this long, handshake included")
+// registerTimeout is the one message flag that every command with a URI has.
+func registerTimeout(set *pflag.FlagSet, timeout *time.Duration) {
+	set.DurationVarP(timeout, "timeout", "B", 30*time.Second, "give up after `TIME`, handshake included")
+}
+
+func registerTimeoutGroup(all *pflag.FlagSet, timeout *time.Duration) {
+	set, done := beginGroup(all, groupMessage)
+	defer done()
+	registerTimeout(set, timeout)
 }
 
 // networkFlags shape the socket of a client.
@@ -102,15 +118,17 @@ type networkFlags struct {
 	ipv6 bool
 }
 
-func (f *networkFlags) register(set *pflag.FlagSet) {
-	set.StringVarP(&f.bind, "bind", "a", "", "local address to send from: ADDR, ADDR:PORT or :PORT")
+func (f *networkFlags) register(all *pflag.FlagSet) {
+	set, done := beginGroup(all, groupNetwork)
+	defer done()
+	set.StringVarP(&f.bind, "bind", "a", "", "send from this `ADDRESS`: ADDR, ADDR:PORT or :PORT")
 	set.BoolVarP(&f.ipv4, "ipv4", "4", false, "IPv4 only")
 	set.BoolVarP(&f.ipv6, "ipv6", "6", false, "IPv6 only")
-	f.registerLoss(set)
+	registerLoss(set, &f.loss)
 }
 
-func (f *networkFlags) registerLoss(set *pflag.FlagSet) {
-	set.StringVarP(&f.loss, "loss", "l", "", lossForms)
+func registerLoss(set *pflag.FlagSet, loss *string) {
+	set.StringVarP(loss, "loss", "l", "", lossForms)
 }
 
 // outputFlags shape what is printed.
@@ -121,13 +139,18 @@ type outputFlags struct {
 	format  string
 }
 
-func (f *outputFlags) register(set *pflag.FlagSet) {
-	set.StringVarP(&f.output, "output", "o", "", "write to this file instead of stdout")
+func (f *outputFlags) register(all *pflag.FlagSet) {
+	set, done := beginGroup(all, groupOutput)
+	defer done()
+	set.StringVarP(&f.output, "output", "o", "", "write to `FILE` instead of stdout")
 	set.BoolVarP(&f.include, "include", "i", false, "first a line with code, format, size, time and security")
-	set.StringVar(&f.format, "format", formatAuto, "show the payload as auto, raw, hex, edn, json or text")
-	f.registerJSON(set)
+	set.StringVar(&f.format, "format", formatAuto, "show the payload as `FORMAT`: auto, raw, hex, edn, json or text")
+	set.BoolVar(&f.json, "json", false, "print one JSON object, described in coaps help get")
 }
 
-func (f *outputFlags) registerJSON(set *pflag.FlagSet) {
-	set.BoolVar(&f.json, "json", false, "one JSON object per answer (see coaps help get)")
+// registerJSON is for commands whose output has no payload.
+func registerJSON(all *pflag.FlagSet, json *bool) {
+	set, done := beginGroup(all, groupOutput)
+	defer done()
+	set.BoolVar(json, "json", false, "print JSON instead of text")
 }

@@ -18,7 +18,7 @@ import (
 func (a *app) keyNewCommand() *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "new [-o FILE]",
+		Use:   "new",
 		Short: "make a key pair",
 		Long: `Make a P-256 key pair, the kind that every node with raw public keys or
 certificates can use (RFC 7252 section 9.1.3.2), and print its name on stderr.
@@ -30,7 +30,7 @@ key behind it, as OpenSSL, GnuTLS and libcoap (-M) take it.`,
 		Args: exactArgs(),
 		RunE: func(*cobra.Command, []string) error { return a.keyNew(output) },
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "write to this file, mode 0600, instead of stdout")
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE`, mode 0600, instead of stdout")
 	return cmd
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // lossForms is the help text of --loss.
-const lossForms = `lose datagrams on purpose: "10%", "10%,seed=7", or "1,3" for the first and third sent`
+const lossForms = "lose datagrams on purpose: `SPEC` is 10%, 10%,seed=7, or 1,3 for the first and third sent"
 
 // lossSpec says which datagrams to lose.
 type lossSpec struct {

@@ -18,10 +18,10 @@ import (
 type pinger struct {
 	*app
 	client   clientFlags
-	output   outputFlags
+	json     bool
 	count    int
 	interval time.Duration
-	timeout  messageFlags
+	timeout  time.Duration
 }
 
 func (a *app) pingCommand() *cobra.Command {
@@ -44,10 +44,12 @@ Ctrl-C.`,
 		RunE:    func(cmd *cobra.Command, args []string) error { return p.run(cmd, args[0]) },
 	}
 	p.client.register(cmd.Flags())
-	p.timeout.registerTimeout(cmd.Flags())
-	p.output.registerJSON(cmd.Flags())
-	cmd.Flags().IntVar(&p.count, "count", 4, "how many; 0 goes on until interrupted")
-	cmd.Flags().DurationVar(&p.interval, "interval", time.Second, "from one ping to the next")
+	set, done := beginGroup(cmd.Flags(), groupMessage)
+	set.IntVar(&p.count, "count", 4, "send `N` pings; 0 goes on until interrupted")
+	set.DurationVar(&p.interval, "interval", time.Second, "wait `TIME` from one ping to the next")
+	registerTimeout(set, &p.timeout)
+	done()
+	registerJSON(cmd.Flags(), &p.json)
 	return cmd
 }
 
@@ -80,7 +82,7 @@ func (p *pinger) run(cmd *cobra.Command, uri string) error {
 	if p.count < 0 || p.interval < 0 {
 		return usage(cmd, "--count and --interval cannot be negative")
 	}
-	t, err := p.client.open(p.app, cmd, uri, p.timeout.timeout)
+	t, err := p.client.open(p.app, cmd, uri, p.timeout)
 	if err != nil {
 		return p.failed(uri, err)
 	}
@@ -105,12 +107,12 @@ func (p *pinger) run(cmd *cobra.Command, uri string) error {
 
 // connect makes the session apart from the first ping.
 func (p *pinger) connect(ctx context.Context, t *transport) (*coaps.Connection, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.timeout.timeout)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	stop := p.progress("waiting for " + t.uri.Authority())
 	defer stop()
 	connection, err := t.connect(ctx)
-	if err == nil && t.uri.Secure() && !p.output.json && !p.quiet {
+	if err == nil && t.uri.Secure() && !p.json && !p.quiet {
 		peer := connection.Peer()
 		fmt.Fprintf(p.err, "session with %s in %s [%s]\n", peer.Addr, milliseconds(connection.HandshakeTime()), reportPeer(&peer).short())
 	}
@@ -119,7 +121,7 @@ func (p *pinger) connect(ctx context.Context, t *transport) (*coaps.Connection, 
 
 // once sends one ping and prints its line.
 func (p *pinger) once(ctx context.Context, t *transport, connection *coaps.Connection, tally *pingTally) {
-	limited, cancel := context.WithTimeout(ctx, p.timeout.timeout)
+	limited, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
 	rtt, err := t.client.Ping(limited, t.uri.String())
 	if err != nil && ctx.Err() != nil {
@@ -159,7 +161,7 @@ type jsonPingSummary struct {
 }
 
 func (p *pinger) line(connection *coaps.Connection, tally *pingTally, rtt time.Duration, err error) {
-	if p.output.json {
+	if p.json {
 		j := jsonPing{V: jsonSchemaVersion, Seq: tally.sent, OK: err == nil}
 		if err == nil {
 			ms := inMilliseconds(rtt)
@@ -187,7 +189,7 @@ func (p *pinger) conclude(ctx context.Context, uri string, tally *pingTally) err
 	case tally.received == 0 && tally.last != nil:
 		f = tally.last
 	}
-	if p.output.json {
+	if p.json {
 		_ = writeJSON(p.out, tally.json(uri, f))
 	} else if !p.quiet {
 		fmt.Fprintf(p.err, "%d sent, %d answered, %.0f%% lost%s\n", tally.sent, tally.received, tally.loss(), tally.times())
@@ -220,7 +222,7 @@ func (t *pingTally) json(uri string, f *failure) jsonPingSummary {
 // failed is for what goes wrong before the first ping.
 func (p *pinger) failed(uri string, err error) error {
 	f, ok := errors.AsType[*failure](err)
-	if ok && p.output.json && f.exitCode() != exitUsage {
+	if ok && p.json && f.exitCode() != exitUsage {
 		_ = writeJSON(p.out, jsonPingSummary{V: jsonSchemaVersion, URI: uri, Error: f.json()})
 	}
 	return err

@@ -52,7 +52,7 @@ var reasons = map[string]reasonInfo{
 	"address_unavailable": {exitSetup, "this machine does not have that address", "ip addr lists what there is"},
 	"bind_permission":     {exitSetup, "the system does not allow this port", "use a port above 1023 or grant CAP_NET_BIND_SERVICE"},
 	"invalid_config":      {exitSetup, "these settings do not make a safe whole", "coaps COMMAND --help lists what goes together"},
-	"multicast":           {exitSetup, "DTLS has no group keys: coaps never goes to a multicast address (RFC 7252 section 8.1)", "use coap:// for multicast"},
+	"multicast":           {exitSetup, "a multicast address cannot be asked", "name one server; DTLS has no group keys (RFC 7252 section 9.1)"},
 
 	"setup":       {exitSetup, "the local configuration or socket cannot be used", "coaps COMMAND --help lists what goes together"},
 	"no_security": {exitSetup, "a coaps URI needs something to show or somebody to believe", noCredentialHint},
@@ -69,7 +69,7 @@ var reasons = map[string]reasonInfo{
 	"reset":          {exitUnexpected, "the peer rejected the message (RST)", "the peer may have restarted or may not know this option; -vv shows the message"},
 	"bad_response":   {exitUnexpected, "the answer breaks RFC 7252", "-vv shows the message"},
 	"peer_closed":    {exitUnexpected, "the peer ended the session", "run it again; the server's log says why"},
-	"too_large":      {exitUsage, "the payload does not fit into one datagram", "send less than about 1024 bytes, or raise --mtu if the path allows"},
+	"too_large":      {exitUsage, "the message does not fit into one datagram", "send about 1024 bytes at most; with coaps a larger --mtu helps where the path allows it"},
 
 	// The handshake.
 	"bad_psk_or_unknown_identity": {exitHandshake, "the server does not know this identity or holds another key; on the wire both look the same", "check -u and -k; a key in hex needs 0x in front. The server's log says which of the two"},

@@ -76,10 +76,12 @@ another.`,
 
 		SuggestionsMinimumDistance: 2,
 	}
-	root.PersistentFlags().StringVar(&a.color, "color", "auto", "auto, always or never; NO_COLOR is honoured")
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour `WHEN`: auto, always or never; NO_COLOR is honoured")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no warnings and notes; errors stay")
 	root.PersistentFlags().CountVarP(&a.verbose, "verbose", "v", "-v says what happens, -vv shows messages, -vvv datagrams")
 	root.SetFlagErrorFunc(flagError)
+	root.SetUsageFunc(usageText)
+	cobra.EnableCommandSorting = false
 	root.PersistentPreRunE = a.checkGlobalFlags
 	a.addCommands(root)
 	return root

@@ -6,7 +6,6 @@ package main
 import (
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"strings"
 	"time"
 
@@ -146,11 +145,6 @@ func quoteEmpty(s string) string {
 		return `""`
 	}
 	return s
-}
-
-// publicKeyPEM is a public key as a file for --peer-key.
-func publicKeyPEM(spki []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})
 }
 
 // base64DER is how certificates and keys stand in JSON.

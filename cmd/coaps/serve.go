@@ -23,7 +23,7 @@ type serveFlags struct {
 	trust    trustFlags
 	dtls     dtlsFlags
 	network  networkFlags
-	output   outputFlags
+	json     bool
 	bind     []string
 	keep     string
 	ready    string
@@ -74,11 +74,13 @@ work are answered, sessions are closed, and the exit code is 0.`,
 	s.identity.register(set)
 	s.trust.register(set, false)
 	s.dtls.register(set, false)
-	s.network.registerLoss(set)
-	set.StringArrayVarP(&s.bind, "bind", "a", nil, "ADDR, ADDR:PORT or :PORT (secure port: + 1), or one port by coap://ADDR:PORT, coaps://ADDR:PORT; repeatable (default loopback, 5683 and 5684)")
-	set.StringVar(&s.keep, "keep", "", "keep the demonstration's keys in this directory and use them again")
-	set.StringVar(&s.ready, "ready-file", "", "write the addresses to this file, as NAME=VALUE lines for a shell, once clients may come")
-	set.BoolVar(&s.output.json, "json", false, "log and announce in JSON")
+	network, done := beginGroup(set, groupNetwork)
+	network.StringArrayVarP(&s.bind, "bind", "a", nil, "listen on `ADDRESS`: ADDR, ADDR:PORT or :PORT (secure port + 1), or one port as coap://ADDR:PORT or coaps://ADDR:PORT; repeatable (default loopback, 5683 and 5684)")
+	registerLoss(network, &s.network.loss)
+	done()
+	registerJSON(set, &s.json)
+	set.StringVar(&s.keep, "keep", "", "keep the demonstration's keys in `DIR` and use them again")
+	set.StringVar(&s.ready, "ready-file", "", "write the addresses to `FILE`, as NAME=VALUE lines for a shell, once clients may come")
 	return cmd
 }
 

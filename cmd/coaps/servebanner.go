@@ -51,7 +51,7 @@ func (l listening) loopback() bool {
 func (s *server) announce(m *demoMaterial, config *security.Config) error {
 	all := s.listening()
 	switch {
-	case s.output.json:
+	case s.json:
 		if err := writeJSON(s.out, s.jsonAnnouncement(all, m, config)); err != nil {
 			return outputFailure(err)
 		}

@@ -230,17 +230,10 @@ func (b bind) String() string {
 
 // failure names why a port could not be had.
 func (b bind) failure(err error) *failure {
-	what := "cannot listen on " + b.String()
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fail("address_in_use", what, "").because(err)
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fail("address_unavailable", what, "").because(err)
-	case errors.Is(err, syscall.EACCES):
-		return fail("bind_permission", what, "").because(err)
-	}
+	f := fail("setup", "cannot listen on "+b.String(), "%v", err).because(err)
+	explainSocket(f, err)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return fail("not_resolved", what, "%v", dns.Err).because(err)
+		f.reason, f.detail = "not_resolved", dns.Err
 	}
-	return fail("setup", what, "%v", err).because(err)
+	return f
 }

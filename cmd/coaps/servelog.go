@@ -22,7 +22,7 @@ func (s *server) newLogger() *slog.Logger {
 		level = slog.LevelDebug
 	}
 	options := &slog.HandlerOptions{Level: level}
-	if s.output.json {
+	if s.json {
 		return slog.New(slog.NewJSONHandler(s.err, options))
 	}
 	return slog.New(slog.NewTextHandler(s.err, options))
@@ -35,9 +35,11 @@ func (s *server) logRequests(next coaps.Handler) coaps.Handler {
 		recorder := &codeRecorder{ResponseWriter: w}
 		next.ServeCOAP(recorder, r)
 		caller := demo.CallerOf(&r.Peer)
-		s.logger.Info("request", "method", r.Method.Name(), "path", r.Path, "code", recorder.text(r.Method),
-			"mode", caller.Mode, "identity", caller.Identity, "remote", caller.Address,
-			"took", time.Since(start).Round(time.Microsecond))
+		attributes := []any{"method", r.Method.Name(), "path", r.Path, "code", recorder.text(r.Method), "peer", caller.Address, "mode", caller.Mode}
+		if caller.Identity != "" {
+			attributes = append(attributes, "identity", caller.Identity)
+		}
+		s.logger.Info("request", append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
 	})
 }
 

@@ -100,7 +100,6 @@ func (p palette) paint(code, s string) string {
 }
 
 func (p palette) bad(s string) string  { return p.paint("1;31", s) }
-func (p palette) good(s string) string { return p.paint("32", s) }
 func (p palette) warn(s string) string { return p.paint("33", s) }
 func (p palette) bold(s string) string { return p.paint("1", s) }
 func (p palette) dim(s string) string  { return p.paint("2", s) }

@@ -3,6 +3,8 @@
 
 package wire
 
+import "strconv"
+
 // AlertLevel is the severity of an alert (RFC 5246 §7.2).
 type AlertLevel uint8
 
@@ -76,7 +78,13 @@ var alertNames = map[Alert]string{
 	AlertNoApplicationProtocol:  "no_application_protocol",
 }
 
-func (a Alert) String() string { return name(alertNames, a, "alert") }
+// String is the name of the alert, or its number if it has none.
+func (a Alert) String() string {
+	if s, ok := alertNames[a]; ok {
+		return s
+	}
+	return strconv.Itoa(int(a))
+}
 
 // AlertLen is the length of an alert message in bytes.
 const AlertLen = 2

@@ -34,13 +34,14 @@ type Connection struct {
 	gone  chan struct{} // closed by the event loop when the peer is gone
 
 	// Fixed when ready is closed.
-	err     error
-	line    *line
-	id      endpoint.PeerID
-	peer    Peer
-	flights []Flight
-	took    time.Duration
-	rest    []netip.AddrPort // addresses not tried
+	err       error
+	abandoned error // how the handshake ended that nobody waited for; err is errNotSent then
+	line      *line
+	id        endpoint.PeerID
+	peer      Peer
+	flights   []Flight
+	took      time.Duration
+	rest      []netip.AddrPort // addresses not tried
 
 	// Of the event loop, from the attempt on.
 	attempted chan<- error // where the attempt's end is reported; nil afterwards
@@ -88,6 +89,9 @@ func (conn *Connection) dial() {
 	if err != nil {
 		conn.forget()
 		conn.err = err
+		if conn.ctx.Err() != nil && conn.client.ctx.Err() == nil {
+			conn.err, conn.abandoned = errNotSent, err
+		}
 	}
 	close(conn.ready)
 }
@@ -136,7 +140,7 @@ func (conn *Connection) try(remote netip.AddrPort) error {
 		return errClientClosed
 	case <-conn.ctx.Done():
 	}
-	_ = l.mail.post(hangUp{conn}, true)
+	_ = l.mail.post(hangUp{conn, l}, true)
 	select {
 	case err := <-attempted:
 		return err
@@ -176,7 +180,7 @@ func (conn *Connection) abandon(why *Error) error {
 	conn.cancel()
 	<-conn.ready
 	var e *dtls.Error
-	if why.Reason == ReasonTimeout && errors.As(conn.err, &e) && e.Flight > 0 {
+	if why.Reason == ReasonTimeout && errors.As(conn.abandoned, &e) && e.Flight > 0 {
 		return &Error{Reason: dtls.ReasonForFlight(e.Flight).String(), Err: e}
 	}
 	return why
@@ -249,7 +253,7 @@ func (conn *Connection) Ping(ctx context.Context) (time.Duration, error) {
 // connection when it needs one.
 func (conn *Connection) Close() error {
 	conn.forget()
-	if conn.line.mail.post(hangUp{conn}, true) == nil {
+	if conn.line.mail.post(hangUp{conn, conn.line}, true) == nil {
 		select {
 		case <-conn.gone:
 		case <-conn.line.done:

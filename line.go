@@ -129,7 +129,8 @@ func (a attempt) deliver(now tick.Time) {
 		a.attempted <- &Error{Reason: ReasonSetup, Err: err}
 		return
 	}
-	conn.line, conn.id, conn.attempted, conn.began, conn.flights = l, id, a.attempted, now, nil
+	conn.line, conn.id, conn.attempted, conn.began = l, id, a.attempted, now
+	conn.flights, conn.verdict = nil, nil
 	l.peers[id], l.remotes[a.remote] = conn, conn
 	if conn.config == nil {
 		conn.up, conn.peer = true, Peer{Addr: a.remote}
@@ -184,10 +185,17 @@ func (conn *Connection) endOf(ev *endpoint.Event) error {
 	return e
 }
 
-// A hangUp is the letter that ends a connection.
-type hangUp struct{ conn *Connection }
+// A hangUp is the letter that ends a connection, if it is the line's.
+type hangUp struct {
+	conn *Connection
+	line *line
+}
 
-func (h hangUp) deliver(now tick.Time) { h.conn.line.ep.Disconnect(now, h.conn.id) }
+func (h hangUp) deliver(now tick.Time) {
+	if h.conn.line == h.line {
+		h.line.ep.Disconnect(now, h.conn.id)
+	}
+}
 
 // A call is one request or ping on its way.
 type call struct {
@@ -281,7 +289,7 @@ func (conn *Connection) retire(now tick.Time) {
 		c.cause = &Error{Reason: ReasonTimeout, Err: errDeaf}
 		conn.line.ep.Cancel(now, c.id)
 	}
-	_ = conn.line.mail.post(hangUp{conn}, true)
+	_ = conn.line.mail.post(hangUp{conn, conn.line}, true)
 }
 
 var errDeaf = errors.New("coaps: the server does not answer in this session any more")

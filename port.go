@@ -107,6 +107,11 @@ func (p *port) request(now tick.Time, ev *endpoint.Event) {
 		p.refuse(now, ev.Exchange)
 		return
 	}
+	if o := ev.Message.Options; o.Has(coap.ProxyURI) || o.Has(coap.ProxyScheme) {
+		// RFC 7252 section 5.10.2: whoever is no forward-proxy must say so.
+		_ = p.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
+		return
+	}
 	w := newWork(p, ev)
 	if inline(p.server.handler, &w.request) {
 		p.inHand++

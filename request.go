@@ -18,9 +18,9 @@ type Request struct {
 	Method coap.Code // GET when zero
 	URI    string    // client: absolute, coap or coaps. Server: empty
 
-	// Server only: what the Uri-* options say, decoded.
-	Path  string   // begins with "/"
-	Query []string // one element an argument, such as "rt=light"
+	// Server only: what the Uri-* options say.
+	Path  string   // begins with "/"; percent-encoded as in a URI, so that a "/" always separates segments
+	Query []string // one element an argument, such as "rt=light", decoded
 	Host  string   // Uri-Host, "" when absent
 
 	Options coap.OptionList // all options but Uri-Host, Uri-Port, Uri-Path and Uri-Query

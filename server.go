@@ -334,7 +334,7 @@ func (s *Server) closePorts() {
 }
 
 // Stats returns the counters of both ports, added up. It waits for the event
-// loops.
+// loops, so that an Inline handler must not call it.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	serving, ports := s.serving, s.ports()

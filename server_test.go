@@ -106,6 +106,22 @@ func TestOverload(t *testing.T) {
 	}
 }
 
+// Proves rfc7252 §5.10.2: "An endpoint receiving a request with a Proxy-Uri Option
+// that is unable or unwilling to act as a forward-proxy for the request MUST
+// cause the return of a 5.05 (Proxying Not Supported) response."
+func TestNoProxy(t *testing.T) {
+	s := newStage(t, whoami, nil)
+	c := s.client(security.PreSharedKey)
+	for option, value := range map[coap.OptionNumber]string{coap.ProxyURI: "coap://example.com/", coap.ProxyScheme: "http"} {
+		r := &Request{URI: s.secure}
+		r.Options.AddString(option, value)
+		got, err := c.Do(timeout(t), r)
+		if err != nil || got.Code != coap.ProxyingNotSupported {
+			t.Errorf("%v: %v, %v", option, got, err)
+		}
+	}
+}
+
 // A handler that panics costs its request a 5.00 and nobody else anything.
 func TestHandlerPanics(t *testing.T) {
 	panics := HandlerFunc(func(w ResponseWriter, _ *Request) {

@@ -7,9 +7,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
@@ -238,5 +240,36 @@ func (r *roundTripper) run() {
 		}
 	}
 	for r.client.Transmit(now, &r.d) || r.server.Transmit(now, &r.d) {
+	}
+}
+
+// An idle session is the peer, its place in the address table and what DTLS has
+// to keep: keys, windows, the facts. Nothing is left of handshake or exchanges.
+func TestIdleSessionIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(peer{}); size > 256 {
+		t.Errorf("a peer has %d bytes", size)
+	}
+	const sessions = 1000
+	d := newDrill(t, true)
+	server := d.server
+	before := heapInUse()
+	for i := range sessions {
+		other := *d
+		other.in.Remote = address(i)
+		other.session = handshake(t, server, address(i), byte(i))
+		other.arrive()
+		var ev Event
+		other.serve(&ev)
+	}
+	server.net.sleep(10 * time.Minute) // EXCHANGE_LIFETIME and the last flight's are over
+	server.events, server.requests = nil, nil
+	if got := server.Stats().Sessions; got != sessions+1 {
+		t.Fatalf("%d sessions", got)
+	}
+	each := (int64(heapInUse()) - int64(before)) / sessions
+	runtime.KeepAlive(server)
+	t.Logf("%d bytes an idle session, clients' halves not counted", each)
+	if each > 3200 { // 1,024 of them the two expanded AES keys
+		t.Errorf("an idle session holds %d bytes", each)
 	}
 }

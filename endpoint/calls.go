@@ -36,7 +36,6 @@ func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Add
 	if session == nil {
 		e.open(now, p)
 	} else {
-		e.initTable(p) // requests wait in it for the handshake
 		e.age(p, &e.halfOpen)
 	}
 	e.touch(p)
@@ -47,16 +46,22 @@ func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Add
 // for its end. Errors are ErrGone and those of request.Table.
 func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (ExchangeID, error) {
 	p := e.peer(id)
-	if p == nil || !p.hasTable {
+	if !p.takesRequests() {
 		return ExchangeID{}, ErrGone
 	}
 	if !p.fits(&out) {
 		return ExchangeID{}, ErrTooLarge
 	}
 	e.now = now
-	x, err := p.table.Request(now, out)
+	x, err := e.table(p).Request(now, out)
 	e.touch(p)
 	return ExchangeID{id, x}, err
+}
+
+// takesRequests reports whether requests may be made of a peer: it is there, or
+// we have asked for it and they wait for the handshake.
+func (p *peer) takesRequests() bool {
+	return p != nil && (p.phase == open || p.sent != nil)
 }
 
 // Respond answers the request that EventRequest brought. It returns ErrGone if
@@ -66,7 +71,7 @@ func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (Exch
 // request.Table.
 func (e *Endpoint) Respond(now tick.Time, id ExchangeID, out request.Outgoing) error {
 	p := e.peer(id.Peer)
-	if p == nil || !p.hasTable {
+	if p == nil || p.table == nil {
 		e.drop(DropLateResponse)
 		return ErrGone
 	}
@@ -94,18 +99,18 @@ func (p *peer) fits(out *request.Outgoing) bool {
 // Ping asks whether the peer is there (RFC 7252 section 4.3).
 func (e *Endpoint) Ping(now tick.Time, id PeerID) (ExchangeID, error) {
 	p := e.peer(id)
-	if p == nil || !p.hasTable {
+	if !p.takesRequests() {
 		return ExchangeID{}, ErrGone
 	}
 	e.now = now
-	x, err := p.table.Ping(now)
+	x, err := e.table(p).Ping(now)
 	e.touch(p)
 	return ExchangeID{id, x}, err
 }
 
 // Cancel gives up a request or a ping. EventFailed follows.
 func (e *Endpoint) Cancel(now tick.Time, id ExchangeID) {
-	if p := e.peer(id.Peer); p != nil && p.hasTable {
+	if p := e.peer(id.Peer); p != nil && p.table != nil {
 		e.now = now
 		p.table.Cancel(id.ID)
 		e.touch(p)

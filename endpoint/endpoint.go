@@ -61,6 +61,7 @@ type Endpoint struct {
 
 	slots  []slot
 	free   []uint32
+	tables []*request.Table // not in use
 	byAddr map[netip.AddrPort]*peer
 	wheel  wheel.Wheel
 
@@ -153,7 +154,7 @@ func (e *Endpoint) expirePeer(now tick.Time, p *peer) {
 		if p.session != nil {
 			p.session.Expire(now)
 		}
-		if p.hasTable {
+		if p.table != nil {
 			p.table.Expire(now)
 		}
 	}
@@ -164,7 +165,7 @@ func (e *Endpoint) expirePeer(now tick.Time, p *peer) {
 // ordered by that, so only those are looked at.
 func (e *Endpoint) expireIdle(now tick.Time, l *list, limit time.Duration) {
 	for p := l.head; p != nil && p.heard.Add(limit) <= now; p = l.head {
-		if p.table.Active() {
+		if p.table != nil && p.table.Active() {
 			p.heard = now
 			l.toBack(p)
 			continue
@@ -204,7 +205,7 @@ func (e *Endpoint) Close(now tick.Time) {
 // every peer and is for a server that shuts down.
 func (e *Endpoint) Active() bool {
 	for i := range e.slots {
-		if p := e.slots[i].peer; p != nil && p.hasTable && p.table.Active() {
+		if p := e.slots[i].peer; p != nil && p.table != nil && p.table.Active() {
 			return true
 		}
 	}

@@ -27,7 +27,7 @@ func (e *Endpoint) Next(ev *Event) bool {
 func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
 	*ev = Event{Exchange: ExchangeID{Peer: p.id}, Remote: p.remote}
 	for p.phase != closing {
-		if p.hasTable && p.table.Next(&e.event.table) {
+		if p.table != nil && p.table.Next(&e.event.table) {
 			e.fromTable(ev)
 			return true
 		}
@@ -71,7 +71,7 @@ func (e *Endpoint) fromSession(p *peer, ev *Event) bool {
 	case dtls.EventData:
 		if p.phase == open {
 			e.hear(e.now, p)
-			p.table.Receive(e.now, ev.DTLS.Data)
+			e.table(p).Receive(e.now, ev.DTLS.Data)
 		}
 		return false
 	case dtls.EventEstablished:
@@ -120,7 +120,7 @@ func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
 // to recover resources").
 func (e *Endpoint) evictSession(now tick.Time) bool {
 	oldest := e.secure.head
-	if oldest == nil || now.Sub(oldest.heard) < e.limits.EvictAfter || oldest.table.Active() {
+	if oldest == nil || now.Sub(oldest.heard) < e.limits.EvictAfter || oldest.table != nil && oldest.table.Active() {
 		return false
 	}
 	e.drop(DropSessionEvicted)
@@ -135,10 +135,7 @@ func (e *Endpoint) end(now tick.Time, p *peer, cause Cause) {
 	p.cause = cause
 	p.phase = closing
 	e.age(p, nil)
-	if p.hasTable {
-		p.table.Release()
-		p.hasTable = false
-	}
+	e.forget(p)
 	e.detach(p)
 	e.touch(p)
 }

@@ -42,11 +42,10 @@ type peer struct {
 	id      PeerID
 	remote  netip.AddrPort
 	local   netip.Addr
-	session *dtls.Session // nil in NoSec mode
-	table   request.Table // in use from the moment the peer is open; for one we connect to, from the start
+	session *dtls.Session  // nil in NoSec mode
+	table   *request.Table // nil while nothing is remembered of any exchange: most peers sleep most of the time
 
 	phase     phase
-	hasTable  bool
 	connected bool // has been announced to the layer above
 	announced bool // its end has been, too
 	refused   bool // the handshake is complete, but there is no room
@@ -70,7 +69,7 @@ func (p *peer) deadline() tick.Time {
 	if p.session != nil {
 		at = p.session.Deadline()
 	}
-	if p.hasTable {
+	if p.table != nil {
 		at = min(at, p.table.Deadline())
 	}
 	return at

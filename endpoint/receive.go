@@ -9,6 +9,7 @@ import (
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
 )
@@ -30,7 +31,7 @@ func (e *Endpoint) Receive(now tick.Time, d *udp.Datagram) {
 	case p.session == nil:
 		p.local = d.Local
 		e.hear(now, p)
-		p.table.Receive(now, d.Payload())
+		e.table(p).Receive(now, d.Payload())
 		e.touch(p)
 	default:
 		e.receiveSecure(now, p, d)
@@ -61,7 +62,7 @@ func (e *Endpoint) receivePlainStranger(now tick.Time, d *udp.Datagram) {
 		p := e.newPeer(now, d.Remote, d.Local, nil)
 		e.open(now, p)
 		e.byAddr[d.Remote] = p
-		p.table.Receive(now, d.Payload())
+		e.table(p).Receive(now, d.Payload())
 		e.touch(p)
 	case m.Type == coap.Confirmable:
 		e.drop(DropStranger)
@@ -157,7 +158,6 @@ func (e *Endpoint) newPeer(now tick.Time, remote netip.AddrPort, local netip.Add
 // open makes a peer ready for exchanges, for which there must be room.
 func (e *Endpoint) open(now tick.Time, p *peer) {
 	p.phase, p.heard = open, now
-	e.initTable(p)
 	if p.session != nil {
 		e.age(p, &e.secure)
 		return
@@ -169,10 +169,26 @@ func (e *Endpoint) open(now tick.Time, p *peer) {
 	e.age(p, &e.plain)
 }
 
-func (e *Endpoint) initTable(p *peer) {
-	if !p.hasTable {
-		p.hasTable = true
-		p.table.Init(e.mem, e.cfg.Rand)
+// table returns the peer's exchanges, which begin now if nothing was remembered.
+func (e *Endpoint) table(p *peer) *request.Table {
+	if p.table != nil {
+		return p.table
+	}
+	if n := len(e.tables); n > 0 {
+		p.table, e.tables = e.tables[n-1], e.tables[:n-1]
+	} else {
+		p.table = new(request.Table)
+	}
+	p.table.Init(e.mem, e.cfg.Rand)
+	return p.table
+}
+
+// forget gives a table back. Tokens and Message IDs begin elsewhere in the next
+// one, at random; the old Message IDs may be used again once the table is idle.
+func (e *Endpoint) forget(p *peer) {
+	if p.table != nil {
+		p.table.Release()
+		e.tables, p.table = append(e.tables, p.table), nil
 	}
 }
 

@@ -43,6 +43,9 @@ func (e *Endpoint) sentAll(now tick.Time, p *peer) {
 	case p.refused:
 		e.end(now, p, CauseLimit)
 	default:
+		if p.table != nil && p.table.Idle() {
+			e.forget(p)
+		}
 		e.arm(p)
 	}
 }
@@ -51,7 +54,7 @@ func (e *Endpoint) sentAll(now tick.Time, p *peer) {
 // comes before the data it protects.
 func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
 	if p.session == nil {
-		if p.phase != open {
+		if p.phase != open || p.table == nil {
 			return 0
 		}
 		return p.table.Transmit(now, buf)
@@ -59,7 +62,7 @@ func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
 	if p.silent {
 		return 0
 	}
-	if n := p.session.Transmit(now, buf); n > 0 || p.phase != open {
+	if n := p.session.Transmit(now, buf); n > 0 || p.phase != open || p.table == nil {
 		return n
 	}
 	for {

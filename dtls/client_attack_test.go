@@ -24,8 +24,11 @@ func TestServerHelloMustAnswerTheOffer(t *testing.T) {
 		edit func(h *wire.ServerHello, e *wire.ServerExtensions)
 		want string
 	}{
-		{"version 1.0", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.Version = wire.VersionDTLS10 }, "protocol_version"},
-		{"version 1.3", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.Version = wire.VersionDTLS13 }, "protocol_version"},
+		{"version 1.0", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.Version = wire.VersionDTLS10 }, "illegal_parameter"},
+		{"version 1.3", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.Version = wire.VersionDTLS13 }, "illegal_parameter"},
+		{"version 1.0 and a suite for it", func(h *wire.ServerHello, e *wire.ServerExtensions) {
+			h.Version, h.CipherSuite = wire.VersionDTLS10, 0xc013
+		}, "protocol_version"},
 		{"suite we know and did not offer", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.CipherSuite = pskSuite }, "illegal_parameter"},
 		{"suite we do not know", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.CipherSuite = 0xc023 }, "illegal_parameter"},
 		{"signalling suite", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.CipherSuite = 0x00ff }, "illegal_parameter"},

@@ -199,11 +199,15 @@ func (c *Conn) onServerHello(now tick.Time, m *flight.Message) hs.Reason {
 		return hs.ReasonDecodeError
 	}
 	h := c.hs
-	if hello.Version != wire.VersionDTLS12 {
-		return hs.ReasonVersionMismatch
-	}
 	s := c.cfg.Suite(hello.CipherSuite)
-	if s == nil || !h.client.hello.CipherSuites.Contains(s.ID) || hello.Compression != 0 {
+	offered := s != nil && h.client.hello.CipherSuites.Contains(s.ID)
+	switch {
+	case hello.Version != wire.VersionDTLS12 && !offered:
+		return hs.ReasonVersionMismatch
+	// A suite of ours needs DTLS 1.2: "Clients MUST check the TLS version and
+	// generate a fatal "illegal_parameter" alert if they detect an incorrect
+	// version" (RFC 6655 §5, RFC 7251 §3).
+	case hello.Version != wire.VersionDTLS12, !offered, hello.Compression != 0:
 		return hs.ReasonIllegalParameter
 	}
 	if bytes.Equal(hello.Random, h.clientRandom[:]) {

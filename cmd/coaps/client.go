@@ -348,6 +348,10 @@ func (t *transport) explain(f *failure, e *coaps.Error) {
 			f.detail = e.Err.Error()
 		}
 		explainSocket(f, e.Err)
+	case coaps.ReasonNotResolved:
+		if family := strings.TrimPrefix(t.client.Network, "udp"); family != "" {
+			f.detail = "the name has no address of IPv" + family
+		}
 	case "timeout", "timeout_flight_1":
 		f.hint = t.portHint()
 	case "alert_handshake_failure", "alert_unsupported_certificate", "alert_bad_certificate":

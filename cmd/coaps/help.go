@@ -40,6 +40,16 @@ func beginGroup(all *pflag.FlagSet, group string) (set *pflag.FlagSet, done func
 	}
 }
 
+// completeValues lets the shell complete a flag that takes one of a few words.
+func completeValues(cmd *cobra.Command, flag string, values []string) {
+	complete := func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		return values, cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
+		panic(err) // the flag is defined a line above
+	}
+}
+
 // usageText is the help below the description: usage, examples, and the flags
 // by group.
 func usageText(cmd *cobra.Command) error {

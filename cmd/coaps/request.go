@@ -33,6 +33,7 @@ func (a *app) requestCommand(method coap.Code, body bool, c *cobra.Command) *cob
 	r.client.register(c.Flags())
 	r.message.register(c.Flags(), body)
 	r.output.register(c.Flags())
+	completeValues(c, "format", payloadFormats)
 	c.GroupID = groupTalk
 	c.Args = r.client.uriArgument
 	c.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, args[0]) }

@@ -51,7 +51,8 @@ func asUsageOrFailure(cmd *cobra.Command, err error) *failure {
 
 // usage is a command line that is not understood.
 func usage(cmd *cobra.Command, detail string, args ...any) *failure {
-	f := fail("usage", cmd.CommandPath(), detail, args...)
+	name := strings.TrimPrefix(cmd.CommandPath(), "coaps ")
+	f := fail("usage", name+": the command line is not understood", detail, args...)
 	return f.try("%s --help", cmd.CommandPath())
 }
 
@@ -83,6 +84,7 @@ another.`,
 	root.SetUsageFunc(usageText)
 	cobra.EnableCommandSorting = false
 	root.PersistentPreRunE = a.checkGlobalFlags
+	completeValues(root, "color", colorModes)
 	a.addCommands(root)
 	return root
 }
@@ -118,7 +120,7 @@ func (a *app) rootOnly(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) checkGlobalFlags(cmd *cobra.Command, _ []string) error {
-	if err := oneOf("color", a.color, "auto", "always", "never"); err != nil {
+	if err := oneOf("color", a.color, colorModes...); err != nil {
 		return usage(cmd, "%v", err)
 	}
 	return nil

@@ -64,6 +64,7 @@ func (s *server) announce(m *demoMaterial, config *security.Config) error {
 			return outputFailure(err)
 		}
 	}
+	s.warnPlain(all)
 	if s.ready == "" {
 		return nil
 	}
@@ -123,6 +124,16 @@ func (s *server) announceConfigured(all []listening, config *security.Config) {
 	}
 	if config.AllowAnonymousClients {
 		s.warnf("clients need not say who they are; -C CA or --peer-key NAME asks them")
+	}
+}
+
+// warnPlain tells that NoSec is open to the network.
+func (s *server) warnPlain(all []listening) {
+	for _, l := range all {
+		if l.plain.IsValid() && !l.plain.Addr().IsLoopback() {
+			s.warnf("anybody who can reach %s is answered without protection; --bind coaps://... opens the secure port alone", l.plain)
+			return
+		}
 	}
 }
 

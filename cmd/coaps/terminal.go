@@ -74,6 +74,9 @@ func readLine(r io.Reader) ([]byte, error) {
 // palette colours text, or leaves it alone.
 type palette struct{ on bool }
 
+// colorModes are the values of --color.
+var colorModes = []string{"auto", "always", "never"}
+
 // newPalette decides by --color, NO_COLOR (https://no-color.org: set and not
 // empty) and TERM=dumb.
 func newPalette(mode string, terminal bool, env func(string) (string, bool)) palette {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -371,6 +372,57 @@ func TestSelfie(t *testing.T) {
 	}
 	if p.client.established {
 		t.Error("a client completes with itself")
+	}
+}
+
+// setWriteSequence moves the number of a session's next record.
+func setWriteSequence(s *Session, n uint64) {
+	f := reflect.ValueOf(&s.conn).Elem().FieldByName("layer").FieldByName("write").FieldByName("next")
+	reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem().SetUint(n)
+}
+
+// A session ends before its sequence numbers, or the records that its key may
+// protect, are used up; the last number says goodbye.
+//
+// Proves rfc6347 §4.1: "As in TLS, implementations MUST either abandon an
+// association or rehandshake prior to allowing the sequence number to wrap."
+// Pitfall W14, T14: with the counter at 2^48-3 the third record fails and the session is closed
+// Pitfall A8: a key protects so many records and no more
+func TestSequenceExhaustion(t *testing.T) {
+	for id, limit := range map[CipherSuite]uint64{
+		wire.TLS_PSK_WITH_CHACHA20_POLY1305_SHA256: wire.MaxSequence,
+		pskSuite: 1 << 23,
+	} {
+		p, payload, _ := sealed(t, id)
+		setWriteSequence(p.client.Session, limit-2)
+		for i := range 2 {
+			record, err := p.client.Seal(nil, payload)
+			if err != nil {
+				t.Fatalf("%v: record %d: %v", id, i, err)
+			}
+			p.server.Receive(p.now, record)
+			p.pump(&p.server)
+		}
+		if len(p.server.data) != 2 {
+			t.Errorf("%v: %d records arrive", id, len(p.server.data))
+		}
+		if _, err := p.client.Seal(nil, payload); !errors.Is(err, ErrExhausted) {
+			t.Errorf("%v: third record: %v", id, err)
+		}
+		p.pump(&p.client)
+		if e := p.client.closed; e == nil || e.Reason != ReasonSequenceExhausted || p.client.State() != Closed {
+			t.Errorf("%v: %v", id, e)
+		}
+		for _, d := range p.take(&p.client) {
+			p.server.Receive(p.now, d)
+			p.pump(&p.server)
+		}
+		if e := p.server.closed; e == nil || e.Reason != ReasonPeerClosed {
+			t.Errorf("%v: server: %v", id, e)
+		}
+		if _, err := p.client.Seal(nil, payload); !errors.Is(err, ErrClosed) {
+			t.Errorf("%v: after the end: %v", id, err)
+		}
 	}
 }
 

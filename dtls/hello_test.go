@@ -104,7 +104,7 @@ func TestHelloOffersWhatThereIs(t *testing.T) {
 
 // The sizes that the two ends agree on hold for what they send and take.
 //
-// Proves rfc6066 §4: "If a client receives a maximum fragment length
+// Proves rfc6066 §4: "Similarly, if a client receives a maximum fragment length
 // negotiation response that differs from the length it requested, it MUST also
 // abort the handshake with an "illegal_parameter" alert."
 func TestRecordSizes(t *testing.T) {
@@ -169,9 +169,9 @@ func TestRecordSizes(t *testing.T) {
 			e.RecordSizeLimit = 63
 		},
 	} {
-		p, u := newClientUnderTest(t, pskSuite)
+		p, _ := newClientUnderTest(t, pskSuite)
 		p.restart(&Config{Credentials: psk, CipherSuites: []CipherSuite{pskSuite}, Rand: rand.Reader, RecordSizeLimit: 512, MaxFragmentLength: 512})
-		u = newPuppet(p, false, pskSuite)
+		u := newPuppet(p, false, pskSuite)
 		u.listen()
 		hello, e := u.serverHello(), u.serverExtensions()
 		edit(e)

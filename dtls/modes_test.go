@@ -152,7 +152,7 @@ func forEachMode(t *testing.T, f func(t *testing.T, m mode, s *suite.Suite)) {
 // Proves rfc7252 §9.1.3.1: "Implementations in these modes MUST support the
 // mandatory-to-implement cipher suite TLS_PSK_WITH_AES_128_CCM_8 as
 // specified in [RFC6655]."
-// Proves rfc7252 §9.1.3.2: "implementations in RawPublicKey mode MUST support
+// Proves rfc7252 §9.1.3.2: "Implementations in RawPublicKey mode MUST support
 // the mandatory-to-implement cipher suite TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8
 // as specified in [RFC7251], [RFC5246], and [RFC4492]."
 func TestEverySuiteInEveryMode(t *testing.T) {

@@ -42,7 +42,6 @@ type puppet struct {
 	hello                      wire.ClientHello
 	schedule                   *suite.Schedule
 	readKeys, writeKeys        suite.Keys
-	ext                        wire.ServerExtensions // of a puppet server
 }
 
 // newPuppet makes a puppet that speaks with the session under test in p.

@@ -138,6 +138,9 @@ func (c *Conn) Export(label string, context []byte, n int) ([]byte, error) {
 	return out, nil
 }
 
+// Compact lets go of what can be computed again from the keys.
+func (c *Conn) Compact() { c.layer.Compact() }
+
 // Authenticates reports whether the first protected record of a datagram
 // would open under this session's keys. Nothing changes, but that a forgery
 // counts against the key as any other.

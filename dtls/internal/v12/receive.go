@@ -67,6 +67,7 @@ func (c *Conn) nextRecord() (record.Record, bool) {
 		return r, true
 	}
 	if len(c.input) == 0 {
+		c.input = nil // which would hold the datagram in memory
 		return record.Record{}, false
 	}
 	r, rest, ok := record.Cut(c.input)

@@ -16,8 +16,9 @@ import (
 // The zero value is an empty flight.
 type Flight struct {
 	items []item
-	at    int // first item not wholly sent in this transmission
-	off   int // bytes of its body that were
+	at    int  // first item not wholly sent in this transmission
+	off   int  // bytes of its body that were
+	again uint // how often it was rewound
 }
 
 // item is a handshake message or a ChangeCipherSpec.
@@ -51,7 +52,14 @@ func (f *Flight) AddChangeCipherSpec(epoch uint16) {
 }
 
 // Rewind lets the flight be sent again from its beginning.
-func (f *Flight) Rewind() { f.at, f.off = 0, 0 }
+func (f *Flight) Rewind() { f.at, f.off, f.again = 0, 0, f.again+1 }
+
+// apart reports whether each record is sent in a datagram of its own. It is so
+// every other time that a flight is sent again. A peer that has all of the
+// flight, and whose answer was lost, has done with the first epoch; libcoap
+// 4.3 on GnuTLS then looks at one record of a datagram only, and would never
+// come to the Finished, which tells it to answer again.
+func (f *Flight) apart() bool { return f.again > 0 && f.again%2 == 0 }
 
 // Pending reports whether Transmit has something to send.
 func (f *Flight) Pending() bool { return f.at < len(f.items) }
@@ -67,7 +75,7 @@ func (f *Flight) Pending() bool { return f.at < len(f.items) }
 func (f *Flight) Transmit(l *record.Layer, dst []byte, mtu int) (n int, err error) {
 	room := max(0, min(mtu, len(dst)))
 	out := dst[:0:room]
-	for f.Pending() {
+	for f.Pending() && !(f.apart() && len(out) > 0) {
 		longer, err := f.appendRecord(l, out)
 		if err != nil {
 			return len(out), err

@@ -164,8 +164,8 @@ func (s *Session) Authenticates(datagram []byte) bool { return s.conn.Authentica
 
 // RepeatsHello reports whether a datagram begins with the very ClientHello
 // from which this session began: a copy made by the network, or a
-// retransmission, and not a new association. It can say yes during the
-// handshake only.
+// retransmission, and not a new association. It can say yes until the peer
+// is known to have completed the handshake too.
 func (s *Session) RepeatsHello(datagram []byte) bool {
 	h, ok := parseHello(datagram)
 	return ok == hs.DropNone && s.conn.RepeatsHello(&h.hello)

@@ -56,9 +56,18 @@ func (c *Conn) StartServer(cfg *hs.Config, counters *hs.Counters, now tick.Time,
 }
 
 // RepeatsHello reports whether a ClientHello is the one that this handshake
-// began with.
+// began with. It is asked until the client is known to have got the last
+// flight: to take a late copy for a new association before would let the
+// copies of the client's other messages fail in it, and its alert, being
+// plaintext, would end the client's own handshake.
 func (c *Conn) RepeatsHello(hello *wire.ClientHello) bool {
-	return c.hs != nil && c.hs.creds != nil && bytes.Equal(hello.Random, c.hs.clientRandom[:])
+	switch {
+	case c.hs != nil:
+		return c.hs.creds != nil && bytes.Equal(hello.Random, c.hs.clientRandom[:])
+	case c.last != nil:
+		return bytes.Equal(hello.Random, c.exporter.clientRandom[:])
+	}
+	return false
 }
 
 // onClientHello chooses everything (RFC 5246 §7.4.1.2).

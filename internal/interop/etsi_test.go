@@ -121,7 +121,7 @@ func TestETSI_TD_COAP_DTLS_06(t *testing.T) {
 	etsi(t, "we refuse", func(ctx context.Context, t *testing.T, f *files) {
 		s := newServer(t, f, m, goodPath)
 		stranger := *f
-		stranger.client = f.newSide(t, "stranger", newECKey(t))
+		stranger.client = f.newSide(t, "stranger")
 		p := peerNamed("libcoap-gnutls").dial(ctx, t, &stranger, m, goodPath, s.port)
 		select {
 		case <-p.exited:
@@ -142,7 +142,7 @@ func TestETSI_TD_COAP_DTLS_06(t *testing.T) {
 		_, port := peerNamed("gnutls").serve(ctx, t, f, x509, goodPath)
 		c := config(t, f, x509, false)
 		c.Chains, c.RawKey = nil, f.client.key
-		u := dialTunnel(t, clientPolicy(t, c, port), 0, port)
+		u := dialTunnel(t, clientPolicy(t, c, port), impatient, 0, port)
 		n, ok := u.await(ctx, dtls.EventEstablished)
 		if ok {
 			// GnuTLS looks at the client's key after the handshake.

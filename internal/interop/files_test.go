@@ -51,6 +51,7 @@ type side struct {
 type files struct {
 	dir            string
 	ca             *x509.Certificate
+	caKey          *ecdsa.PrivateKey
 	caFile         string
 	client, server side
 	pskFile        string // psktool's form
@@ -60,12 +61,11 @@ type files struct {
 // newFiles makes fresh keys and certificates.
 func newFiles(t *testing.T) *files {
 	t.Helper()
-	f := &files{dir: t.TempDir()}
-	caKey := newECKey(t)
-	f.ca = issue(t, "interop CA", caKey, nil, caKey)
+	f := &files{dir: t.TempDir(), caKey: newECKey(t)}
+	f.ca = issue(t, "interop CA", f.caKey, nil, f.caKey)
 	f.caFile = f.write(t, "ca.pem", keys.MarshalCertificates(f.ca))
-	f.client = f.newSide(t, "client", caKey)
-	f.server = f.newSide(t, "server", caKey)
+	f.client = f.newSide(t, "client")
+	f.server = f.newSide(t, "server")
 	f.pskFile = f.write(t, "psk.txt", []byte(pskIdentity+":"+pskHex+"\n"))
 	f.gnutlsConfig = f.write(t, "gnutls.cfg", []byte(onlyCCM8))
 	return f
@@ -85,14 +85,14 @@ var onlyCCM8 = func() string {
 	return strings.Join(lines, "\n") + "\n"
 }()
 
-func (f *files) newSide(t *testing.T, name string, caKey *ecdsa.PrivateKey) side {
+func (f *files) newSide(t *testing.T, name string) side {
 	t.Helper()
 	ec := newECKey(t)
 	pair, err := keys.NewKeyPair(ec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := side{key: pair, cert: issue(t, name, ec, f.ca, caKey)}
+	s := side{key: pair, cert: issue(t, name, ec, f.ca, f.caKey)}
 	s.chain = dtls.Chain{DER: [][]byte{s.cert.Raw}, Leaf: s.cert, Signer: ec}
 	sec1, err := x509.MarshalECPrivateKey(ec)
 	if err != nil {

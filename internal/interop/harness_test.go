@@ -23,7 +23,8 @@ import (
 const patience = 90 * time.Second
 
 // running bounds how many cases run at once, each with a process of its own.
-var running = make(chan struct{}, 6)
+// Most of them wait for timers.
+var running = make(chan struct{}, 12)
 
 // parallel lets a case run beside others, within bounds, and returns its
 // context, which ends with the case.

@@ -117,7 +117,7 @@ func askCoAP(ctx context.Context, t *testing.T, f *files, m mode, c condition, p
 // askLines exchanges lines with a peer that knows no CoAP. GnuTLS echoes them;
 // OpenSSL shows them and sends what it is given to say.
 func askLines(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c condition, proc *process, port int) {
-	u := dialTunnel(t, clientPolicy(t, config(t, f, m, false), port), c.mtu, port)
+	u := dialTunnel(t, clientPolicy(t, config(t, f, m, false), port), dtls.Timers{}, c.mtu, port)
 	n, ok := u.await(ctx, dtls.EventEstablished)
 	if !ok {
 		t.Fatalf("no session: %v", n.err)

@@ -4,27 +4,35 @@
 package interop
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/coaps-go/coaps/internal/sim"
 )
 
 // relay is a path of our own between a client and a server: it loses
-// datagrams with a given probability in both directions and remembers the
-// largest of each.
+// datagrams with a given probability in both directions, and the second one of
+// each direction in any case, so that no handshake is spared; and it remembers
+// the largest of each.
 type relay struct {
 	conn   *net.UDPConn
 	server netip.AddrPort
 	loss   float64
+	began  time.Time
 
 	mu                     sync.Mutex
 	rand                   *rand.Rand
 	back                   map[netip.AddrPort]*net.UDPConn // by client
-	lost, passed           int
+	lost, up, down         int
 	largestUp, largestDown int
 	cut                    bool
+	log                    []string
 }
 
 // newRelay starts a relay to a port of 127.0.0.1.
@@ -38,18 +46,19 @@ func newRelay(t *testing.T, server int, loss float64, seed uint64) *relay {
 		conn:   conn,
 		server: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(server)),
 		loss:   loss,
+		began:  time.Now(),
 		rand:   rand.New(rand.NewPCG(seed, 1)),
 		back:   map[netip.AddrPort]*net.UDPConn{},
 	}
-	go r.up()
+	go r.carryUp()
 	t.Cleanup(func() { r.close(t) })
 	return r
 }
 
 func (r *relay) port() int { return r.conn.LocalAddr().(*net.UDPAddr).Port }
 
-// up carries datagrams from clients to the server.
-func (r *relay) up() {
+// carryUp carries datagrams from clients to the server.
+func (r *relay) carryUp() {
 	buf := make([]byte, 1<<16)
 	for {
 		n, client, err := r.conn.ReadFromUDPAddrPort(buf)
@@ -57,7 +66,7 @@ func (r *relay) up() {
 			return
 		}
 		server := r.toServer(client)
-		if server != nil && r.passes(n, &r.largestUp) {
+		if server != nil && r.passes("up", buf[:n], &r.up, &r.largestUp) {
 			_, _ = server.Write(buf[:n])
 		}
 	}
@@ -75,12 +84,12 @@ func (r *relay) toServer(client netip.AddrPort) *net.UDPConn {
 		return nil
 	}
 	r.back[client] = c
-	go r.down(client, c)
+	go r.carryDown(client, c)
 	return c
 }
 
-// down carries datagrams from the server to one client.
-func (r *relay) down(client netip.AddrPort, server *net.UDPConn) {
+// carryDown carries datagrams from the server to one client.
+func (r *relay) carryDown(client netip.AddrPort, server *net.UDPConn) {
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := server.Read(buf)
@@ -90,22 +99,25 @@ func (r *relay) down(client netip.AddrPort, server *net.UDPConn) {
 			}
 			continue // an ICMP error for an earlier datagram
 		}
-		if r.passes(n, &r.largestDown) {
+		if r.passes("down", buf[:n], &r.down, &r.largestDown) {
 			_, _ = r.conn.WriteToUDPAddrPort(buf[:n], client)
 		}
 	}
 }
 
-func (r *relay) passes(n int, largest *int) bool {
+func (r *relay) passes(way string, datagram []byte, count, largest *int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	*largest = max(*largest, n)
-	if r.rand.Float64() < r.loss {
+	*count++
+	*largest = max(*largest, len(datagram))
+	line := fmt.Sprintf("%7.3fs %-4s %s", time.Since(r.began).Seconds(), way, sim.Describe(datagram))
+	lost := r.rand.Float64() < r.loss || r.loss > 0 && *count == 2
+	if lost {
 		r.lost++
-		return false
+		line += "   lost"
 	}
-	r.passed++
-	return true
+	r.log = append(r.log, line)
+	return !lost
 }
 
 func (r *relay) closed() bool {
@@ -122,5 +134,11 @@ func (r *relay) close(t *testing.T) {
 	for _, c := range r.back {
 		c.Close()
 	}
-	t.Logf("relay: %d passed, %d lost, largest %d up and %d down", r.passed, r.lost, r.largestUp, r.largestDown)
+	t.Logf("relay: %d up, %d down, %d of them lost, largest %d and %d bytes", r.up, r.down, r.lost, r.largestUp, r.largestDown)
+	if r.loss > 0 && r.lost < 2 {
+		t.Error("nothing was lost on a lossy path")
+	}
+	if t.Failed() {
+		t.Log("relay:\n" + strings.Join(r.log, "\n"))
+	}
 }

@@ -50,11 +50,11 @@ type tunnel struct {
 }
 
 // dialTunnel starts a handshake with a port of 127.0.0.1.
-func dialTunnel(t *testing.T, policy *security.Policy, mtu, port int) *tunnel {
+func dialTunnel(t *testing.T, policy *security.Policy, timers dtls.Timers, mtu, port int) *tunnel {
 	t.Helper()
 	u := newTunnel(t, policy)
 	cfg := policy.DTLS(rand.Reader)
-	cfg.MTU = mtu
+	cfg.MTU, cfg.Timers = mtu, timers
 	session, err := dtls.NewClient(cfg, clock(), policy.ServerName())
 	if err != nil {
 		t.Fatal(err)

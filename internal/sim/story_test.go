@@ -276,5 +276,11 @@ func standing(p *Party) string {
 	if f.PSKIdentity != nil {
 		text += fmt.Sprintf(", identity %q", f.PSKIdentity)
 	}
+	switch {
+	case f.PeerRawKey != nil:
+		text += ", peer shows a raw public key"
+	case f.PeerChain != nil:
+		text += ", peer shows " + f.PeerChain[0].Subject.String()
+	}
 	return fmt.Sprintf("%s, %v, received %q", text, f.CipherSuite, p.Received)
 }

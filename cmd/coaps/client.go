@@ -325,6 +325,7 @@ func (t *transport) failure(what string, err error) *failure {
 	if !ok {
 		return asFailure(what, err)
 	}
+	t.tracef(1, "%v", err)
 	reason := e.Reason
 	if reason == coaps.ReasonCanceled {
 		reason = "interrupted"

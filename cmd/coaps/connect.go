@@ -133,10 +133,10 @@ func (r *connection) write(w io.Writer, p palette) {
 	row("peer shows", s.peerCertType)
 	row("we show", s.localCertType)
 	for _, form := range s.names() {
-		row("  key", fmt.Sprintf("%-20s %s", form.Label, form.Text))
+		row("key", fmt.Sprintf("%-18s %s", form.Label, form.Text))
 	}
 	for i, certificate := range s.chain {
-		row(fmt.Sprintf("  chain %d", i), describeCertificate(certificate))
+		row(fmt.Sprintf("chain %d", i), describeCertificate(certificate))
 	}
 	r.writeFlights(w, p)
 }

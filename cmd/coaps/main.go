@@ -21,9 +21,14 @@ func main() {
 }
 
 // runProcess is one run of the command with the process's streams. The first
-// SIGINT or SIGTERM asks it to end; a second one ends it at once.
+// SIGINT, SIGTERM or, when a terminal goes away, SIGHUP asks it to end, so that
+// no temporary key stays behind; a second one ends it at once.
 func runProcess() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
 	go func() {
 		<-ctx.Done()

@@ -18,12 +18,15 @@ import (
 // Pitfall W9, W11: suite, compression, extension, group and signature scheme that were not offered abort
 // Pitfall E4: a certificate type that was not offered aborts, and the type in hand must be the negotiated one
 // Pitfall P6, T6: ServerHellos that do not parse
+// Pitfall O10: there are no suites without authentication, and choosing one is refused
 func TestServerHelloMustAnswerTheOffer(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		edit func(h *wire.ServerHello, e *wire.ServerExtensions)
 		want string
 	}{
+		{"anonymous suite", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.CipherSuite = 0xc018 }, "illegal_parameter"},
+		{"no encryption", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.CipherSuite = 0x002c }, "illegal_parameter"},
 		{"version 1.0", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.Version = wire.VersionDTLS10 }, "illegal_parameter"},
 		{"version 1.3", func(h *wire.ServerHello, e *wire.ServerExtensions) { h.Version = wire.VersionDTLS13 }, "illegal_parameter"},
 		{"version 1.0 and a suite for it", func(h *wire.ServerHello, e *wire.ServerExtensions) {

@@ -101,7 +101,7 @@ func TestProtectedAlerts(t *testing.T) {
 // Proves rfc5746 §4.2: "Clients that do so MUST respond to such requests with a
 // "no_renegotiation" alert (RFC 5246 requires this alert to be at the "warning"
 // level)."
-// Pitfall T10, G7: a ClientHello or HelloRequest inside epoch 1 gets no_renegotiation, and no state
+// Pitfall T10, G7, LS15: a ClientHello or HelloRequest inside epoch 1 gets no_renegotiation, and no state
 func TestRenegotiationIsRefused(t *testing.T) {
 	p, u := newServerUnderTest(t, pskSuite)
 	u.greet()

@@ -82,6 +82,8 @@ var otherAddr = netip.MustParseAddrPort("192.0.2.2:5684")
 // cipher_suites, compression_method) as it did in the original ClientHello."
 // Pitfall O20, T11, A12: the cookie changes with the address, the port and every parameter of the hello
 // Pitfall O27: a wrong cookie is answered like none
+// Pitfall W3: no path leads to a session without the proof of the address
+// Pitfall M9: a second hello with another version, session or anything else is a first one
 func TestCookieIsBound(t *testing.T) {
 	g := newGateTest(t)
 	cookie := g.cookie(testAddr)
@@ -265,7 +267,7 @@ func FuzzGate(f *testing.F) {
 // padded or in pieces is none.
 //
 // Pitfall T1: ChangeCipherSpec from an unknown peer is silent
-// Pitfall T2: a hello in another epoch than 0 is none
+// Pitfall T2, W18: a hello in another epoch than 0 is none
 // Pitfall T4: a cookie is computed over a hello that was read in full, and over nothing else
 // Pitfall T15: the checks are in the parser
 func TestGateIgnoresTheRest(t *testing.T) {

@@ -20,9 +20,12 @@ import (
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/message"
+	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/portable"
 )
@@ -197,6 +200,34 @@ func TestServerRestarts(t *testing.T) {
 	}
 	if got := fresh.Stats(); got.Handshakes != 1 {
 		t.Errorf("%d handshakes with the new server", got.Handshakes)
+	}
+}
+
+// A request that fails while the server answers others does not cost the
+// session, nor does one without security.
+func TestDeaf(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		secure bool
+		heard  tick.Time
+		ev     endpoint.Event
+		want   bool
+	}{
+		{"silence", true, 5, endpoint.Event{Reason: request.Timeout, Sent: 10}, true},
+		{"heard since", true, 15, endpoint.Event{Reason: request.Timeout, Sent: 10}, false},
+		{"given up after a retransmission", true, 5, endpoint.Event{Reason: request.Canceled, Sent: 10, Retransmissions: 1}, true},
+		{"given up before one", true, 5, endpoint.Event{Reason: request.Canceled, Sent: 10}, false},
+		{"rejected", true, 5, endpoint.Event{Reason: request.Reset, Sent: 10}, false},
+		{"never sent", true, 5, endpoint.Event{Reason: request.Timeout, Sent: tick.Never}, false},
+		{"NoSec", false, 5, endpoint.Event{Reason: request.Timeout, Sent: 10}, false},
+	} {
+		conn := &Connection{heard: tt.heard}
+		if tt.secure {
+			conn.policy = new(security.Policy)
+		}
+		if got := conn.deaf(&tt.ev); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/tick"
 )
 
 // A slow handler holds up neither others nor itself: the acknowledgement goes
@@ -395,6 +396,34 @@ func TestRefusalsInTheLogAreBounded(t *testing.T) {
 	log.refused(&endpoint.Event{Cause: endpoint.CauseLimit}, nil)
 	if !strings.Contains(buf.String(), LogRefusedUnlogged+`" count=`) {
 		t.Errorf("those not logged are not counted: %s", buf.String())
+	}
+}
+
+// When the key workers cannot keep up, handshakes end and are tried again, and
+// sessions that exist are served.
+func TestKeyWorkersAreBusy(t *testing.T) {
+	s := newStage(t, whoami, nil)
+	psk, rpk := s.client(security.PreSharedKey), s.client(security.RawPublicKey)
+	if _, err := psk.Get(timeout(t), s.secure+"/"); err != nil {
+		t.Fatal(err)
+	}
+	set := make(chan struct{})
+	workers := s.server.keyWorkers
+	s.server.secure.mail.post(note(func(tick.Time) { s.server.keyWorkers = newPool(1, 0); close(set) }), true)
+	<-set
+	_, err := rpk.Get(timeout(t), s.secure+"/")
+	wantReason(t, err, "alert_internal_error")
+	if got := s.server.Stats().KeyJobsRefused; got != 1 {
+		t.Errorf("%d refused", got)
+	}
+	if _, err := psk.Get(timeout(t), s.secure+"/"); err != nil {
+		t.Errorf("a session that exists: %v", err)
+	}
+	back := make(chan struct{})
+	s.server.secure.mail.post(note(func(tick.Time) { s.server.keyWorkers = workers; close(back) }), true)
+	<-back
+	if _, err := rpk.Get(timeout(t), s.secure+"/"); err != nil {
+		t.Errorf("the next attempt: %v", err)
 	}
 }
 

@@ -141,6 +141,27 @@ func TestClientStartsAgainInTheMiddle(t *testing.T) {
 	}
 }
 
+// The same beside a live session: it has one candidate at a time.
+func TestOneCandidateAtATime(t *testing.T) {
+	n, server, old, id := pskPair(t)
+	for i := range 5 {
+		fresh := n.client(old.addr.String())
+		fresh.hold = true
+		fresh.keys["device"] = key1
+		fresh.connect(server, pskConfig(byte(20+i)))
+		if got := server.Stats(); got.HalfOpen != 1 || got.Sessions != 1 {
+			t.Errorf("start %d: %d half-open, %d sessions", i+1, got.HalfOpen, got.Sessions)
+		}
+		n.order = []*party{server, old}
+	}
+	n.parties[old.addr] = old
+	n.sleep(2 * time.Minute)
+	server.take()
+	old.get(id, "still here")
+	old.wantIn(t, "response 2.05 Content still here")
+	server.clear(t, 1)
+}
+
 // Pitfall S1, S4: handshakes that fail at every step, with every kind of
 // mismatch, leave no state that would fail a good one
 //

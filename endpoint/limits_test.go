@@ -282,6 +282,35 @@ func TestIdlePeersAreForgotten(t *testing.T) {
 	plain.clear(t, 0)
 }
 
+// A peer that is waited for is not forgotten, and one that ends takes all that
+// was kept for it along.
+func TestExchangesOfIdlePeers(t *testing.T) {
+	n := newNetwork(t)
+	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{SessionIdle: time.Minute})
+	server.keys["device"] = key1
+	server.serve = ignore // for now
+	client := n.client("198.51.100.2:40000")
+	client.keys["device"] = key1
+	id := client.connect(server, pskConfig(3))
+	client.get(id, "a long job")
+	n.sleep(3 * time.Minute)
+	if err := server.Respond(n.now, server.requests[0], request.Outgoing{Code: coap.Content, Payload: []byte("done")}); err != nil {
+		t.Fatalf("Respond after three minutes: %v", err)
+	}
+	n.settle()
+	client.wantIn(t, "response 2.05 Content done")
+	client.get(id, "never answered")
+	server.Disconnect(n.now, server.peerAt(client.addr))
+	n.settle()
+	server.clear(t, 0)
+	client.clear(t, 0)
+	for _, p := range []*party{server, client} {
+		if held := p.mem.Bytes(); held != 0 {
+			t.Errorf("%v holds %d bytes of exchanges with nobody", p.addr, held)
+		}
+	}
+}
+
 // Addresses without DTLS can be forged: the one silent longest gives way.
 func TestPlainPeerLimit(t *testing.T) {
 	n := newNetwork(t)
@@ -322,8 +351,15 @@ func TestSessionLimit(t *testing.T) {
 		connect().want(t, "connected")
 		n.sleep(time.Second)
 	}
-	// All three have just been heard: the fourth has to wait.
-	connect().want(t, "connected", "disconnected session peer_closed")
+	// All three have just been heard: the fourth has to wait. Its request, sent
+	// with its last flight, is not served.
+	server.take()
+	fourth := n.client(address(99).String())
+	fourth.keys["device"] = key1
+	id, _ := fourth.Connect(n.now, server.addr, netip.Addr{}, pskConfig(99), "")
+	fourth.get(id, "let me in")
+	fourth.want(t, "connected", "disconnected session peer_closed")
+	server.want(t, "disconnected limit")
 	if got := server.Stats(); got.Sessions != 3 || got.Drops[DropSessions] != 1 {
 		t.Errorf("%d sessions, %d refused", got.Sessions, got.Drops[DropSessions])
 	}
@@ -443,14 +479,27 @@ func TestExchangeLimits(t *testing.T) {
 
 // A message that cannot fit is refused before it is queued.
 func TestTooLarge(t *testing.T) {
-	n, server, client, id := pskPair(t)
-	limit := client.peer(id).session.MaxPayload() - 13
+	n, server, client, _ := pskPair(t)
+	narrow := n.client("198.51.100.7:40000")
+	narrow.keys["device"] = key1
+	cfg := pskConfig(8)
+	cfg.MTU = 300
+	id := narrow.connect(server, cfg)
+	limit := narrow.peer(id).session.MaxPayload() - 13
 	for _, size := range []int{limit + 1, limit} {
-		_, err := client.Request(n.now, id, request.Outgoing{Type: coap.Confirmable, Code: coap.POST, Payload: make([]byte, size)})
-		if tooLarge := err == ErrTooLarge; tooLarge != (size > limit) && size > limit {
+		_, err := narrow.Request(n.now, id, request.Outgoing{Type: coap.Confirmable, Code: coap.POST, Payload: make([]byte, size)})
+		if tooLarge := err == ErrTooLarge; tooLarge != (size > limit) {
 			t.Errorf("request of %d bytes: %v", size, err)
 		}
 	}
+	sent := n.tap(narrow)
+	n.settle()
+	if len(*sent) != 1 || len((*sent)[0]) > 300 || len((*sent)[0]) < 290 {
+		t.Errorf("the largest request: %d datagrams", len(*sent))
+	}
+	client = n.client("198.51.100.8:40000")
+	client.keys["device"] = key1
+	id = client.connect(server, pskConfig(9))
 	server.serve = func(p *party, ev *Event) {
 		if err := p.Respond(n.now, ev.Exchange, request.Outgoing{Code: coap.Content, Payload: make([]byte, 5000)}); err != ErrTooLarge {
 			t.Errorf("response of 5000 bytes: %v", err)

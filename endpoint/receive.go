@@ -81,9 +81,11 @@ func (e *Endpoint) receiveSecure(now tick.Time, p *peer, d *udp.Datagram) {
 	switch {
 	case e.gate != nil && dtls.IsClientHello(d.Payload()):
 		// The client has begun anew, or the network has repeated the hello.
-		if half != nil && half.session.RepeatsHello(d.Payload()) {
-			e.feed(now, half, d)
-			return
+		for _, q := range [...]*peer{half, p} {
+			if q != nil && q.session.RepeatsHello(d.Payload()) {
+				e.feed(now, q, d)
+				return
+			}
 		}
 		e.screen(now, d, p)
 	case p.candidate != nil && !p.session.Authenticates(d.Payload()):
@@ -102,8 +104,8 @@ func (e *Endpoint) feed(now tick.Time, p *peer, d *udp.Datagram) {
 // anything. Only a cookie that holds makes a session, whatever p, the peer
 // that now has the address, may be.
 func (e *Endpoint) screen(now tick.Time, d *udp.Datagram, p *peer) {
-	var answer [replySize]byte
-	s := e.gate.Screen(now, d.Remote, d.Payload(), answer[:])
+	answer := e.scratch[:replySize]
+	s := e.gate.Screen(now, d.Remote, d.Payload(), answer)
 	if s.Reply > 0 {
 		e.replies.add(e, d, answer[:s.Reply])
 	}

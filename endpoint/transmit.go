@@ -74,9 +74,10 @@ func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
 		if err == nil && len(record) <= len(buf) {
 			return len(record)
 		}
-		// The session has ended meanwhile, or its MTU has shrunk since the
-		// message was accepted.
+		// The session has ended, perhaps by its last sequence number, or its MTU
+		// has shrunk since the message was accepted.
 		e.drop(DropUnsealed)
+		e.news.push(p)
 	}
 }
 

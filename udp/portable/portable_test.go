@@ -99,7 +99,11 @@ func TestRefusedNamesTheDestination(t *testing.T) {
 				t.Errorf("other got %q", d.Payload())
 			}
 			client.SetReadDeadline(time.Now().Add(5 * time.Second))
+			start := time.Now()
 			_, err := client.Recv([]udp.Datagram{{Buf: make([]byte, 100)}})
+			if waited := time.Since(start); waited > 2*time.Second {
+				t.Errorf("the error came only with the deadline, after %v", waited)
+			}
 			var u *udp.Unreachable
 			if !errors.As(err, &u) {
 				t.Fatalf("Recv = %v, want *udp.Unreachable", err)

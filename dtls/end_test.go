@@ -306,8 +306,15 @@ func TestJobsTakeTime(t *testing.T) {
 	}
 	p := newPair(t, mk(rawKey(k.p256)), mk(rawKey(k.p256b)))
 	p.client.holdJobs, p.server.holdJobs = true, true
+	datagrams := 0
 	for range 20 {
-		p.exchange()
+		datagrams += p.exchange()
+		// Long work is no reason to send anything again.
+		for _, e := range []*peer{&p.client, &p.server} {
+			if len(e.jobs) > 0 && e.Deadline().Sub(p.now) < 30*time.Second {
+				t.Errorf("deadline %v while a job runs", e.Deadline().Sub(p.now))
+			}
+		}
 		for _, e := range []*peer{&p.client, &p.server} {
 			for _, job := range e.jobs {
 				e.Complete(p.now, job)      // has not run: ignored
@@ -323,6 +330,9 @@ func TestJobsTakeTime(t *testing.T) {
 	}
 	if !p.client.established || !p.server.established {
 		t.Fatalf("%v %v", p.client.Err(), p.serverErr())
+	}
+	if datagrams != 5 {
+		t.Errorf("%d datagrams, want one for each flight", datagrams)
 	}
 	p.echo()
 

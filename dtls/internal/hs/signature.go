@@ -77,8 +77,12 @@ func schemeByID(s wire.SignatureScheme) *schemeRow {
 // KnownScheme reports whether a scheme is implemented.
 func KnownScheme(s wire.SignatureScheme) bool { return schemeByID(s) != nil }
 
-// minRSABits is the size in bits below which an RSA key is refused.
-const minRSABits = 2048
+// Sizes in bits between which an RSA key must lie: a smaller one is weak, a
+// larger one is a way to keep us busy.
+const (
+	minRSABits = 2048
+	maxRSABits = 8192
+)
 
 // kindOf says what a public key can do, and the group it lies on if it is
 // ECDSA's. It is keyNone for keys that this implementation refuses.
@@ -94,7 +98,7 @@ func kindOf(pub crypto.PublicKey) (keyKind, wire.Group) {
 	case ed25519.PublicKey:
 		return keyEd25519, 0
 	case *rsa.PublicKey:
-		if key.N.BitLen() >= minRSABits {
+		if n := key.N.BitLen(); n >= minRSABits && n <= maxRSABits {
 			return keyRSA, 0
 		}
 	}

@@ -363,7 +363,7 @@ func (c *Conn) onCertificateRequest(now tick.Time, m *flight.Message) hs.Reason 
 func (c *Conn) onServerHelloDone(now tick.Time, m *flight.Message) hs.Reason {
 	h := c.hs
 	if !h.suite.KeyExchange.UsesECDHE() {
-		return c.park(clientPSK, hs.EventWantPSK)
+		return c.enter(clientPSK, hs.EventWantPSK)
 	}
 	x := &h.client.exchange
 	share, err := hs.NewShare(c.cfg.Rand, x.Group)
@@ -377,7 +377,7 @@ func (c *Conn) onServerHelloDone(now tick.Time, m *flight.Message) hs.Reason {
 			Key: h.peer.Public, Scheme: x.Scheme, Message: signedParams(h, x.Params), Signature: x.Signature,
 		}
 	}
-	return c.park(clientProof, hs.EventNeedJob)
+	return c.enter(clientProof, hs.EventNeedJob)
 }
 
 // signedParams is what the signature of a ServerKeyExchange covers: both

@@ -215,7 +215,7 @@ func (c *Conn) receiveFragment(now tick.Time, epoch uint16, h wire.HandshakeHead
 // the flight" (RFC 6347 §4.2.4). The timer keeps that rare.
 func (c *Conn) peerRepeats(now tick.Time, m wire.HandshakeHeader) {
 	h := c.hs
-	if int16(m.MessageSeq-h.flightStart) < 0 && h.timer.Deadline() != tick.Never && h.timer.Prompt(now) {
+	if int16(m.MessageSeq-h.flightStart) < 0 && !h.parked() && h.timer.Prompt(now) {
 		h.out.Rewind()
 	}
 }

@@ -196,7 +196,7 @@ func (c *Conn) answerHello(now tick.Time, o *hs.Offer) hs.Reason {
 		f.LocalCertType, f.LocalSignatureScheme, f.PeerCertType = s.Type, s.Scheme, choice.PeerCertType
 		h.job.Signing = &hs.Signing{Signer: s.Signer, Scheme: s.Scheme, Rand: c.cfg.Rand, Message: signedParams(h, nil), Params: true}
 	}
-	return c.park(serverSignature, hs.EventNeedJob)
+	return c.enter(serverSignature, hs.EventNeedJob)
 }
 
 // answerExtensions answers what the client asked for and the choice uses.
@@ -317,10 +317,10 @@ func (c *Conn) onClientKeyExchange(now tick.Time, m *flight.Message) hs.Reason {
 	}
 	h.psk.identity = x.Identity
 	if !h.suite.KeyExchange.UsesECDHE() {
-		return c.park(serverPSK, hs.EventWantPSK)
+		return c.enter(serverPSK, hs.EventWantPSK)
 	}
 	h.job = &hs.Job{Share: h.share, PeerPoint: x.Point}
-	return c.park(serverAgreement, hs.EventNeedJob)
+	return c.enter(serverAgreement, hs.EventNeedJob)
 }
 
 // serverAgreed goes on when the ephemeral secret is there.
@@ -366,7 +366,6 @@ func (c *Conn) clientKeysDerived(now tick.Time) hs.Reason {
 	if c.hs.peer == nil {
 		return c.awaitClientFinished(now)
 	}
-	c.resume(now)
 	return c.await(serverVerify)
 }
 
@@ -387,7 +386,7 @@ func (c *Conn) onCertificateVerify(now tick.Time, m *flight.Message) hs.Reason {
 		Key: h.peer.Public, Scheme: v.Scheme, Message: h.transcript.Raw(), Signature: v.Signature,
 	}}
 	h.transcript.Add(m.Raw)
-	return c.park(serverProof, hs.EventNeedJob)
+	return c.enter(serverProof, hs.EventNeedJob)
 }
 
 // clientProved asks the caller to judge a key that the client has proved to
@@ -399,16 +398,11 @@ func (c *Conn) clientProved(now tick.Time, job *hs.Job) hs.Reason {
 
 // awaitClientFinished waits for the last message, whose keys are now good.
 func (c *Conn) awaitClientFinished(now tick.Time) hs.Reason {
-	c.resume(now)
 	c.hs.transcript.DropRaw(false)
 	r := c.await(serverFinished)
 	c.changeReadKeys()
 	return r
 }
-
-// resume starts the timer again after a pause: the rest of the client's
-// flight may have to be asked for.
-func (c *Conn) resume(now tick.Time) { c.hs.timer.Start(now) }
 
 // onClientFinished verifies the client's Finished and ends the handshake with
 // our own (RFC 5246 §7.4.9).

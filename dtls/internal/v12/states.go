@@ -124,15 +124,13 @@ func (c *Conn) enter(id stateID, waits hs.EventKind) hs.Reason {
 	return hs.ReasonNone
 }
 
-// park enters a state that waits for something else than messages. The
-// peer's flight is here, so nothing is sent again meanwhile.
-func (c *Conn) park(id stateID, waits hs.EventKind) hs.Reason {
-	c.hs.timer.Stop()
-	return c.enter(id, waits)
-}
-
 // await enters a state that waits for messages.
 func (c *Conn) await(id stateID) hs.Reason { return c.enter(id, hs.EventNone) }
+
+// parked reports whether the state waits for something else than messages.
+// Meanwhile nothing is sent, neither again nor for the first time: the flight
+// in the making is sent when it is whole, and what is late is not the peer.
+func (h *handshake) parked() bool { return states[h.state].waits != hs.EventNone }
 
 // dispatch hands the next message to the step of its state. It reports false
 // when there is no message, or the state waits for something else.
@@ -141,7 +139,7 @@ func (c *Conn) await(id stateID) hs.Reason { return c.enter(id, hs.EventNone) }
 // not expected is fatal" is the shape of the table and not of its steps.
 func (c *Conn) dispatch(now tick.Time) bool {
 	h := c.hs
-	if h == nil || states[h.state].waits != hs.EventNone {
+	if h == nil || h.parked() {
 		return false
 	}
 	m, ok := h.in.Next()

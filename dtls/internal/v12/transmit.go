@@ -32,6 +32,8 @@ func (c *Conn) Transmit(now tick.Time, dst []byte) int {
 		n := copy(dst, c.over.farewell)
 		c.over.farewell = nil
 		return n
+	case c.hs != nil && c.hs.parked():
+		return 0
 	case c.hs != nil:
 		return c.transmitFlight(&c.hs.out, dst, c.flightMTU())
 	case c.last != nil && c.last.flight.Pending():
@@ -82,6 +84,8 @@ func (c *Conn) Deadline() tick.Time {
 	switch {
 	case c.over != nil:
 		return tick.Never
+	case c.hs != nil && c.hs.parked():
+		return c.hs.deadline
 	case c.hs != nil:
 		return tick.First(c.hs.deadline, c.hs.timer.Deadline())
 	case c.last != nil:
@@ -107,6 +111,9 @@ func (c *Conn) expireHandshake(now tick.Time) {
 		c.end(c.reasonForSilence())
 		return
 	}
+	if h.parked() {
+		return
+	}
 	switch h.timer.Expire(now) {
 	case flight.Resend:
 		h.tries = max(h.tries, h.timer.Retransmissions())
@@ -130,7 +137,7 @@ func (c *Conn) reasonForSilence() hs.Reason {
 		return hs.ReasonUnknownIdentity
 	case h.state == serverFinished && psk && h.psk.forged:
 		return hs.ReasonBadPSK
-	case h.state != serverFinished && h.state != clientFinished && states[h.state].waits == hs.EventNone &&
+	case h.state != serverFinished && h.state != clientFinished && !h.parked() &&
 		(h.in.Buffered() > 0 || h.in.NextSeq() != h.flightStart):
 		// A part of the flight came, again and again, and never the rest.
 		return hs.ReasonMTUSuspected

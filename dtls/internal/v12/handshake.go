@@ -90,6 +90,11 @@ func (h *handshake) sent(now tick.Time) {
 	h.timer.Start(now)
 }
 
+// answered stops a server's timer when the first message of the client's
+// second flight is here: the client has all of flight 4, and its own timer
+// sees to it that the rest arrives.
+func (h *handshake) answered() { h.timer.Stop() }
+
 // wipe overwrites the secrets.
 func (h *handshake) wipe() {
 	if h.schedule != nil {

@@ -291,6 +291,7 @@ func (c *Conn) certificateRequest() *wire.CertificateRequest {
 // (RFC 5246 §7.4.6).
 func (c *Conn) onClientCertificate(now tick.Time, m *flight.Message) hs.Reason {
 	h := c.hs
+	h.answered()
 	peer, r := hs.ParsePeerKey(m.Body(), c.facts.PeerCertType)
 	switch {
 	case r != hs.ReasonNone:
@@ -308,6 +309,7 @@ func (c *Conn) onClientCertificate(now tick.Time, m *flight.Message) hs.Reason {
 // (RFC 8422 §5.7, RFC 4279 §2).
 func (c *Conn) onClientKeyExchange(now tick.Time, m *flight.Message) hs.Reason {
 	h := c.hs
+	h.answered()
 	var x wire.ClientKeyExchange
 	if x.Parse(m.Body(), form(h.suite)) != nil {
 		return hs.ReasonDecodeError

@@ -26,7 +26,6 @@ type Policy struct {
 	base     dtls.Credentials
 	verified verifiedLeaves
 	weak     atomic.Uint64
-	keyLog   sync.Mutex // orders the lines of config.KeyLog
 }
 
 func newPolicy(c *Config, server bool, peer keys.Authority) *Policy {
@@ -267,9 +266,13 @@ func (p *Policy) Identify(facts *dtls.Facts) Identity {
 	return Identity{mode: Certificate}
 }
 
+// keyLogs orders the lines that all policies write: those of one client's
+// connections share a writer, and so may a client and a server.
+var keyLogs sync.Mutex
+
 // logKey writes one line of an SSLKEYLOGFILE.
 func (p *Policy) logKey(label string, clientRandom, secret []byte) {
-	p.keyLog.Lock()
-	defer p.keyLog.Unlock()
+	keyLogs.Lock()
+	defer keyLogs.Unlock()
 	fmt.Fprintf(p.config.KeyLog, "%s %x %x\n", label, clientRandom, secret)
 }

@@ -320,12 +320,14 @@ func TestClientCredentials(t *testing.T) {
 	}
 }
 
+// A client makes a policy for each connection, and they share the writer.
 func TestKeyLog(t *testing.T) {
 	w := theWorld()
 	var out strings.Builder
-	d := must((&Config{ClientPSK: &w.psk, KeyLog: &out}).Client(aExample)).DTLS(rand.Reader)
+	config := &Config{ClientPSK: &w.psk, KeyLog: &out}
 	var wait sync.WaitGroup
 	for range 10 {
+		d := must(config.Client(aExample)).DTLS(rand.Reader)
 		wait.Go(func() { d.KeyLog("CLIENT_RANDOM", []byte{1, 2}, []byte{0xab}) })
 	}
 	wait.Wait()

@@ -74,12 +74,13 @@ func (e *VerifyError) Error() string { return e.Reason.String() + ": " + e.Err.E
 func (e *VerifyError) Unwrap() error { return e.Err }
 
 // ReasonOf returns the reason in an error of this package's Verify functions:
-// ReasonNone for nil, ReasonCertBad for an error of another kind.
+// ReasonNone for nil, ReasonCertBad for an error of another kind and for one
+// without a reason: no error ever means that the peer is believed.
 func ReasonOf(err error) dtls.Reason {
 	if err == nil {
 		return dtls.ReasonNone
 	}
-	if verify, ok := errors.AsType[*VerifyError](err); ok {
+	if verify, ok := errors.AsType[*VerifyError](err); ok && verify.Reason != dtls.ReasonNone {
 		return verify.Reason
 	}
 	return dtls.ReasonCertBad

@@ -556,3 +556,17 @@ func BenchmarkVerifyServer(b *testing.B) {
 		}
 	}
 }
+
+// An error that has lost its reason must not read as "believed".
+func TestReasonOfFailsClosed(t *testing.T) {
+	for err, want := range map[error]dtls.Reason{
+		nil:                   dtls.ReasonNone,
+		errors.New("other"):   dtls.ReasonCertBad,
+		error(&VerifyError{}): dtls.ReasonCertBad,
+		error(&VerifyError{Reason: dtls.ReasonCertExpired}): dtls.ReasonCertExpired,
+	} {
+		if got := ReasonOf(err); got != want {
+			t.Errorf("%v: %v, want %v", err != nil, got, want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -206,6 +207,7 @@ func TestServerRestarts(t *testing.T) {
 // A request that fails while the server answers others does not cost the
 // session, nor does one without security.
 func TestDeaf(t *testing.T) {
+	const late = tick.Time(10 * time.Second)
 	for _, tt := range []struct {
 		name   string
 		secure bool
@@ -215,20 +217,95 @@ func TestDeaf(t *testing.T) {
 	}{
 		{"silence", true, 5, endpoint.Event{Reason: request.Timeout, Sent: 10}, true},
 		{"heard since", true, 15, endpoint.Event{Reason: request.Timeout, Sent: 10}, false},
-		{"given up after a retransmission", true, 5, endpoint.Event{Reason: request.Canceled, Sent: 10, Retransmissions: 1}, true},
-		{"given up before one", true, 5, endpoint.Event{Reason: request.Canceled, Sent: 10}, false},
+		{"given up late", true, 5, endpoint.Event{Reason: request.Canceled, Sent: 10}, true},
+		{"given up soon", true, 5, endpoint.Event{Reason: request.Canceled, Sent: late - 1}, false},
 		{"rejected", true, 5, endpoint.Event{Reason: request.Reset, Sent: 10}, false},
 		{"never sent", true, 5, endpoint.Event{Reason: request.Timeout, Sent: tick.Never}, false},
 		{"NoSec", false, 5, endpoint.Event{Reason: request.Timeout, Sent: 10}, false},
 	} {
-		conn := &Connection{heard: tt.heard}
+		conn := &Connection{heard: tt.heard, client: new(Client)}
 		if tt.secure {
 			conn.policy = new(security.Policy)
 		}
-		if got := conn.deaf(&tt.ev); got != tt.want {
+		if got := conn.deaf(late, &tt.ev, false); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
+}
+
+// Callers who never wait for a retransmission find out, too.
+func TestImpatientCallersGetANewSession(t *testing.T) {
+	for _, non := range []bool{false, true} {
+		s := newStage(t, whoami, nil)
+		var mute atomic.Bool
+		c := s.client(security.PreSharedKey)
+		c.Params = message.Params{AckTimeout: 300 * time.Millisecond}
+		c.ListenPacket = muteWhile(&mute)
+		if _, err := c.Get(timeout(t), s.secure+"/"); err != nil {
+			t.Fatal(err)
+		}
+		first := must(c.Connect(timeout(t), s.secure))
+		mute.Store(true)
+		for tries := 0; ; tries++ {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			_, err := c.Do(ctx, &Request{URI: s.secure + "/", NonConfirmable: non})
+			cancel()
+			wantReason(t, err, "timeout", "timeout_flight_1")
+			c.mu.Lock()
+			current := c.connections[first.key]
+			c.mu.Unlock()
+			if current != first {
+				break
+			}
+			if tries > 20 {
+				t.Fatal("the dead session is kept")
+			}
+		}
+		mute.Store(false)
+		if _, err := c.Get(timeout(t), s.secure+"/"); err != nil {
+			t.Errorf("after that: %v", err)
+		}
+	}
+}
+
+// A destination that the system knows no way to is reported at once.
+func TestUnreachableIsReportedAtOnce(t *testing.T) {
+	s := newStage(t, whoami, nil)
+	for _, tt := range []struct {
+		err    error
+		reason string
+	}{
+		{syscall.ENETUNREACH, "unreachable"}, {syscall.ECONNREFUSED, "refused"},
+		{syscall.ENOBUFS, "timeout"}, {syscall.EMSGSIZE, "timeout"},
+	} {
+		for _, mode := range []security.Mode{security.NoSec, security.PreSharedKey} {
+			c := s.client(mode)
+			c.ListenPacket = func(network, addr string) (udp.Conn, error) {
+				conn, err := portable.Listen(network, addr)
+				return &lostConn{conn, tt.err}, err
+			}
+			start := time.Now()
+			_, err := c.Get(timeout(t), s.uri(mode)+"/")
+			if tt.reason != "timeout" {
+				e := wantReason(t, err, tt.reason)
+				if took := time.Since(start); took > 40*time.Millisecond || e.Err != nil {
+					t.Errorf("%v: %v after %v", tt.err, err, took)
+				}
+				continue
+			}
+			wantReason(t, err, "timeout", "timeout_flight_1") // a loss, as any other
+		}
+	}
+}
+
+// A lostConn sends nothing.
+type lostConn struct {
+	udp.Conn
+	err error
+}
+
+func (c *lostConn) Send([]udp.Datagram) (int, error) {
+	return 0, &net.OpError{Op: "write", Net: "udp", Err: c.err}
 }
 
 // muteWhile opens sockets that lose what arrives while mute is set.

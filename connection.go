@@ -49,8 +49,10 @@ type Connection struct {
 	up        bool
 	calls     map[request.ID]*call
 	heard     tick.Time // when the peer answered last
+	unheard   tick.Time // when the first message since then was sent that it did not answer
 	verdict   error     // what was wrong with the peer's key
-	ended     error     // set when the peer is gone
+	retired   bool      // the server does not answer in this session any more
+	ended     bool      // the peer is gone
 
 	// Callers in wait. When the last one gives up, so does the dial goroutine.
 	mu      sync.Mutex

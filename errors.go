@@ -96,7 +96,7 @@ func callError(err error) *Error {
 		return errNotSent
 	case errors.Is(err, endpoint.ErrTooLarge):
 		return &Error{Reason: ReasonTooLarge, Err: err}
-	case errors.Is(err, request.ErrBusy), errors.Is(err, request.ErrQueueFull), errors.Is(err, request.ErrMemoryFull):
+	case errors.Is(err, request.ErrBusy), errors.Is(err, request.ErrQueueFull), errors.Is(err, request.ErrMemoryFull), errors.Is(err, request.ErrMessageIDs):
 		return &Error{Reason: ReasonBusy, Err: err}
 	}
 	return &Error{Reason: ReasonSetup, Err: err}

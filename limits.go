@@ -53,6 +53,6 @@ const (
 	maxSockets = 64
 
 	// refusalsLogged a second, at most; the rest is counted. An attacker can
-	// fail handshakes as fast as he likes.
+	// fail handshakes as fast as he likes, and so with late responses.
 	refusalsLogged = 10
 )

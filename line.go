@@ -165,7 +165,7 @@ func (l *line) disconnected(conn *Connection, ev *endpoint.Event) {
 		return
 	}
 	conn.forget()
-	conn.ended = err
+	conn.ended = true
 	for id, c := range conn.calls {
 		delete(conn.calls, id)
 		c.done <- result{err: err}
@@ -177,6 +177,8 @@ func (l *line) disconnected(conn *Connection, ev *endpoint.Event) {
 func (conn *Connection) endOf(ev *endpoint.Event) error {
 	e := &Error{Reason: disconnectReason(ev)}
 	switch {
+	case ev.Cause != endpoint.CauseSession && ev.Cause != endpoint.CauseLocal:
+		// What became of the session is a consequence.
 	case ev.Err != nil && conn.verdict != nil:
 		e.Err = fmt.Errorf("%w: %w", ev.Err, conn.verdict)
 	case ev.Err != nil:
@@ -222,7 +224,7 @@ func (c *call) again() *call { return &call{out: c.out, ping: c.ping, done: make
 // deliver hands the call to the endpoint.
 func (c *call) deliver(now tick.Time) {
 	conn := c.conn
-	if conn.ended != nil {
+	if conn.ended || conn.retired {
 		c.done <- result{err: errNotSent}
 		return
 	}
@@ -268,16 +270,28 @@ func (conn *Connection) settle(now tick.Time, ev *endpoint.Event) {
 		err = errNotSent
 	}
 	c.done <- result{err: err}
-	if conn.deaf(ev) {
+	if conn.deaf(now, ev, c.out.Type == coap.NonConfirmable) {
 		conn.retire(now)
 	}
 }
 
-// deaf reports whether the server seems to have lost the session: it has not
-// acknowledged a request and its retransmissions, nor said anything else since.
-func (conn *Connection) deaf(ev *endpoint.Event) bool {
-	silent := ev.Reason == request.Timeout || ev.Reason == request.Canceled && ev.Retransmissions > 0
-	return conn.policy != nil && silent && ev.Sent != tick.Never && conn.heard < ev.Sent
+// deaf reports whether the server seems to have lost the session: nothing has
+// been heard for ACK_TIMEOUT since a message was sent that it should have
+// acknowledged. Callers may give up sooner than that, so it is the first
+// message in a row that counts; of those that are not acknowledged
+// (Non-confirmable ones) it takes two.
+func (conn *Connection) deaf(now tick.Time, ev *endpoint.Event, non bool) bool {
+	if conn.policy == nil || ev.Reason != request.Timeout && ev.Reason != request.Canceled {
+		return false
+	}
+	if conn.unheard <= conn.heard && ev.Sent != tick.Never && ev.Sent > conn.heard {
+		conn.unheard = ev.Sent
+		if non {
+			return false
+		}
+	}
+	silence := now.Sub(conn.unheard)
+	return conn.unheard > conn.heard && silence >= conn.client.Params.Resolved().AckTimeout
 }
 
 // retire gives the connection up. Requests that wait behind the one that failed
@@ -285,6 +299,7 @@ func (conn *Connection) deaf(ev *endpoint.Event) bool {
 // delivered when they have been settled.
 func (conn *Connection) retire(now tick.Time) {
 	conn.forget()
+	conn.retired = true
 	for _, c := range conn.calls {
 		c.cause = &Error{Reason: ReasonTimeout, Err: errDeaf}
 		conn.line.ep.Cancel(now, c.id)

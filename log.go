@@ -20,10 +20,10 @@ const (
 	LogListening         = "listening"          // Info: plain, secure
 	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, cipher
 	LogHandshakeRefused  = "handshake refused"  // Warn: peer, reason, and what is known of identity, detail; at most 10 a second
-	LogRefusedUnlogged   = "handshakes refused" // Warn: count of those not logged one by one
+	LogUnlogged          = "not logged"         // Warn: count of refused handshakes and dropped responses that were not logged one by one
 	LogSessionEnded      = "session ended"      // Debug: peer, reason
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
-	LogResponseDropped   = "response dropped"   // Warn: peer, path, reason
+	LogResponseDropped   = "response dropped"   // Warn: peer, path, reason; at most 10 a second with the refusals
 )
 
 // A serverLog keeps what attackers can cause within bounds.
@@ -66,13 +66,14 @@ func (l *serverLog) refused(ev *endpoint.Event, detail error) {
 	l.Warn(LogHandshakeRefused, args...)
 }
 
-// allow reports whether one more refusal may be logged this second.
+// allow reports whether one more line that others cause may be logged this
+// second.
 func (l *serverLog) allow() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.second) >= time.Second {
 		if l.unlogged > 0 {
-			l.Warn(LogRefusedUnlogged, "count", l.unlogged)
+			l.Warn(LogUnlogged, "count", l.unlogged)
 		}
 		l.second, l.logged, l.unlogged = now, 0, 0
 	}
@@ -90,6 +91,9 @@ func (l *serverLog) ended(ev *endpoint.Event) {
 }
 
 func (l *serverLog) dropped(remote netip.AddrPort, path string, err error) {
+	if !l.allow() {
+		return
+	}
 	l.Warn(LogResponseDropped, "peer", remote, "path", path, "reason", err.Error())
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -26,6 +27,7 @@ type loop struct {
 	mail  mailbox
 	in    []udp.Datagram
 	out   []udp.Datagram
+	event endpoint.Event // the one being handled
 
 	handle func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
 	seen   func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
@@ -50,17 +52,16 @@ func (l *loop) run() {
 		if l.ep.Deadline() <= now {
 			l.ep.Expire(now)
 		}
-		l.events(now)
-		l.send(now)
+		for l.events(now); l.send(now); l.events(now) {
+		}
 	}
 }
 
 // events hands up what the endpoint has to tell. It must be empty before the
 // next datagram is received, since events are views into the last.
 func (l *loop) events(now tick.Time) {
-	var ev endpoint.Event
-	for l.ep.Next(&ev) {
-		l.handle(now, &ev)
+	for l.ep.Next(&l.event) {
+		l.handle(now, &l.event)
 	}
 }
 
@@ -110,8 +111,9 @@ func (l *loop) receiveFailed(err error) {
 	}
 }
 
-// send sends what the endpoint has, in batches.
-func (l *loop) send(now tick.Time) {
+// send sends what the endpoint has, in batches, and reports whether that has
+// brought news: a peer that cannot be reached, or one that had to go.
+func (l *loop) send(now tick.Time) (news bool) {
 	l.busy = false
 	for sent := 0; !l.busy; sent += len(l.out) {
 		n := 0
@@ -120,14 +122,15 @@ func (l *loop) send(now tick.Time) {
 		}
 		l.sendBatch(now, l.out[:n])
 		if n < len(l.out) {
-			return
+			break
 		}
 		l.busy = sent >= turnDatagrams
 	}
+	return l.ep.News()
 }
 
-// sendBatch passes over a datagram that the system refuses: to whoever waits
-// for it, it is lost.
+// sendBatch passes over a datagram that the system refuses. Most often that is
+// a loss like any other, which retransmission mends.
 func (l *loop) sendBatch(now tick.Time, batch []udp.Datagram) {
 	for len(batch) > 0 {
 		n, err := l.conn.Send(batch)
@@ -139,9 +142,25 @@ func (l *loop) sendBatch(now tick.Time, batch []udp.Datagram) {
 		if err == nil {
 			return
 		}
-		l.ep.SendFailed(now, batch[n].Remote, errors.Is(err, syscall.ECONNREFUSED))
+		if noWay(err) {
+			l.ep.SendFailed(now, batch[n].Remote, errors.Is(err, syscall.ECONNREFUSED))
+		}
 		batch = batch[n+1:]
 	}
+}
+
+// noWay reports whether a datagram could not be sent for a reason that will
+// last. A full buffer (ENOBUFS, EAGAIN) will not, and a size that some router
+// did not like (EMSGSIZE) may have been another datagram's.
+func noWay(err error) bool {
+	if _, ok := errors.AsType[*net.AddrError](err); ok {
+		return true // of the other family
+	}
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && slices.Contains([]syscall.Errno{
+		syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM,
+		syscall.EADDRNOTAVAIL, syscall.EAFNOSUPPORT, syscall.EINVAL,
+	}, errno)
 }
 
 // defaultMTU is that of package dtls: the smallest MTU of IPv6 less its header

@@ -66,7 +66,7 @@ func (b *lockedBuffer) String() string {
 // impatient makes failures quick: what takes 93 s by default ends in 1 s.
 var impatient = message.Params{AckTimeout: 50 * time.Millisecond, MaxRetransmit: 2}
 
-var hasty = dtls.Timers{Initial: 50 * time.Millisecond, Retransmissions: 2}
+var hasty = dtls.Timers{Initial: 50 * time.Millisecond, Retransmissions: 2, Handshake: time.Second}
 
 // newStage starts a server. prepare may change it before it listens.
 func newStage(t testing.TB, handler Handler, prepare func(*Server)) *stage {

@@ -60,8 +60,12 @@ func (p *port) keyTask(now tick.Time, ev *endpoint.Event) {
 }
 
 // judged keeps what was wrong with a peer's key until the handshake's end is
-// logged.
-func (p *port) judged(id endpoint.PeerID, err error) { p.details[id] = err }
+// logged. The peer may be gone by the time of the verdict.
+func (p *port) judged(id endpoint.PeerID, err error) {
+	if p.ep.Remote(id).IsValid() {
+		p.details[id] = err
+	}
+}
 
 func (p *port) connected(now tick.Time, ev *endpoint.Event) {
 	if p.draining {

@@ -256,11 +256,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = s.rest(ctx)
 	}
 	s.Close()
-	if err == nil && serving {
+	if err != nil || !serving {
+		return err
+	}
+	workers := make(chan struct{})
+	go func() {
+		defer close(workers)
 		s.workers.wait()
 		s.keyWorkers.wait()
+	}()
+	select {
+	case <-workers:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return err
 }
 
 // restInterval is how often Shutdown asks whether all is done.

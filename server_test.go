@@ -394,9 +394,42 @@ func TestRefusalsInTheLogAreBounded(t *testing.T) {
 	}
 	log.second = log.second.Add(-2 * time.Second)
 	log.refused(&endpoint.Event{Cause: endpoint.CauseLimit}, nil)
-	if !strings.Contains(buf.String(), LogRefusedUnlogged+`" count=`) {
+	if !strings.Contains(buf.String(), LogUnlogged+`" count=`) {
 		t.Errorf("those not logged are not counted: %s", buf.String())
 	}
+}
+
+// A verdict on a peer that has gone meanwhile leaves nothing behind.
+func TestVerdictOnNobody(t *testing.T) {
+	s := newStage(t, whoami, nil)
+	port := s.server.secure
+	for range 10 {
+		task := &keyTask{loop: port.loop, kind: endpoint.EventWantVerdict, err: errors.New("bad key"), judged: port.judged}
+		port.mail.post(task, true)
+	}
+	left := make(chan int)
+	port.mail.post(note(func(tick.Time) { left <- len(port.details) }), true)
+	if n := <-left; n != 0 {
+		t.Errorf("%d verdicts are kept", n)
+	}
+}
+
+// Shutdown ends with its context also when the server has been closed under it
+// and a handler hangs.
+func TestShutdownOfAClosedServer(t *testing.T) {
+	started, release := make(chan struct{}), make(chan struct{})
+	s := newStage(t, HandlerFunc(func(ResponseWriter, *Request) { close(started); <-release }), nil)
+	c := s.client(security.NoSec)
+	go c.Get(timeout(t), s.plain+"/")
+	<-started
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	time.AfterFunc(40*time.Millisecond, func() { s.server.Close() })
+	if err := s.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Shutdown: %v", err)
+	}
+	close(release)
+	c.Close()
 }
 
 // When the key workers cannot keep up, handshakes end and are tried again, and

@@ -53,6 +53,7 @@ func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (Exch
 		return ExchangeID{}, ErrTooLarge
 	}
 	e.now = now
+	p.asked = true
 	x, err := e.table(p).Request(now, out)
 	e.touch(p)
 	return ExchangeID{id, x}, err
@@ -133,12 +134,16 @@ func (e *Endpoint) ProvideVerdict(now tick.Time, id PeerID, r dtls.Reason) {
 	}
 }
 
-// Complete brings back the job of EventNeedJob after it has run.
+// Complete brings back the job of EventNeedJob after it has run. The secret in
+// one that comes too late is wiped.
 func (e *Endpoint) Complete(now tick.Time, id PeerID, job *dtls.Job) {
-	if p := e.handshake(now, id); p != nil {
-		p.session.Complete(now, job)
-		e.touch(p)
+	p := e.handshake(now, id)
+	if p == nil {
+		job.Wipe()
+		return
 	}
+	p.session.Complete(now, job)
+	e.touch(p)
 }
 
 // Abort ends a handshake for a reason of the caller's, such as no capacity.

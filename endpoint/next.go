@@ -22,6 +22,9 @@ func (e *Endpoint) Next(ev *Event) bool {
 	return false
 }
 
+// News reports whether Next has, or may have, something.
+func (e *Endpoint) News() bool { return e.news.head != nil }
+
 // nextOf brings up what one peer has: of its exchanges first, because they are
 // views into the record that the session has opened last.
 func (e *Endpoint) nextOf(p *peer, ev *Event) bool {

@@ -46,6 +46,7 @@ type peer struct {
 	table   *request.Table // nil while nothing is remembered of any exchange: most peers sleep most of the time
 
 	phase     phase
+	asked     bool // we have made requests: one table for all its life, so that no token occurs twice
 	connected bool // has been announced to the layer above
 	announced bool // its end has been, too
 	refused   bool // the handshake is complete, but there is no room

@@ -185,8 +185,8 @@ func (e *Endpoint) table(p *peer) *request.Table {
 	return p.table
 }
 
-// forget gives a table back. Tokens and Message IDs begin elsewhere in the next
-// one, at random; the old Message IDs may be used again once the table is idle.
+// forget gives a table back. Message IDs begin elsewhere in the next one; those
+// of before may be used again once the table is idle.
 func (e *Endpoint) forget(p *peer) {
 	if p.table != nil {
 		p.table.Release()

@@ -43,7 +43,7 @@ func (e *Endpoint) sentAll(now tick.Time, p *peer) {
 	case p.refused:
 		e.end(now, p, CauseLimit)
 	default:
-		if p.table != nil && p.table.Idle() {
+		if p.table != nil && !p.asked && p.table.Idle() {
 			e.forget(p)
 		}
 		e.arm(p)

@@ -43,6 +43,20 @@ func (o *Offer) clientCertTypes() []byte {
 	return o.ClientCertTypes
 }
 
+// serverTypeOrder is the order in which to try the types of the server's
+// key: the client's, but that a client which can show nothing but a raw
+// public key is taken to be in RawPublicKey mode, and gets one if it can judge
+// it. Such clients exist that offer X.509 first and have no trust anchor
+// (libcoap with -M).
+func (o *Offer) serverTypeOrder() []byte {
+	types := o.serverCertTypes()
+	shows := o.clientCertTypes()
+	if len(shows) == 1 && wire.CertType(shows[0]) == wire.CertRawPublicKey && bytes.IndexByte(types, shows[0]) > 0 {
+		return append([]byte{shows[0]}, types...)
+	}
+	return types
+}
+
 // hasGroup reports whether the client offers a group. "If a client omits the
 // extension, the server is free to choose any" (RFC 8422 §4).
 func (o *Offer) hasGroup(g wire.Group) bool {
@@ -128,15 +142,15 @@ func chooseGroup(cfg *Config, o *Offer) wire.Group {
 	return 0
 }
 
-// chooseShowing picks the key to show: the first type in the client's order
-// of which there is a usable one.
+// chooseShowing picks the key to show: the first type in serverTypeOrder of
+// which there is a usable one.
 func chooseShowing(cfg *Config, creds *Credentials, o *Offer, kx suite.KeyExchange) (*Showing, Reason) {
 	if creds.RawKey == nil && len(creds.Chains) == 0 {
 		return nil, ReasonNoCommonCipher
 	}
 	ofType := false
 	closest := ReasonNoCommonCipher
-	for _, t := range o.serverCertTypes() {
+	for _, t := range o.serverTypeOrder() {
 		for _, candidate := range creds.showings(wire.CertType(t)) {
 			ofType = true
 			r := candidate.fit(cfg, o, kx)

@@ -14,7 +14,6 @@ import (
 	"github.com/coaps-go/coaps/dtls/internal/record"
 	"github.com/coaps-go/coaps/dtls/internal/suite"
 	"github.com/coaps-go/coaps/dtls/internal/wire"
-	"github.com/coaps-go/coaps/tick"
 )
 
 // Config is what an application decides. It must not be changed after its
@@ -64,9 +63,6 @@ type Config struct {
 	// make the SSLKEYLOGFILE of other tools. The slices are valid during the
 	// call.
 	KeyLog func(label string, clientRandom, secret []byte)
-	// Wall tells the calendar time of a tick, for those who judge
-	// certificates. The engine itself has no use for it.
-	Wall func(tick.Time) time.Time
 
 	// Rand is the source of all randomness: crypto/rand.Reader outside of
 	// tests. Jobs hand it to Signers, so it must be safe for concurrent use

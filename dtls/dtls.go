@@ -18,6 +18,25 @@
 // cookie and keeps nothing, until the cookie comes back from the address it
 // was sent to; only then does it make a Session.
 //
+// # What the network can do
+//
+// Before the cookie comes back: cause one answer, not larger than the
+// question. During a handshake, whoever can send from the peer's address can
+// make it fail, as its messages are not yet protected, and cannot make it
+// succeed. After it: nothing. A record that does not authenticate is counted
+// under a name (see [Drop]) and is no error, no event and no reason to send.
+//
+// A known PSK identity with a wrong key and an unknown identity are answered
+// alike, by silence; the server's own [Error] tells them apart.
+//
+// # What is not done
+//
+// DTLS 1.0 is refused with protocol_version: RFC 8996 has forbidden what
+// RFC 7252 still allowed. There is no renegotiation, no session resumption and
+// no connection identifier. There are no suites with CBC, without
+// authentication, or with static RSA keys, and no finite-field Diffie-Hellman.
+// A ClientHello must come in one piece.
+//
 // Nothing here is safe for concurrent use, and nothing waits: what takes time
 // is an event (a pre-shared key to look up, a peer to judge, a public-key
 // operation to run) that the caller answers when it can.

@@ -386,3 +386,50 @@ func BenchmarkGateHelloWithoutCookie(b *testing.B) {
 		g.screen(testAddr, datagram)
 	}
 }
+
+// Ten thousand copies of the hello from which a session began bring one more
+// flight at most, and the address can begin anew when the session is over.
+//
+// Pitfall L9: copies of a hello in a burst, with the end of the session in the middle
+func TestBurstOfHellos(t *testing.T) {
+	g := newGateTest(t)
+	g.hello.Cookie = g.cookie(testAddr)
+	datagram := g.datagram(1, 1)
+	s := g.screen(testAddr, datagram).Session
+	buf := make([]byte, 2000)
+	sent := 0
+	burst := func(n int) {
+		var ev Event
+		for range n {
+			if !IsClientHello(datagram) || s.State() == Handshaking && !s.RepeatsHello(datagram) {
+				t.Fatal("a copy is not recognised")
+			}
+			s.Receive(g.now, bytes.Clone(datagram))
+			for s.Next(g.now, &ev) {
+			}
+			for n := s.Transmit(g.now, buf); n > 0; n = s.Transmit(g.now, buf) {
+				sent++
+			}
+		}
+	}
+	var ev Event
+	for s.Next(g.now, &ev) {
+	}
+	burst(5000)
+	if sent != 1 {
+		t.Errorf("%d datagrams for copies at one time, want the first flight alone", sent)
+	}
+	g.now = g.now.Add(time.Second / 2)
+	burst(5000)
+	if sent != 2 {
+		t.Errorf("%d datagrams, want one more", sent)
+	}
+	s.Close(g.now)
+	burst(5000)
+	if sent != 3 {
+		t.Errorf("%d datagrams, want close_notify and no more", sent)
+	}
+	if g.screen(testAddr, datagram).Session == nil {
+		t.Error("the address cannot begin anew")
+	}
+}

@@ -152,10 +152,10 @@ func with(c Credentials) func(string) *Credentials {
 
 // pump drains one end's events, playing its caller.
 func (p *pair) pump(e *peer) {
-	p.t.Helper()
 	var ev Event
 	for i := 0; e.Session != nil && e.Next(p.now, &ev); i++ {
 		if i > 1000 {
+			p.t.Helper()
 			p.t.Fatal("session does not stop having news")
 		}
 		switch ev.Kind {
@@ -188,7 +188,6 @@ func (p *pair) pump(e *peer) {
 
 // take lets one end transmit all it has.
 func (p *pair) take(e *peer) (datagrams [][]byte) {
-	p.t.Helper()
 	if e.Session == nil {
 		return nil
 	}
@@ -199,6 +198,7 @@ func (p *pair) take(e *peer) (datagrams [][]byte) {
 			return datagrams
 		}
 		if i > 10000 {
+			p.t.Helper()
 			p.t.Fatal("session does not stop transmitting")
 		}
 		datagrams = append(datagrams, bytes.Clone(p.buf[:n]))
@@ -208,7 +208,6 @@ func (p *pair) take(e *peer) (datagrams [][]byte) {
 // deliver hands a datagram to one end, through the gate if the server has no
 // session. The gate's answers go back at once.
 func (p *pair) deliver(toServer bool, datagram []byte) {
-	p.t.Helper()
 	datagram = bytes.Clone(datagram)
 	if !toServer {
 		p.client.Receive(p.now, datagram)
@@ -219,6 +218,7 @@ func (p *pair) deliver(toServer bool, datagram []byte) {
 		var reply [128]byte
 		s := p.gate.Screen(p.now, p.addr, datagram, reply[:])
 		if s.Reply > len(datagram) {
+			p.t.Helper()
 			p.t.Fatalf("gate answers %d bytes with %d", len(datagram), s.Reply)
 		}
 		if s.Session != nil {
@@ -237,7 +237,6 @@ func (p *pair) deliver(toServer bool, datagram []byte) {
 // exchange delivers what both ends send until neither has anything more, and
 // returns the number of datagrams.
 func (p *pair) exchange() (n int) {
-	p.t.Helper()
 	for round := 0; round < 1000; round++ {
 		quiet := true
 		for _, fromClient := range []bool{true, false} {
@@ -257,6 +256,7 @@ func (p *pair) exchange() (n int) {
 			return n
 		}
 	}
+	p.t.Helper()
 	p.t.Fatal("the two ends do not come to rest")
 	return n
 }
@@ -264,7 +264,6 @@ func (p *pair) exchange() (n int) {
 // run exchanges, and lets time pass to the next deadline when both are at
 // rest, until both are established or over.
 func (p *pair) run() {
-	p.t.Helper()
 	for range 200 {
 		p.exchange()
 		if p.done() {
@@ -283,6 +282,7 @@ func (p *pair) run() {
 			p.server.Expire(p.now)
 		}
 	}
+	p.t.Helper()
 	p.t.Fatal("handshake neither completes nor fails")
 }
 

@@ -167,7 +167,7 @@ func (c *Client) Connect(ctx context.Context, uri string) (*Connection, error) {
 func parseURI(s string) (coap.URI, error) {
 	uri, err := coap.ParseURI(s)
 	if err != nil {
-		return uri, &Error{Reason: ReasonBadURI, Err: err}
+		return uri, &Error{Reason: ReasonBadURI, Err: err} // which quotes s without what may be secret
 	}
 	if a, ok := uri.Addr(); ok && a.IsMulticast() {
 		return uri, &Error{Reason: ReasonMulticast, Err: errMulticast}

@@ -80,6 +80,7 @@ func TestReasons(t *testing.T) {
 		"multicast, coaps":    {s.clientConfig(security.PreSharedKey), nil, "coaps://[ff02::fd]", []string{"multicast"}},
 		"multicast, IPv4":     {s.clientConfig(security.PreSharedKey), nil, "coaps://224.0.1.187", []string{"multicast"}},
 		"no URI":              {nil, nil, "coap:/nothing", []string{"bad_uri"}},
+		"a password":          {nil, nil, "coap://user:secret@127.0.0.1/", []string{"bad_uri"}},
 		"other scheme":        {nil, nil, "http://127.0.0.1", []string{"bad_uri"}},
 		"no credentials":      {nil, nil, s.secure, []string{"setup"}},
 		"believes nobody":     {&security.Config{}, nil, s.secure, []string{"setup"}},
@@ -97,8 +98,11 @@ func TestReasons(t *testing.T) {
 			defer c.Close()
 			_, err := c.Get(timeout(t), tt.uri)
 			e := wantReason(t, err, tt.reasons...)
-			if e.Op != "get" || e.URI != tt.uri || !strings.Contains(e.Error(), e.Reason) {
+			if e.Op != "get" || e.URI != tt.uri && e.Reason != "bad_uri" || !strings.Contains(e.Error(), e.Reason) {
 				t.Errorf("error %q", e)
+			}
+			if strings.Contains(e.Error(), "secret") {
+				t.Errorf("error %q holds a secret", e)
 			}
 		})
 	}
@@ -369,6 +373,22 @@ func (c *deadConn) Send(batch []udp.Datagram) (int, error) {
 		return len(batch), nil
 	}
 	return c.Conn.Send(batch)
+}
+
+// Zones are written as the system writes them, or no answer would match.
+func TestZones(t *testing.T) {
+	loopback, err := net.InterfaceByIndex(1)
+	if err != nil {
+		t.Skipf("no interface 1: %v", err)
+	}
+	for in, want := range map[string]string{
+		"::1%" + loopback.Name: "::1", "::1": "::1", "::ffff:192.0.2.1": "192.0.2.1",
+		"fe80::1%1": "fe80::1%" + loopback.Name, "fe80::1%eth9": "fe80::1%eth9", "fe80::1%99999": "fe80::1%99999",
+	} {
+		if got := canonical(netip.MustParseAddr(in)); got != netip.MustParseAddr(want) {
+			t.Errorf("%s: %v, want %s", in, got, want)
+		}
+	}
 }
 
 // A name with several addresses: one where nobody listens is passed over.

@@ -8,7 +8,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -115,7 +117,7 @@ func (conn *Connection) resolve() error {
 		return &Error{Reason: ReasonNotResolved, Err: err}
 	}
 	for _, a := range found {
-		if a = a.Unmap(); !a.IsMulticast() {
+		if a = canonical(a); !a.IsMulticast() {
 			conn.addrs = append(conn.addrs, netip.AddrPortFrom(a, conn.key.port))
 		}
 	}
@@ -123,6 +125,24 @@ func (conn *Connection) resolve() error {
 		return &Error{Reason: ReasonMulticast, Err: errMulticast}
 	}
 	return nil
+}
+
+// canonical is an address as the system reports it of a datagram's sender: IPv4
+// not mapped, and a zone only where it means something, by its name.
+func canonical(a netip.Addr) netip.Addr {
+	a = a.Unmap()
+	if a.Zone() == "" {
+		return a
+	}
+	if !a.IsLinkLocalUnicast() {
+		return a.WithZone("")
+	}
+	if index, err := strconv.Atoi(a.Zone()); err == nil {
+		if i, err := net.InterfaceByIndex(index); err == nil {
+			return a.WithZone(i.Name)
+		}
+	}
+	return a
 }
 
 // try connects to one address and returns when the handshake has ended.

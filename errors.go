@@ -20,7 +20,7 @@ import (
 // bad_psk_or_unknown_identity or timeout_flight_1.
 type Error struct {
 	Op     string // "get", "ping", "connect", ...
-	URI    string
+	URI    string // "" when it is bad: Err quotes it then, without what may be secret
 	Reason string
 	Err    error // the cause, a *dtls.Error when a handshake failed; may be nil
 }
@@ -78,6 +78,9 @@ func failed(op, uri string, err error) error {
 		*e = *known
 	}
 	e.Op, e.URI = op, uri
+	if e.Reason == ReasonBadURI {
+		e.URI = ""
+	}
 	return e
 }
 

@@ -479,7 +479,7 @@ func TestExchangeLimits(t *testing.T) {
 
 // A message that cannot fit is refused before it is queued.
 func TestTooLarge(t *testing.T) {
-	n, server, client, _ := pskPair(t)
+	n, server, _, _ := pskPair(t)
 	narrow := n.client("198.51.100.7:40000")
 	narrow.keys["device"] = key1
 	cfg := pskConfig(8)
@@ -497,7 +497,7 @@ func TestTooLarge(t *testing.T) {
 	if len(*sent) != 1 || len((*sent)[0]) > 300 || len((*sent)[0]) < 290 {
 		t.Errorf("the largest request: %d datagrams", len(*sent))
 	}
-	client = n.client("198.51.100.8:40000")
+	client := n.client("198.51.100.8:40000")
 	client.keys["device"] = key1
 	id = client.connect(server, pskConfig(9))
 	server.serve = func(p *party, ev *Event) {

@@ -43,8 +43,8 @@
 //
 // Whatever the network can make this package hold has a limit in
 // endpoint.Limits or limits.go, and a counter in Stats for what the limit
-// refused. Handlers run on at most Server.Workers goroutines; more requests than
-// their queue holds are answered by 5.03 with Max-Age.
+// refused. Handlers run on at most Server.Workers goroutines for each port; more
+// requests than their queue holds are answered by 5.03 with Max-Age.
 //
 // # What is not here
 //

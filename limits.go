@@ -8,8 +8,8 @@ import "time"
 // The limits of this package; those on what the network can make an endpoint
 // hold are in endpoint.Limits. Each refuses with a named reason and counts.
 const (
-	// DefaultWorkers is how many handlers run at once unless Server.Workers
-	// says otherwise. Handlers may wait for a sensor or a database, so there are
+	// DefaultWorkers is how many handlers run at once for each port unless
+	// Server.Workers says otherwise. Handlers may wait for a sensor or a database, so there are
 	// more than processors; an idle worker costs its stack, and it is started
 	// only when there is work.
 	DefaultWorkers = 64

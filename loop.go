@@ -32,10 +32,11 @@ type loop struct {
 	handle func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
 	seen   func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
 
-	running bool
-	letters bool // the last turn was for letters only
-	busy    bool // the last turn ended early: there is more to do
-	done    chan struct{}
+	running  bool
+	failures int  // to receive, one after the other
+	letters  bool // the last turn was for letters only
+	busy     bool // the last turn ended early: there is more to do
+	done     chan struct{}
 }
 
 // run is the event loop: datagrams up, letters in, time, datagrams down.
@@ -86,6 +87,7 @@ func (l *loop) receive() int {
 		l.receiveFailed(err)
 		return 0
 	}
+	l.failures = 0
 	for i := range l.in[:n] {
 		if l.seen != nil {
 			l.seen(l.clock.now(), false, l.in[i].Remote, l.in[i].N)
@@ -97,6 +99,9 @@ func (l *loop) receive() int {
 // pollTime is the shortest wait for a datagram.
 const pollTime = 20 * time.Microsecond
 
+// failuresInARow is after how many failures to receive the loop rests.
+const failuresInARow = 16
+
 func (l *loop) receiveFailed(err error) {
 	var u *udp.Unreachable
 	switch {
@@ -106,8 +111,12 @@ func (l *loop) receiveFailed(err error) {
 	case errors.Is(err, net.ErrClosed):
 		l.running = false
 	default:
-		// A shortage of the system's: nothing is lost but what arrives now.
-		time.Sleep(time.Millisecond)
+		// Others can cause an error now and then: an ICMP message that the
+		// kernel has no room to describe. A row of them is a shortage of the
+		// system's, which waiting may mend.
+		if l.failures++; l.failures > failuresInARow {
+			time.Sleep(time.Millisecond)
+		}
 	}
 }
 

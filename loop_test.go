@@ -194,6 +194,28 @@ func (c *flakyConn) Recv(batch []udp.Datagram) (int, error) {
 	return c.Conn.Recv(batch)
 }
 
+// Errors that others can cause do not make the loop rest.
+func TestErrorsNowAndThenDoNotDelay(t *testing.T) {
+	l := &loop{}
+	start := time.Now()
+	for range 100 {
+		for range failuresInARow {
+			l.receiveFailed(errFlaky)
+		}
+		l.failures = 0 // a datagram
+	}
+	if took := time.Since(start); took > 500*time.Millisecond {
+		t.Errorf("1600 errors with datagrams between them took %v", took)
+	}
+	start = time.Now()
+	for range 30 {
+		l.receiveFailed(errFlaky)
+	}
+	if took := time.Since(start); took < 10*time.Millisecond {
+		t.Errorf("30 errors in a row took %v: the loop spins", took)
+	}
+}
+
 func (c *flakyConn) Send(batch []udp.Datagram) (int, error) {
 	if c.calls%4 == 0 {
 		c.failures.Add(1)

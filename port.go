@@ -18,6 +18,7 @@ type port struct {
 	*loop
 	server   *Server
 	policy   *security.Policy // nil on the plain port
+	workers  *pool            // of its own: who floods the plain port does not slow down the secure one
 	sessions []session        // by the index of the peer
 	details  map[endpoint.PeerID]error
 	draining bool
@@ -123,7 +124,7 @@ func (p *port) request(now tick.Time, ev *endpoint.Event) {
 		w.deliver(now)
 		return
 	}
-	if !p.server.workers.submit(w) {
+	if !p.workers.submit(w) {
 		p.server.counters.handlersRefused.Add(1)
 		p.refuse(now, ev.Exchange)
 		w.recycle()

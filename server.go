@@ -42,7 +42,7 @@ type Server struct {
 	Params  message.Params  // RFC 7252 section 4.8; zero fields take its defaults
 	Timers  dtls.Timers     // of the handshake; zero fields take dtls's defaults
 	MTU     int             // largest UDP payload in bytes; 0 is dtls's default
-	Workers int             // goroutines for handlers; 0 is DefaultWorkers
+	Workers int             // goroutines for handlers, of each port; 0 is DefaultWorkers
 
 	// ListenPacket opens a socket; portable.Listen when nil. It is where a packet
 	// capture or a lossy line is put between.
@@ -56,13 +56,13 @@ type Server struct {
 	serving       bool
 	ended         chan struct{} // closed when all loops have ended
 
-	handler             Handler
-	log                 *serverLog
-	workers, keyWorkers *pool
-	instantPSK          bool
-	ctx                 context.Context
-	cancel              context.CancelFunc
-	counters            struct{ handlersRefused, handlersPanicked, keyJobsRefused atomic.Uint64 }
+	handler    Handler
+	log        *serverLog
+	keyWorkers *pool
+	instantPSK bool
+	ctx        context.Context
+	cancel     context.CancelFunc
+	counters   struct{ handlersRefused, handlersPanicked, keyJobsRefused atomic.Uint64 }
 }
 
 // ErrNothingToServe is Listen's error for a Server with neither NoSec nor
@@ -111,8 +111,6 @@ func (s *Server) prepare() {
 	if s.handler == nil {
 		s.handler = NewMux()
 	}
-	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
-	s.workers = newPool(workers, workers*handlersWaiting)
 	s.keyWorkers = newPool(2*runtime.GOMAXPROCS(0), keyJobsWaiting)
 	s.ended = make(chan struct{})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -160,7 +158,11 @@ func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
 		conn.Close()
 		return nil, err
 	}
-	p := &port{loop: l, server: s, policy: policy, details: make(map[endpoint.PeerID]error)}
+	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
+	p := &port{
+		loop: l, server: s, policy: policy, details: make(map[endpoint.PeerID]error),
+		workers: newPool(workers, workers*handlersWaiting),
+	}
 	l.handle = p.handle
 	return p, nil
 }
@@ -208,7 +210,9 @@ func (s *Server) start() error {
 	go func() {
 		loops.Wait()
 		s.cancel()
-		s.workers.close()
+		for _, p := range s.ports() {
+			p.workers.close()
+		}
 		s.keyWorkers.close()
 		close(s.ended)
 	}()
@@ -262,7 +266,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	workers := make(chan struct{})
 	go func() {
 		defer close(workers)
-		s.workers.wait()
+		for _, p := range s.ports() {
+			p.workers.wait()
+		}
 		s.keyWorkers.wait()
 	}()
 	select {

@@ -67,7 +67,12 @@ func TestSlowHandler(t *testing.T) {
 func TestOverload(t *testing.T) {
 	release := make(chan struct{})
 	var running, most atomic.Int32
+	var busy atomic.Bool
+	busy.Store(true)
 	handler := HandlerFunc(func(w ResponseWriter, _ *Request) {
+		if !busy.Load() {
+			return
+		}
 		most.Store(max(most.Load(), running.Add(1)))
 		<-release
 		running.Add(-1)
@@ -97,6 +102,10 @@ func TestOverload(t *testing.T) {
 		})
 	}
 	eventually(t, "requests are refused", func() bool { return refused.Load() >= 10 })
+	busy.Store(false)
+	if r, err := s.client(security.PreSharedKey).Get(timeout(t), s.secure+"/"); err != nil || r.Code != coap.Content {
+		t.Errorf("the secure port beside it: %v, %v", r, err)
+	}
 	close(release)
 	wg.Wait()
 	if refused.Load() > 12 || most.Load() != 2 {

@@ -52,6 +52,13 @@ type Conn interface {
 	Close() error
 }
 
+// An OverflowCounter is a Conn that can tell how many datagrams the system has
+// dropped because the event loop did not receive them in time. It may be called
+// on any goroutine.
+type OverflowCounter interface {
+	Overflows() uint64
+}
+
 // Unreachable reports that a datagram sent earlier did not reach a receiver.
 type Unreachable struct {
 	Remote netip.AddrPort // whom it was for

@@ -43,10 +43,10 @@ security < security/insecure;
 
 # All peers of one socket: the layers joined.
 udp, internal/wheel, dtls, request < endpoint;
-udp < udp/portable;
+udp < udp/internal/ancillary < udp/portable, udp/mmsg;
 
 # Goroutines, sockets and the clock begin here.
-coap/link, endpoint, security, security/keys, udp/portable < coaps;
+coap/link, endpoint, security, security/keys, udp/portable, udp/mmsg < coaps;
 
 # What a server shows when nobody configured one.
 coaps < internal/demo;
@@ -56,6 +56,7 @@ internal/demo, security/insecure < cmd/coaps;
 # Machinery of the tests. It may be imported by tests alone.
 dtls, endpoint, security < internal/sim;
 coaps, security/insecure, udp/portable < internal/interop;
+udp < udp/udptest;
 NONE < internal/layers, internal/conformance;
 internal/conformance < internal/conformance/extract;
 

@@ -65,7 +65,7 @@ func (c *conn) Recv(batch []udp.Datagram) (int, error) {
 		return 0, nil
 	}
 	if c.icmp {
-		if u := nextICMP(c.udp); u != nil {
+		if u := c.info.nextICMP(c.udp); u != nil {
 			return 0, u
 		}
 		c.icmp = false
@@ -89,7 +89,7 @@ func (c *conn) receiveError(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return net.ErrClosed
 	}
-	if u := nextICMP(c.udp); u != nil {
+	if u := c.info.nextICMP(c.udp); u != nil {
 		return u
 	}
 	return err

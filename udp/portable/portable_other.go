@@ -62,6 +62,6 @@ func (p *packetInfo) source(a netip.Addr) []byte {
 // timeout.
 func reportICMP(*net.UDPConn) {}
 
-func nextICMP(*net.UDPConn) *udp.Unreachable { return nil }
+func (*packetInfo) nextICMP(*net.UDPConn) *udp.Unreachable { return nil }
 
 func isPending(error) bool { return false }

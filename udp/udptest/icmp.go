@@ -1,0 +1,112 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package udptest
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coaps-go/coaps/udp"
+)
+
+// gone is an address on the loopback that nobody listens on.
+func (s suite) gone(t *testing.T) netip.AddrPort {
+	t.Helper()
+	c := s.local(t)
+	c.Close()
+	return c.LocalAddr()
+}
+
+// An ICMP error is reported with its destination and with the payload it
+// quotes, and does not fail a datagram that goes elsewhere.
+func (s suite) refusedNamesTheDestination(t *testing.T) {
+	onlyLinux(t, "queues ICMP errors for unconnected sockets")
+	for _, network := range []string{"udp", "udp4"} {
+		t.Run(network, func(t *testing.T) {
+			client := s.listen(t, network, ":0")
+			closed := s.gone(t)
+			other := s.local(t)
+
+			send(t, client, to(closed, "anybody?"))
+			send(t, client, to(other.LocalAddr(), "hello"))
+			if d := recv(t, other); string(d.Payload()) != "hello" {
+				t.Errorf("other got %q", d.Payload())
+			}
+			u := unreachable(t, client)
+			if u == nil {
+				t.Fatal("nothing was reported")
+			}
+			if u.Remote != closed || string(u.Quoted) != "anybody?" || !errors.Is(u, syscall.ECONNREFUSED) {
+				t.Errorf("unreachable: %v quoting %q, want %v", u, u.Quoted, closed)
+			}
+		})
+	}
+}
+
+// unreachable receives an ICMP error, nil when there is none.
+func unreachable(t *testing.T, c udp.Conn) *udp.Unreachable {
+	t.Helper()
+	deadline(t, c, time.Now().Add(200*time.Millisecond))
+	n, err := c.Recv(buffers(1, 100))
+	var u *udp.Unreachable
+	switch {
+	case errors.As(err, &u):
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		t.Fatalf("Recv = %d, %v, want *udp.Unreachable", n, err)
+	}
+	return u
+}
+
+// Of one batch each datagram fares by itself: those for somebody arrive, each
+// of the others is reported, and nothing else is.
+func (s suite) refusedAmongOthers(t *testing.T) {
+	onlyLinux(t, "queues ICMP errors for unconnected sockets")
+	client, other := s.listen(t, "udp", ":0"), s.local(t)
+	quoted := map[netip.AddrPort]string{s.gone(t): "first", s.gone(t): "second", s.gone(t): "third"}
+	var batch []udp.Datagram
+	for closed, payload := range quoted {
+		batch = append(batch, to(other.LocalAddr(), "hello"), to(closed, payload), to(other.LocalAddr(), "hello"))
+	}
+	send(t, client, batch...)
+	recvAll(t, other, 2*len(quoted))
+	for len(quoted) > 0 {
+		u := unreachable(t, client)
+		if u == nil {
+			t.Fatalf("not reported: %v", quoted)
+		}
+		if want, ok := quoted[u.Remote]; !ok || string(u.Quoted) != want {
+			t.Fatalf("reported %v quoting %q, left were %v", u.Remote, u.Quoted, quoted)
+		}
+		delete(quoted, u.Remote)
+	}
+	if u := unreachable(t, client); u != nil {
+		t.Errorf("reported %v, which was reached", u.Remote)
+	}
+}
+
+// Reports that nobody waits for take room in the receive buffer. When they are
+// fetched the socket is as good as new.
+func (s suite) refusedInMasses(t *testing.T) {
+	onlyLinux(t, "queues ICMP errors for unconnected sockets")
+	client, other := s.listen(t, "udp", ":0"), s.local(t)
+	closed := s.gone(t)
+	for range 2000 {
+		send(t, client, to(closed, "anybody?"))
+	}
+	reports := 0
+	for unreachable(t, client) != nil {
+		reports++
+	}
+	if reports == 0 {
+		t.Error("nothing was reported")
+	}
+	send(t, other, to(loopback(client), "hello"))
+	if d := recv(t, client); string(d.Payload()) != "hello" {
+		t.Errorf("received %q", d.Payload())
+	}
+}

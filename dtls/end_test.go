@@ -173,7 +173,8 @@ func TestTwoSessionsAtOneAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !oldServer.Authenticates(record) || p.server.Authenticates(record) {
+	mixed := append(plainRecord(wire.ContentAlert, 0, 3, []byte{2, 40}), record...)
+	if !oldServer.Authenticates(record) || !oldServer.Authenticates(mixed) || p.server.Authenticates(record) {
 		t.Error("a record of the old session is not recognised")
 	}
 	oldServer.Receive(p.now, record)
@@ -348,6 +349,29 @@ func TestJobsTakeTime(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %+v %#v", job, job, job); got != "dtls.Job dtls.Job dtls.Job" {
 		t.Errorf("a job prints as %s", got)
+	}
+}
+
+// A caller that never answers loses its handshake to the time limit, and to
+// nothing before it.
+func TestCallerNeverAnswers(t *testing.T) {
+	p := newPair(t, &Config{Credentials: with(Credentials{PSK: true})}, &Config{Credentials: with(Credentials{PSK: true})})
+	p.client.silent = true
+	p.exchange()
+	limit := p.client.Deadline()
+	if got := limit.Sub(p.now); got != 60*time.Second {
+		t.Errorf("deadline in %v", got)
+	}
+	for p.now = p.now.Add(time.Second); p.now.Before(limit); p.now = p.now.Add(time.Second) {
+		p.client.Expire(p.now)
+		if p.client.Transmit(p.now, p.buf) != 0 || p.client.State() != Handshaking {
+			t.Fatalf("at %v: %v", p.now, p.client.Err())
+		}
+	}
+	p.client.Expire(limit)
+	p.pump(&p.client)
+	if e := p.client.closed; e == nil || e.Reason.Kind() != ReasonTimeout {
+		t.Errorf("ended with %v", e)
 	}
 }
 

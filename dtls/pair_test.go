@@ -90,6 +90,7 @@ type peer struct {
 	identity, key []byte // PSK; a server looks its key up whatever is asked for
 	unknown       bool   // server: no identity is known
 	verdict       Reason
+	silent        bool // asks for a PSK are not answered
 	holdJobs      bool // jobs wait in jobs until the test runs them
 	jobs          []*Job
 
@@ -167,6 +168,9 @@ func (p *pair) pump(e *peer) {
 			e.closed = ev.Err
 		case EventWantPSK:
 			e.asked = append(e.asked, ev)
+			if e.silent {
+				continue
+			}
 			key := e.key
 			if e.unknown {
 				key = nil

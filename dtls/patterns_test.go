@@ -179,6 +179,15 @@ func TestWrongFinished(t *testing.T) {
 	if p.server.established || u.said(wire.HandshakeFinished) || fmt.Sprint(u.alerts) != "[decrypt_error]" {
 		t.Errorf("alerts %v, %v", u.alerts, p.serverErr())
 	}
+
+	p, u = newClientUnderTest(t, pskSuite)
+	u.flight4()
+	u.changeCipherSpec()
+	u.send(u.record(1, wire.ContentHandshake, u.message(wire.HandshakeFinished, make([]byte, 12))))
+	checkRefused(t, "client", p, u, "decrypt_error")
+	if e := p.client.closed; e == nil || e.Reason != ReasonBadFinished || e.Flight != 5 {
+		t.Errorf("client: %+v", e)
+	}
 }
 
 // A handshake begins with a ClientHello and a cookie of ours, and nothing else

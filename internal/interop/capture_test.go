@@ -94,6 +94,7 @@ func (c *capture) read(ctx context.Context, t *testing.T, args ...string) string
 //
 // Proves rfc7252 §9.1.1: "All CoAP messages MUST be sent as DTLS "application data"."
 func TestJudge(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"psk", "x509", "rpk"} {
 		m := modeNamed(name)
 		for _, role := range []string{"we ask", "we serve"} {

@@ -41,7 +41,10 @@ func bothRoles(t *testing.T, name, mode string, c condition) {
 }
 
 // TestETSI_TD_COAP_DTLS_01 is a request under a pre-shared key.
-func TestETSI_TD_COAP_DTLS_01(t *testing.T) { bothRoles(t, "psk", "psk", goodPath) }
+func TestETSI_TD_COAP_DTLS_01(t *testing.T) {
+	t.Parallel()
+	bothRoles(t, "psk", "psk", goodPath)
+}
 
 // TestETSI_TD_COAP_DTLS_02 is a wrong pre-shared key: no session comes to be,
 // and the client is not told which of identity and key was wrong.
@@ -49,6 +52,7 @@ func TestETSI_TD_COAP_DTLS_01(t *testing.T) { bothRoles(t, "psk", "psk", goodPat
 // Pitfall A6: our server's answers to a wrong key and to an unknown identity are the same silence
 // Pitfall P18: the server serves the next client
 func TestETSI_TD_COAP_DTLS_02(t *testing.T) {
+	t.Parallel()
 	m := modeNamed("psk")
 	etsi(t, "client", func(ctx context.Context, t *testing.T, f *files) {
 		_, port := peerNamed("libcoap-gnutls").serve(ctx, t, f, m, goodPath)
@@ -78,16 +82,23 @@ func TestETSI_TD_COAP_DTLS_02(t *testing.T) {
 }
 
 // TestETSI_TD_COAP_DTLS_03 is a pre-shared key over a lossy path.
-func TestETSI_TD_COAP_DTLS_03(t *testing.T) { bothRoles(t, "psk", "psk", lossyPath) }
+func TestETSI_TD_COAP_DTLS_03(t *testing.T) {
+	t.Parallel()
+	bothRoles(t, "psk", "psk", lossyPath)
+}
 
 // TestETSI_TD_COAP_DTLS_04 is a request under raw public keys.
-func TestETSI_TD_COAP_DTLS_04(t *testing.T) { bothRoles(t, "rpk", "rpk", goodPath) }
+func TestETSI_TD_COAP_DTLS_04(t *testing.T) {
+	t.Parallel()
+	bothRoles(t, "rpk", "rpk", goodPath)
+}
 
 // TestETSI_TD_COAP_DTLS_05 is a raw public key of the server that the client
 // does not know.
 //
 // Pitfall O19: no session comes to be with a server whose raw public key is not trusted
 func TestETSI_TD_COAP_DTLS_05(t *testing.T) {
+	t.Parallel()
 	m := modeNamed("rpk")
 	etsi(t, "we refuse", func(ctx context.Context, t *testing.T, f *files) {
 		_, port := peerNamed("libcoap-gnutls").serve(ctx, t, f, m, goodPath)
@@ -97,7 +108,7 @@ func TestETSI_TD_COAP_DTLS_05(t *testing.T) {
 		wantRefused(ctx, t, client, port, dtls.ReasonRPKNotPinned)
 	})
 	etsi(t, "we are refused", func(ctx context.Context, t *testing.T, f *files) {
-		u := serveTunnel(t, serverPolicy(t, config(t, f, m, true)), 0)
+		u := serveTunnel(t, serverPolicy(t, config(t, f, m, true)), dtls.Timers{}, 0)
 		// Without --insecure gnutls-cli believes no raw key.
 		args := append([]string{"-p", fmt.Sprint(u.port())}, gnutlsArgs(f, m, goodPath, false)...)
 		p := start(ctx, t, nil, "gnutls-cli", append(args, "127.0.0.1")...)
@@ -117,6 +128,7 @@ func TestETSI_TD_COAP_DTLS_05(t *testing.T) {
 //
 // Pitfall O19: no session comes to be with a client whose raw public key is not trusted
 func TestETSI_TD_COAP_DTLS_06(t *testing.T) {
+	t.Parallel()
 	m := modeNamed("rpk")
 	etsi(t, "we refuse", func(ctx context.Context, t *testing.T, f *files) {
 		s := newServer(t, f, m, goodPath)
@@ -156,7 +168,10 @@ func TestETSI_TD_COAP_DTLS_06(t *testing.T) {
 }
 
 // TestETSI_TD_COAP_DTLS_07 is raw public keys over a lossy path.
-func TestETSI_TD_COAP_DTLS_07(t *testing.T) { bothRoles(t, "rpk", "rpk", lossyPath) }
+func TestETSI_TD_COAP_DTLS_07(t *testing.T) {
+	t.Parallel()
+	bothRoles(t, "rpk", "rpk", lossyPath)
+}
 
 // impatient are timers for handshakes that are meant to fail by silence.
 var impatient = dtls.Timers{Initial: 500 * time.Millisecond, Retransmissions: 3, Handshake: 10 * time.Second}

@@ -6,6 +6,7 @@ package interop
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -20,19 +21,22 @@ import (
 
 // patience bounds one case: twenty percent of loss and timers of a second make
 // some of them slow.
-const patience = 90 * time.Second
+const patience = 150 * time.Second
 
-// running bounds how many cases run at once, each with a process of its own.
-// Most of them wait for timers.
-var running = make(chan struct{}, 12)
+// TestMain lets a dozen cases run at once: most of them wait for timers.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
-// parallel lets a case run beside others, within bounds, and returns its
-// context, which ends with the case.
+// parallel lets a case run beside others and returns its context, which ends
+// with the case.
 func parallel(t *testing.T) context.Context {
 	t.Helper()
 	t.Parallel()
-	running <- struct{}{}
-	t.Cleanup(func() { <-running })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx

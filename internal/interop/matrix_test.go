@@ -5,9 +5,11 @@ package interop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +32,7 @@ import (
 // Proves rfc7252 §9.1.3.3: "Implementations in Certificate Mode MUST support the
 // mandatory-to-implement cipher suite TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8"
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	f := newFiles(t)
 	for _, p := range peers {
 		for _, m := range modes {
@@ -50,77 +53,113 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// seed is the relay's, fixed by the name of the case.
-func seed(t *testing.T) uint64 {
+// seed is the relay's, fixed by the name of the case and the number of the try.
+func seed(t *testing.T, try int) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(t.Name()))
-	return h.Sum64()
+	return h.Sum64() + uint64(try)
 }
 
 // path puts the relay of a condition before a port. On a good path there is
 // none.
-func path(t *testing.T, c condition, port int) (*relay, int) {
+func path(t *testing.T, c condition, try, port int) (*relay, int) {
 	if c.mtu == 0 && c.loss == 0 {
 		return nil, port
 	}
-	r := newRelay(t, port, c.loss, seed(t))
+	r := newRelay(t, port, c.loss, seed(t, try))
 	return r, r.port()
 }
 
 // checkSizes asserts that no datagram of ours was larger than its limit.
-func (r *relay) checkSizes(t *testing.T, c condition, ours *int) {
+func (r *relay) checkSizes(t *testing.T, c condition, ours func(*relay) int) {
 	t.Helper()
 	if r == nil || c.mtu == 0 {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if *ours > c.mtu || *ours == 0 {
-		t.Errorf("our largest datagram has %d bytes, the limit is %d", *ours, c.mtu)
+	if n := ours(r); n > c.mtu || n == 0 {
+		t.Errorf("our largest datagram has %d bytes, the limit is %d", n, c.mtu)
+	}
+}
+
+// tries is how often a case may be begun. On a lossy path some peers give up
+// before the RFC's timers have come to their third turn: libcoap does after
+// six seconds.
+func (c condition) tries() int {
+	if c.loss > 0 {
+		return 4
+	}
+	return 1
+}
+
+// timers are ours on the path: what has not come to pass in half a minute is
+// begun anew.
+func (c condition) timers() dtls.Timers {
+	if c.loss > 0 {
+		return dtls.Timers{Handshake: 30 * time.Second}
+	}
+	return dtls.Timers{}
+}
+
+// try runs a case until there is no error or the tries are used up.
+func (c condition) try(ctx context.Context, t *testing.T, f func(try int) error) {
+	t.Helper()
+	for try := 1; ; try++ {
+		err := f(try)
+		if err == nil {
+			return
+		}
+		if try == c.tries() || ctx.Err() != nil {
+			t.Fatal(err)
+		}
+		t.Logf("try %d: %v", try, err)
 	}
 }
 
 // weAsk is our side as the client.
 func weAsk(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c condition) {
-	proc, port := p.serve(ctx, t, f, m, c)
-	r, port := path(t, c, port)
-	if p.coap {
-		askCoAP(ctx, t, f, m, c, port)
-	} else {
-		askLines(ctx, t, f, p, m, c, proc, port)
-	}
-	if r != nil {
-		r.checkSizes(t, c, &r.largestUp)
-	}
+	c.try(ctx, t, func(try int) error {
+		proc, port := p.serve(ctx, t, f, m, c)
+		defer proc.stop()
+		r, port := path(t, c, try, port)
+		defer r.checkSizes(t, c, func(r *relay) int { return r.largestUp })
+		if p.coap {
+			return askCoAP(ctx, t, f, m, c, port)
+		}
+		return askLines(ctx, t, f, p, m, c, proc, port)
+	})
 }
 
 // newClient is a coaps.Client in the mode.
 func newClient(t *testing.T, f *files, m mode, c condition) *coaps.Client {
 	t.Helper()
-	client := &coaps.Client{Security: config(t, f, m, false), Network: "udp4", MTU: c.mtu}
+	client := &coaps.Client{Security: config(t, f, m, false), Network: "udp4", MTU: c.mtu, Timers: c.timers()}
 	t.Cleanup(func() { client.Close() })
 	return client
 }
 
-func askCoAP(ctx context.Context, t *testing.T, f *files, m mode, c condition, port int) {
+func askCoAP(ctx context.Context, t *testing.T, f *files, m mode, c condition, port int) error {
 	client := newClient(t, f, m, c)
+	defer client.Close()
 	response, err := client.Get(ctx, fmt.Sprintf("coaps://localhost:%d/time", port))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if response.Code != coap.Content || len(response.Payload) == 0 {
 		t.Errorf("response %v %q", response.Code, response.Payload)
 	}
 	checkFacts(t, f, m, false, response.Peer.Facts, response.Peer.Identity)
+	return nil
 }
 
 // askLines exchanges lines with a peer that knows no CoAP. GnuTLS echoes them;
 // OpenSSL shows them and sends what it is given to say.
-func askLines(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c condition, proc *process, port int) {
-	u := dialTunnel(t, clientPolicy(t, config(t, f, m, false), port), dtls.Timers{}, c.mtu, port)
+func askLines(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c condition, proc *process, port int) error {
+	u := dialTunnel(t, clientPolicy(t, config(t, f, m, false), port), c.timers(), c.mtu, port)
 	n, ok := u.await(ctx, dtls.EventEstablished)
 	if !ok {
-		t.Fatalf("no session: %v", n.err)
+		return fmt.Errorf("no session: %w", n.failure())
 	}
 	checkFacts(t, f, m, false, n.facts, n.identity)
 	if p.name == "openssl" {
@@ -130,6 +169,7 @@ func askLines(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c co
 		insist(ctx, t, func() { u.send("there and back\n") }, func() bool { return u.got("there and back") })
 	}
 	u.shut()
+	return nil
 }
 
 // got reports whether data came that begins with text.
@@ -137,7 +177,7 @@ func (u *tunnel) got(text string) bool {
 	for {
 		select {
 		case n := <-u.news:
-			if n.kind == dtls.EventData && len(n.data) >= len(text) && n.data[:len(text)] == text {
+			if n.kind == dtls.EventData && strings.HasPrefix(n.data, text) {
 				return true
 			}
 		default:
@@ -194,9 +234,12 @@ func newServerAt(t *testing.T, f *files, m mode, c condition, port int, keyLog i
 		s.asked <- r.Peer
 		fmt.Fprintf(w, "you are %v", r.Peer.Identity)
 	})
-	security := config(t, f, m, true)
-	security.KeyLog = keyLog
-	s.Server = &coaps.Server{SecureAddr: fmt.Sprintf("127.0.0.1:%d", port), Network: "udp4", Security: security, Handler: mux, MTU: c.mtu}
+	settings := config(t, f, m, true)
+	settings.KeyLog = keyLog
+	s.Server = &coaps.Server{
+		SecureAddr: fmt.Sprintf("127.0.0.1:%d", port), Network: "udp4",
+		Security: settings, Handler: mux, MTU: c.mtu, Timers: c.timers(),
+	}
 	if err := s.Listen(); err != nil {
 		t.Fatal(err)
 	}
@@ -213,33 +256,39 @@ func newServerAt(t *testing.T, f *files, m mode, c condition, port int, keyLog i
 
 func serveCoAP(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c condition) {
 	s := newServer(t, f, m, c)
-	r, port := path(t, c, s.port)
-	proc := p.dial(ctx, t, f, m, c, port)
-	select {
-	case who := <-s.asked:
-		checkFacts(t, f, m, true, who.Facts, who.Identity)
-	case <-ctx.Done():
-		t.Fatal("nobody asked")
-	}
-	if !proc.await(ctx, `you are \S+`) {
-		t.Error("the peer did not show the response")
-	}
-	if r != nil {
-		r.checkSizes(t, c, &r.largestDown)
-	}
+	c.try(ctx, t, func(try int) error {
+		r, port := path(t, c, try, s.port)
+		defer r.checkSizes(t, c, func(r *relay) int { return r.largestDown })
+		proc := p.dial(ctx, t, f, m, c, port)
+		defer proc.stop()
+		select {
+		case who := <-s.asked:
+			checkFacts(t, f, m, true, who.Facts, who.Identity)
+		case <-proc.exited:
+			return fmt.Errorf("the peer gave up: %s", proc.text())
+		case <-ctx.Done():
+			return errors.New("nobody asked")
+		}
+		if !proc.await(ctx, `you are \S+`) {
+			return fmt.Errorf("the peer did not show the response: %s", proc.text())
+		}
+		return nil
+	})
 }
 
 func serveLines(ctx context.Context, t *testing.T, f *files, p *peer, m mode, c condition) {
-	u := serveTunnel(t, serverPolicy(t, config(t, f, m, true)), c.mtu)
-	r, port := path(t, c, u.port())
-	proc := p.dial(ctx, t, f, m, c, port)
-	n, ok := u.await(ctx, dtls.EventEstablished)
-	if !ok {
-		t.Fatalf("no session: %v", n.err)
-	}
-	checkFacts(t, f, m, true, n.facts, n.identity)
-	insist(ctx, t, func() { proc.say("there and back") }, func() bool { return proc.shows(`(?m)^there and back`) })
-	if r != nil {
-		r.checkSizes(t, c, &r.largestDown)
-	}
+	c.try(ctx, t, func(try int) error {
+		u := serveTunnel(t, serverPolicy(t, config(t, f, m, true)), c.timers(), c.mtu)
+		r, port := path(t, c, try, u.port())
+		defer r.checkSizes(t, c, func(r *relay) int { return r.largestDown })
+		proc := p.dial(ctx, t, f, m, c, port)
+		defer proc.stop()
+		n, ok := u.await(ctx, dtls.EventEstablished)
+		if !ok {
+			return fmt.Errorf("no session: %w", n.failure())
+		}
+		checkFacts(t, f, m, true, n.facts, n.identity)
+		insist(ctx, t, func() { proc.say("there and back") }, func() bool { return proc.shows(`(?m)^there and back`) })
+		return nil
+	})
 }

@@ -180,7 +180,7 @@ func libcoap(library string, modes ...string) *peer {
 			return p, port + 1
 		},
 		dial: func(ctx context.Context, t *testing.T, f *files, m mode, _ condition, port int) *process {
-			args := append([]string{"-B", "80", "-m", "get"}, libcoapArgs(f, m, false)...)
+			args := append([]string{"-B", "40", "-m", "get"}, libcoapArgs(f, m, false)...)
 			return start(ctx, t, libcoapEnv(f), client, append(args, fmt.Sprintf("coaps://127.0.0.1:%d/whoami", port))...)
 		},
 	}

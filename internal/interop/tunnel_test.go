@@ -67,11 +67,11 @@ func dialTunnel(t *testing.T, policy *security.Policy, timers dtls.Timers, mtu, 
 }
 
 // serveTunnel answers handshakes and echoes data.
-func serveTunnel(t *testing.T, policy *security.Policy, mtu int) *tunnel {
+func serveTunnel(t *testing.T, policy *security.Policy, timers dtls.Timers, mtu int) *tunnel {
 	t.Helper()
 	u := newTunnel(t, policy)
 	cfg := policy.DTLS(rand.Reader)
-	cfg.MTU = mtu
+	cfg.MTU, cfg.Timers = mtu, timers
 	gate, err := dtls.NewGate(cfg, clock())
 	if err != nil {
 		t.Fatal(err)
@@ -230,6 +230,14 @@ func (u *tunnel) shut() {
 		s.Close(clock())
 		u.turnLocked(remote, s)
 	}
+}
+
+// failure is why there is no session.
+func (n news) failure() error {
+	if n.err == nil {
+		return errors.New("the time is up")
+	}
+	return n.err
 }
 
 // await returns the next news of a kind, or the news of the end.

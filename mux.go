@@ -95,7 +95,7 @@ func (m *Mux) ServeCOAP(w ResponseWriter, r *Request) { m.handler(r).ServeCOAP(w
 // handler finds the handler of a request, or one that refuses it.
 func (m *Mux) handler(r *Request) Handler {
 	if r.Path == wellKnownCore && r.Method == coap.GET && m.routes[wellKnownCore] == nil {
-		return HandlerFunc(m.list)
+		return conditional(m.list)
 	}
 	found := m.route(r.Path)
 	switch {

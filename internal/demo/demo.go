@@ -20,11 +20,11 @@ import (
 // caller's.
 func New(now func() time.Time) *coaps.Mux {
 	mux := coaps.NewMux()
-	mux.HandleFunc("GET /hello", hello)
+	mux.Handle("GET /hello", fixed(hello))
 	mux.Describe("GET /hello", attr("title", "A greeting by name"), attr("ct", "0"))
-	mux.HandleFunc("GET /time", func(w coaps.ResponseWriter, r *coaps.Request) { tellTime(w, r, now()) })
+	mux.Handle("GET /time", fixed(func(w coaps.ResponseWriter, r *coaps.Request) { tellTime(w, r, now()) }))
 	mux.Describe("GET /time", attr("title", "The server's clock"), attr("ct", "0"))
-	mux.HandleFunc("GET /whoami", whoami)
+	mux.Handle("GET /whoami", fixed(whoami))
 	mux.Describe("GET /whoami", attr("title", "What the server knows of you"), attr("ct", "0 50 60"))
 	mux.Handle("/store/", NewStore(DefaultLimits))
 	mux.Describe("/store/", attr("title", "Keeps what you PUT, until the server ends"))
@@ -32,6 +32,26 @@ func New(now func() time.Time) *coaps.Mux {
 }
 
 func attr(name, value string) link.Attr { return link.Attr{Name: name, Value: value} }
+
+// fixed checks the conditions on a resource that always exists and has no
+// entity-tag.
+func fixed(next coaps.HandlerFunc) coaps.Handler {
+	return coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
+		if conditionsHold(w, r, true, nil) {
+			next(w, r)
+		}
+	})
+}
+
+// conditionsHold answers 4.12 when If-Match or If-None-Match forbids what is
+// asked (RFC 7252 section 5.10.8).
+func conditionsHold(w coaps.ResponseWriter, r *coaps.Request, exists bool, etag []byte) bool {
+	held := r.ConditionsHold(exists, etag)
+	if !held {
+		coaps.WriteError(w, coap.PreconditionFailed, "the condition does not hold")
+	}
+	return held
+}
 
 // hello greets the caller by the identity it has proved.
 func hello(w coaps.ResponseWriter, r *coaps.Request) {

@@ -161,6 +161,11 @@ func TestUnknownResourceAndMethod(t *testing.T) {
 	if w := ask(mux, &coaps.Request{Method: coap.POST, Path: "/store/x"}); w.code != coap.MethodNotAllowed {
 		t.Errorf("%v", w.code)
 	}
+	for _, method := range []coap.Code{coap.PUT, coap.DELETE} {
+		if w := ask(mux, &coaps.Request{Method: method, Path: "/store/"}); w.code != coap.BadRequest {
+			t.Errorf("%v of the list: %v", method, w.code)
+		}
+	}
 }
 
 func TestDirectory(t *testing.T) {
@@ -222,26 +227,67 @@ func TestStoreCopiesThePayload(t *testing.T) {
 	}
 }
 
+// Conditions are kept for every method, not only for the usual one.
+//
+// Proves rfc7252 §5.10.8: "For each of these options, if the condition given is
+// not fulfilled, then the server MUST NOT perform the requested method.
+// Instead, the server MUST respond with the 4.12 (Precondition Failed) Response
+// Code."
+// Proves rfc7252 §5.10.8: "If the condition is fulfilled, the server performs
+// the request method as if the conditional request options were not present."
 func TestStoreConditions(t *testing.T) {
-	s := NewStore(DefaultLimits)
 	none := coap.Option{Number: coap.IfNoneMatch}
 	anything := coap.Option{Number: coap.IfMatch}
-	if w := put(s, "/store/a", "one", anything); w.code != coap.PreconditionFailed {
-		t.Errorf("If-Match on nothing: %v", w.code)
-	}
-	first := put(s, "/store/a", "one", none)
-	if first.code != coap.Created {
-		t.Errorf("If-None-Match on nothing: %v", first.code)
-	}
-	if w := put(s, "/store/a", "two", none); w.code != coap.PreconditionFailed {
-		t.Errorf("If-None-Match on something: %v", w.code)
-	}
+	other := coap.Option{Number: coap.IfMatch, Value: []byte("other")}
+	s := NewStore(DefaultLimits)
+	first := put(s, "/store/a", "one")
 	tag, _ := first.options.Get(coap.ETag)
-	if w := put(s, "/store/a", "two", coap.Option{Number: coap.IfMatch, Value: []byte("other")}); w.code != coap.PreconditionFailed {
-		t.Errorf("If-Match with another tag: %v", w.code)
+	same := coap.Option{Number: coap.IfMatch, Value: tag}
+	for _, c := range []struct {
+		name   string
+		method coap.Code
+		path   string
+		option coap.Option
+		want   coap.Code
+		left   string // what /store/a holds afterwards
+	}{
+		{"PUT if something, on nothing", coap.PUT, "/store/b", anything, coap.PreconditionFailed, "one"},
+		{"PUT if nothing, on something", coap.PUT, "/store/a", none, coap.PreconditionFailed, "one"},
+		{"PUT with another tag", coap.PUT, "/store/a", other, coap.PreconditionFailed, "one"},
+		{"DELETE if something, on nothing", coap.DELETE, "/store/b", anything, coap.PreconditionFailed, "one"},
+		{"DELETE if nothing, on something", coap.DELETE, "/store/a", none, coap.PreconditionFailed, "one"},
+		{"DELETE with another tag", coap.DELETE, "/store/a", other, coap.PreconditionFailed, "one"},
+		{"GET if nothing, on something", coap.GET, "/store/a", none, coap.PreconditionFailed, "one"},
+		{"GET with another tag", coap.GET, "/store/a", other, coap.PreconditionFailed, "one"},
+		{"GET with the tag", coap.GET, "/store/a", same, coap.Empty, "one"},
+		{"GET of the list with a tag", coap.GET, "/store/", other, coap.PreconditionFailed, "one"},
+		{"PUT with the tag", coap.PUT, "/store/a", same, coap.Changed, "two"},
+		{"PUT if nothing, on nothing", coap.PUT, "/store/b", none, coap.Created, "two"},
+		{"DELETE if something", coap.DELETE, "/store/a", anything, coap.Deleted, ""},
+	} {
+		w := ask(s, &coaps.Request{Method: c.method, Path: c.path, Payload: []byte("two"), Options: coap.OptionList{c.option}})
+		if w.code != c.want {
+			t.Errorf("%s: %v, want %v", c.name, w.code, c.want)
+		}
+		if got := string(s.entries["/store/a"].payload); got != c.left {
+			t.Errorf("%s: %q is stored, want %q", c.name, got, c.left)
+		}
 	}
-	if w := put(s, "/store/a", "two", coap.Option{Number: coap.IfMatch, Value: tag}); w.code != coap.Changed {
-		t.Errorf("If-Match with the tag: %v", w.code)
+}
+
+// If-Match and If-None-Match are critical: a resource may not pass over them.
+func TestConditionsOnFixedResources(t *testing.T) {
+	mux := New(time.Now)
+	for _, path := range []string{"/hello", "/time", "/whoami", "/.well-known/core"} {
+		for option, want := range map[*coap.Option]coap.Code{
+			{Number: coap.IfNoneMatch}:                 coap.PreconditionFailed,
+			{Number: coap.IfMatch, Value: []byte("x")}: coap.PreconditionFailed,
+			{Number: coap.IfMatch}:                     coap.Empty, // the default, 2.05
+		} {
+			if w := ask(mux, get(path, strangerPeer(), *option)); w.code != want {
+				t.Errorf("%s with %v: %v, want %v", path, option, w.code, want)
+			}
+		}
 	}
 }
 

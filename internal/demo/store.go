@@ -71,7 +71,7 @@ func (s *Store) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 		s.list(w, r)
 	case r.Method == coap.GET:
 		s.get(w, r, name)
-	case r.Method == coap.PUT && strings.HasSuffix(name, "/"):
+	case (r.Method == coap.PUT || r.Method == coap.DELETE) && strings.HasSuffix(name, "/"):
 		coaps.WriteError(w, coap.BadRequest, "name a resource: /store/NAME")
 	case r.Method == coap.PUT:
 		s.put(w, r, name)
@@ -90,11 +90,14 @@ func (s *Store) get(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		coaps.WriteError(w, coap.NotFound, "nothing is stored here")
 		return
 	}
+	if !conditionsHold(w, r, true, e.etag) {
+		return
+	}
 	if e.formatSet && !acceptable(w, r, e.format) {
 		return
 	}
 	w.SetOption(coap.ETag, e.etag)
-	if hasETag(r.Options, coap.ETag, e.etag) {
+	if hasETag(r.Options, e.etag) {
 		w.SetCode(coap.Valid)
 		return
 	}
@@ -107,7 +110,7 @@ func (s *Store) get(w coaps.ResponseWriter, r *coaps.Request, name string) {
 // put creates (2.01) or changes (2.04) a resource (RFC 7252 section 5.8.3).
 func (s *Store) put(w coaps.ResponseWriter, r *coaps.Request, name string) {
 	old, existed := s.entries[name]
-	if !s.conditionsHold(w, r, old, existed) || !s.fits(w, r, name, old, existed) {
+	if !conditionsHold(w, r, existed, old.etag) || !s.fits(w, r, name, old, existed) {
 		return
 	}
 	e := entry{payload: bytes.Clone(r.Payload)}
@@ -126,19 +129,6 @@ func (s *Store) put(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		return
 	}
 	w.SetCode(coap.Created)
-}
-
-// conditionsHold checks If-Match and If-None-Match (RFC 7252 section 5.10.8).
-func (s *Store) conditionsHold(w coaps.ResponseWriter, r *coaps.Request, old entry, existed bool) bool {
-	wrong := r.Options.Has(coap.IfNoneMatch) && existed
-	if r.Options.Has(coap.IfMatch) {
-		anyEntity := hasETag(r.Options, coap.IfMatch, nil)
-		wrong = wrong || !existed || !(anyEntity || hasETag(r.Options, coap.IfMatch, old.etag))
-	}
-	if wrong {
-		coaps.WriteError(w, coap.PreconditionFailed, "the condition does not hold")
-	}
-	return !wrong
 }
 
 // fits refuses what would break a limit: 4.13 with the limit in Size1 for a
@@ -165,8 +155,12 @@ func (s *Store) fits(w coaps.ResponseWriter, r *coaps.Request, name string, old 
 
 // remove answers 2.02 whether or not there was something: DELETE is idempotent
 // (RFC 7252 section 5.8.4).
-func (s *Store) remove(w coaps.ResponseWriter, _ *coaps.Request, name string) {
-	if e, ok := s.entries[name]; ok {
+func (s *Store) remove(w coaps.ResponseWriter, r *coaps.Request, name string) {
+	e, existed := s.entries[name]
+	if !conditionsHold(w, r, existed, e.etag) {
+		return
+	}
+	if existed {
 		s.total -= len(e.payload) + len(name)
 		delete(s.entries, name)
 	}
@@ -179,7 +173,7 @@ const listLimit = 1024
 // list answers GET /store/ with the links to what is there (RFC 6690), as many
 // as fit.
 func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
-	if !acceptable(w, r, coap.LinkFormat) {
+	if !conditionsHold(w, r, true, nil) || !acceptable(w, r, coap.LinkFormat) {
 		return
 	}
 	var out []byte
@@ -221,10 +215,11 @@ func (e *entry) tag() []byte {
 	return h.Sum(nil)[:8]
 }
 
-// hasETag looks for a value among the repeatable ETag or If-Match options.
-func hasETag(options coap.OptionList, number coap.OptionNumber, want []byte) bool {
+// hasETag looks for the tag among the caller's copies, of which there may be
+// several.
+func hasETag(options coap.OptionList, tag []byte) bool {
 	for _, option := range options {
-		if option.Number == number && bytes.Equal(option.Value, want) {
+		if option.Number == coap.ETag && bytes.Equal(option.Value, tag) {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/coap/link"
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
@@ -324,14 +325,26 @@ func TestStoreIsBounded(t *testing.T) {
 	}
 }
 
+// The names in the list are those that a GET finds: Request.Path is in the form
+// of a URI already.
 func TestStoreList(t *testing.T) {
 	s := NewStore(DefaultLimits)
 	put(s, "/store/b", "22", uintOption(coap.ContentFormatOption, 60))
 	put(s, "/store/a", "1")
-	put(s, "/store/x>y", "1")
-	want := `</store/a>;sz=1,</store/b>;sz=2;ct=60,</store/x%3Ey>;sz=1`
-	if got := string(ask(s, get("/store/", strangerPeer())).payload); got != want {
-		t.Errorf("%s, want %s", got, want)
+	put(s, "/store/c%2Fd%3E%25", "1")
+	want := `</store/a>;sz=1,</store/b>;sz=2;ct=60,</store/c%2Fd%3E%25>;sz=1`
+	list := string(ask(s, get("/store/", strangerPeer())).payload)
+	if list != want {
+		t.Errorf("%s, want %s", list, want)
+	}
+	links, err := link.Parse(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range links {
+		if w := ask(s, get(l.Target, strangerPeer())); w.code != coap.Empty {
+			t.Errorf("%s is listed and answered by %v", l.Target, w.code)
+		}
 	}
 	for i := range 200 {
 		put(s, fmt.Sprintf("/store/n%d", i), "")

@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -182,7 +181,7 @@ func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
 			continue
 		}
 		e := s.entries[name]
-		l := link.Link{Target: (&url.URL{Path: name}).EscapedPath()}
+		l := link.Link{Target: name} // as in a URI already
 		l.Add("sz", fmt.Sprint(len(e.payload)))
 		if e.formatSet {
 			l.Add("ct", fmt.Sprint(uint16(e.format)))

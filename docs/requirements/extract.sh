@@ -49,6 +49,7 @@ declare -A titles=(
   [rfc8449]='RFC 8449, Record Size Limit Extension for TLS'
   [rfc9147]='RFC 9147, The Datagram Transport Layer Security Protocol Version 1.3'
   [rfc9175]='RFC 9175, CoAP: Echo, Request-Tag, and Token Processing'
+  [rfc9176]='RFC 9176, CoRE Resource Directory'
   [rfc9525]='RFC 9525, Service Identity in TLS'
 )
 for id in $(grep -rhoE --include='*_test.go' --exclude-dir=conformance 'Proves rfc[0-9]+ ' . | awk '{print $2}' | sort -u); do

@@ -23,7 +23,6 @@ import (
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
-	"github.com/coaps-go/coaps/udp/portable"
 )
 
 // A Server answers requests on a plain port, a secure port, or both. Its fields
@@ -44,8 +43,9 @@ type Server struct {
 	MTU     int             // largest UDP payload in bytes; 0 is dtls's default
 	Workers int             // goroutines for handlers, of each port; 0 is DefaultWorkers
 
-	// ListenPacket opens a socket; portable.Listen when nil. It is where a packet
-	// capture or a lossy line is put between.
+	// ListenPacket opens a socket; when nil, mmsg.Listen on Linux and
+	// portable.Listen elsewhere. It is where a packet capture or a lossy line is
+	// put between.
 	ListenPacket func(network, addr string) (udp.Conn, error)
 
 	Logger *slog.Logger // discards when nil
@@ -62,7 +62,7 @@ type Server struct {
 	instantPSK bool
 	ctx        context.Context
 	cancel     context.CancelFunc
-	counters   struct{ handlersRefused, handlersPanicked, keyJobsRefused atomic.Uint64 }
+	counters   struct{ handlersRefused, handlersPanicked, keyJobsRefused, optionsRefused atomic.Uint64 }
 }
 
 // ErrNothingToServe is Listen's error for a Server with neither NoSec nor
@@ -170,7 +170,7 @@ func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
 // listen opens a socket with what the application gave for that purpose.
 func listen(with func(network, addr string) (udp.Conn, error), network, addr string) (udp.Conn, error) {
 	if with == nil {
-		with = portable.Listen
+		with = openSocket
 	}
 	return with(cmp.Or(network, "udp"), addr)
 }
@@ -360,10 +360,14 @@ func (s *Server) Stats() Stats {
 		if serving {
 			total.Stats.Add(p.stats())
 		}
+		if c, ok := p.conn.(udp.OverflowCounter); ok {
+			total.ReceiveOverflows += c.Overflows()
+		}
 	}
 	total.HandlersRefused = s.counters.handlersRefused.Load()
 	total.HandlersPanicked = s.counters.handlersPanicked.Load()
 	total.KeyJobsRefused = s.counters.keyJobsRefused.Load()
+	total.OptionsRefused = s.counters.optionsRefused.Load()
 	return total
 }
 

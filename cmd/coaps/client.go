@@ -69,6 +69,9 @@ func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string, timeout time.
 	if err != nil {
 		return nil, err
 	}
+	if addr, ok := parsed.Addr(); ok && addr.IsMulticast() {
+		return nil, fail("multicast", cmd.Name()+" "+uri, "")
+	}
 	t := &transport{app: a, uri: parsed}
 	t.client = &coaps.Client{MTU: f.dtls.mtu, ServerName: f.dtls.serverName(), Trace: t.trace(), Timers: timersFor(timeout)}
 	if err := f.network.apply(cmd, a, t.client); err != nil {
@@ -105,6 +108,23 @@ func timersFor(timeout time.Duration) dtls.Timers {
 	return timers
 }
 
+// hideUserinfo takes a password out of a URI before it can get into any output.
+// What is left is refused for the same reason.
+func hideUserinfo(uri string) string {
+	begin := 0
+	if at := strings.Index(uri, "//"); at >= 0 {
+		begin = at + len("//")
+	}
+	authority := uri[begin:]
+	if end := strings.IndexAny(authority, "/?#"); end >= 0 {
+		authority = authority[:end]
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		return uri[:begin] + "xxxxx" + uri[begin+at:]
+	}
+	return uri
+}
+
 // parseURI explains the mistakes that people make.
 func parseURI(cmd *cobra.Command, text string) (coap.URI, error) {
 	uri, err := coap.ParseURI(text)
@@ -115,7 +135,7 @@ func parseURI(cmd *cobra.Command, text string) (coap.URI, error) {
 	if e, ok := errors.AsType[*coap.URIError](err); ok {
 		cause = e.Err
 	}
-	f := fail("bad_uri", cmd.CommandPath()+" "+text, "%v", cause).because(err)
+	f := fail("bad_uri", cmd.Name()+" "+text, "%v", cause).because(err)
 	switch {
 	case errors.Is(err, coap.ErrURITransport):
 		f.try("only UDP is spoken here: coap://... or coaps://...")

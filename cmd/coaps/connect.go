@@ -41,7 +41,7 @@ bytes are UDP payload, retransmissions included.`,
   coaps connect --json -C ca.pem coaps://gw.example.net | jq .flights`,
 		GroupID: groupTalk,
 		Args:    c.client.uriArgument,
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.run(cmd, hideUserinfo(args[0])) },
 	}
 	c.client.register(cmd.Flags())
 	registerTimeoutGroup(cmd.Flags(), &c.timeout)

@@ -119,7 +119,7 @@ func (f *identityFlags) psks(a *app, cmd *cobra.Command) ([]keys.PSK, error) {
 }
 
 func mistakenInsecure(cmd *cobra.Command, literal string) *failure {
-	shown := literal // a URI or a flag is no secret
+	shown := hideUserinfo(literal) // a URI or a flag is no secret
 	return usage(cmd, "-k takes the shared key, and was given %q", shown).
 		try("did you mean --insecure (-n)? A key that looks like this is written text:KEY")
 }

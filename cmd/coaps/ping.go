@@ -41,7 +41,7 @@ Ctrl-C.`,
   coaps ping --count 10 --interval 200ms --psk-file demo.psk coaps://localhost`,
 		GroupID: groupTalk,
 		Args:    p.client.uriArgument,
-		RunE:    func(cmd *cobra.Command, args []string) error { return p.run(cmd, args[0]) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return p.run(cmd, hideUserinfo(args[0])) },
 	}
 	p.client.register(cmd.Flags())
 	set, done := beginGroup(cmd.Flags(), groupMessage)

@@ -36,7 +36,7 @@ func (a *app) requestCommand(method coap.Code, body bool, c *cobra.Command) *cob
 	completeValues(c, "format", payloadFormats)
 	c.GroupID = groupTalk
 	c.Args = r.client.uriArgument
-	c.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, args[0]) }
+	c.RunE = func(cmd *cobra.Command, args []string) error { return r.run(cmd, hideUserinfo(args[0])) }
 	return c
 }
 

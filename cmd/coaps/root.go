@@ -109,10 +109,11 @@ func (a *app) rootOnly(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	f := usage(cmd, "there is no command %q", args[0])
 	if strings.Contains(args[0], "://") {
-		return f.try("coaps get %s", args[0])
+		uri := hideUserinfo(args[0])
+		return usage(cmd, "%q is a URI, not a command", uri).try("coaps get %s", uri)
 	}
+	f := usage(cmd, "there is no command %q", args[0])
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return f.try("did you mean coaps %s?", strings.Join(near, " or "))
 	}

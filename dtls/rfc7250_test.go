@@ -101,6 +101,8 @@ func TestServerCertificatePayload(t *testing.T) {
 		_, u := asking(t, &Config{Credentials: with(creds)}, rpkSuite)
 		editOffer(t, u, func(e *wire.ClientExtensions) {
 			e.ServerCertTypes = test.offered
+			e.Present |= wire.ExtClientCertType.Bit()
+			e.ClientCertTypes = []byte{2, 0} // a client that shows raw keys alone is in that mode
 			if test.offered == nil {
 				leaveOut(wire.ExtServerCertType)(e)
 			}

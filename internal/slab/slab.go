@@ -7,6 +7,8 @@
 // collector has nothing to follow when T holds no pointers.
 package slab
 
+import "math"
+
 // blockLen is the number of values allocated at a time.
 const blockLen = 256
 
@@ -27,7 +29,7 @@ type cell[T any] struct {
 
 // New returns a Pool of at most limit values. Nothing is allocated yet.
 func New[T any](limit int) Pool[T] {
-	return Pool[T]{limit: uint32(min(max(limit, 0), 1<<31))}
+	return Pool[T]{limit: uint32(min(max(limit, 0), math.MaxInt32))}
 }
 
 // Alloc returns the index of a zero value. It reports false if the limit is

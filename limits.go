@@ -44,6 +44,11 @@ const (
 	// looks at what has arrived.
 	turnDatagrams = 1024
 
+	// maxOptions is how many options a message may have to get to a handler or
+	// to who asked. A datagram has room for 65,000, each of which would take 32
+	// bytes of a Request; RFC 7252 defines 17, few of them repeatable.
+	maxOptions = 256
+
 	// maxPayload bounds what a handler may write. More than one datagram holds
 	// can not be sent, but is reported only when the handler is done.
 	maxPayload = 1 << 16

@@ -257,9 +257,11 @@ func (conn *Connection) settle(now tick.Time, ev *endpoint.Event) {
 		return
 	}
 	delete(conn.calls, ev.Exchange.ID)
-	if ev.Kind != endpoint.EventFailed {
+	if ev.Kind != endpoint.EventFailed || ev.Reason == request.Reset {
 		conn.heard = now
-		c.done <- result{response: conn.response(now, ev)}
+	}
+	if ev.Kind != endpoint.EventFailed {
+		c.done <- conn.outcome(now, ev)
 		return
 	}
 	err := c.cause
@@ -326,6 +328,14 @@ type exported struct {
 func (e export) deliver(tick.Time) {
 	octets, err := e.conn.line.ep.Export(e.conn.id, e.label, e.context, e.n)
 	e.answer <- exported{octets, err}
+}
+
+// outcome is what a response or a pong means to the caller.
+func (conn *Connection) outcome(now tick.Time, ev *endpoint.Event) result {
+	if tooManyOptions(ev.Message.Options) {
+		return result{err: &Error{Reason: ReasonBadResponse, Err: errTooManyOptions}}
+	}
+	return result{response: conn.response(now, ev)}
 }
 
 // response copies what an event refers to.

@@ -117,6 +117,11 @@ func (p *port) request(now tick.Time, ev *endpoint.Event) {
 		_ = p.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
 		return
 	}
+	if tooManyOptions(ev.Message.Options) {
+		p.server.counters.optionsRefused.Add(1)
+		_ = p.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())})
+		return
+	}
 	w := newWork(p, ev)
 	if inline(p.server.handler, &w.request) {
 		p.inHand++

@@ -55,6 +55,19 @@ func newWork(p *port, ev *endpoint.Event) *work {
 	return w
 }
 
+var errTooManyOptions = errors.New("too many options")
+
+// tooManyOptions protects from messages that cost much more than their octets.
+func tooManyOptions(options coap.Options) bool {
+	n := 0
+	for range options.All() {
+		if n++; n > maxOptions {
+			return true
+		}
+	}
+	return false
+}
+
 // recycle makes w usable for another request. Nothing of this one stays.
 func (w *work) recycle() {
 	clear(w.octets)

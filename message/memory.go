@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"time"
 
 	"github.com/coaps-go/coaps/internal/slab"
@@ -96,7 +97,7 @@ func NewMemory(p Params, l Limits) *Memory {
 		transmitWait:     p.MaxTransmitWait(),
 		records:          slab.New[record](units),
 		chunks:           slab.New[chunk](max(units, l.MessageBytes/chunkLen+1)),
-		links:            slab.New[*Link](1 << 31),
+		links:            slab.New[*Link](math.MaxInt32),
 	}
 }
 

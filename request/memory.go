@@ -4,6 +4,7 @@
 package request
 
 import (
+	"math"
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
@@ -89,7 +90,7 @@ func NewMemory(cfg *Config) *Memory {
 		messages:  message.NewMemory(c.Params, c.Limits),
 		exchanges: slab.New[exchange](c.MaxExchanges),
 
-		conversations: slab.New[conversation](1 << 31), // as many as there are tables
+		conversations: slab.New[conversation](math.MaxInt32), // as many as there are tables
 	}
 }
 

@@ -4,6 +4,8 @@
 package dtls
 
 import (
+	"fmt"
+	"io"
 	"net/netip"
 	"strings"
 
@@ -35,6 +37,10 @@ var (
 // Session is one association with one peer, as client or server. It is made
 // by [NewClient] or by [Gate.Screen]. It is not for concurrent use.
 type Session struct{ conn v12.Conn }
+
+// Format prints no keys, whatever the verb. The types within that hold keys say
+// the same, but fmt does not ask what it finds in unexported fields.
+func (Session) Format(f fmt.State, _ rune) { io.WriteString(f, "dtls.Session") }
 
 // NewClient starts a handshake as a client. serverName, if it is a DNS name,
 // is sent to the server (RFC 6066 §3); an IP address is not. Transmit has the

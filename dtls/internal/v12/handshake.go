@@ -103,8 +103,6 @@ func (h *handshake) wipe() {
 	h.writeKeys.Wipe()
 	h.readKeys.Wipe()
 	clear(h.shared)
-	// A job that still runs is wiped when it comes back.
-	if h.job != nil && h.job.Done() {
-		h.job.Wipe()
-	}
+	// A job that is out belongs to whoever runs it, on any goroutine: it is
+	// wiped when it comes back.
 }

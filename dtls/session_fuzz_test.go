@@ -259,6 +259,12 @@ var steps = []func(g *stage, a, b, c byte){
 	12: func(g *stage, a, b, c byte) { // a handshake message of any type and number
 		g.deliver(plainRecord(wire.ContentHandshake, 0, uint64(a), rawMessage(wire.HandshakeType(a%24), uint16(b%8), make([]byte, c))))
 	},
+	13: func(g *stage, a, b, c byte) { // ten bytes of messages that announce many
+		for seq := range uint16(10) {
+			h := wire.HandshakeHeader{Type: wire.HandshakeType(a % 24), MessageSeq: uint16(b%4) + seq, Length: uint32(c)<<8 + 255, FragmentLength: 10}
+			g.deliver(plainRecord(wire.ContentHandshake, 0, uint64(a), append(h.Append(nil), make([]byte, 10)...)))
+		}
+	},
 }
 
 // pieces cuts the plain handshake messages of a datagram into fragments of n

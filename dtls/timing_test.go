@@ -16,7 +16,9 @@ import (
 // that does not hold its key.
 func timeOfFlight5(t *testing.T, id CipherSuite, unknown bool) time.Duration {
 	t.Helper()
-	cfg := func() *Config { return &Config{CipherSuites: []CipherSuite{id}, Credentials: with(Credentials{PSK: true})} }
+	cfg := func() *Config {
+		return &Config{CipherSuites: []CipherSuite{id}, Credentials: with(Credentials{PSK: true})}
+	}
 	p := newPair(t, cfg(), cfg())
 	p.client.key = []byte("fedcba9876543210")
 	p.server.unknown = unknown

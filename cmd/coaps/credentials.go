@@ -47,7 +47,7 @@ func (f *clientFlags) securityConfig(a *app, cmd *cobra.Command, uri coap.URI, k
 	if err := f.trust.apply(config); err != nil {
 		return nil, err
 	}
-	if err := f.dtls.applySuites(cmd, config); err != nil {
+	if err := f.dtls.applySuites(cmd, config, f.trust.insecure); err != nil {
 		return nil, err
 	}
 	if f.trust.insecure {
@@ -296,22 +296,6 @@ func looksLikeName(s string) bool {
 	return false
 }
 
-// applySuites reads --cipher.
-func (f *dtlsFlags) applySuites(cmd *cobra.Command, config *security.Config) error {
-	if f.cipher == "" {
-		return nil
-	}
-	for name := range strings.SplitSeq(f.cipher, ",") {
-		suite, ok := suiteByName(strings.TrimSpace(name))
-		if !ok {
-			return usage(cmd, "--cipher %q: no such cipher suite", name).
-				try("IANA names such as %s and %s", "TLS_PSK_WITH_AES_128_CCM_8", "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8")
-		}
-		config.CipherSuites = append(config.CipherSuites, suite)
-	}
-	return nil
-}
-
 // configured is the server's side of the flags.
 func (s *server) configured(cmd *cobra.Command) (*security.Config, error) {
 	config := &security.Config{AllowWeakPSK: true}
@@ -330,7 +314,7 @@ func (s *server) configured(cmd *cobra.Command) (*security.Config, error) {
 	if err := s.trust.apply(config); err != nil {
 		return nil, err
 	}
-	if err := s.dtls.applySuites(cmd, config); err != nil {
+	if err := s.dtls.applySuites(cmd, config, false); err != nil {
 		return nil, err
 	}
 	config.AllowAnonymousClients = !s.trust.given()

@@ -62,7 +62,7 @@ type dtlsFlags struct {
 func (f *dtlsFlags) register(all *pflag.FlagSet, client bool) {
 	set, done := beginGroup(all, groupDTLS)
 	defer done()
-	set.StringVar(&f.cipher, "cipher", "", "cipher suites: `LIST` of IANA names, best first, separated by commas")
+	set.StringVar(&f.cipher, "cipher", "", "cipher suites: `LIST` of IANA names, best first, separated by commas; any other name lists what there is")
 	set.IntVar(&f.mtu, "mtu", 0, "send no datagram with more than `N` bytes, DTLS included (default 1232)")
 	set.StringVar(&f.keylog, "keylog", "", "append the session secrets to `FILE` for Wireshark (or set SSLKEYLOGFILE)")
 	if client {

@@ -189,7 +189,7 @@ func (s *server) credentials(cmd *cobra.Command, binds []bind) (*demoMaterial, *
 	}
 	config, err := material.serverConfig()
 	if err == nil {
-		err = s.dtls.applySuites(cmd, config)
+		err = s.dtls.applySuites(cmd, config, false)
 	}
 	if err != nil {
 		material.remove()

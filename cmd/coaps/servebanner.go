@@ -122,7 +122,7 @@ func (s *server) announceConfigured(all []listening, config *security.Config) {
 	if loopbackOnly {
 		s.warnf("only this machine can reach the server; --bind :%d opens it to the network", coap.DefaultPort)
 	}
-	if config.AllowAnonymousClients {
+	if config.AllowAnonymousClients && serverName(config) != "" { // with a shared key alone nobody is anonymous
 		s.warnf("clients need not say who they are; -C CA or --peer-key NAME asks them")
 	}
 }

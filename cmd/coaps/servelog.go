@@ -5,6 +5,7 @@ package main
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/coaps-go/coaps"
@@ -35,12 +36,21 @@ func (s *server) logRequests(next coaps.Handler) coaps.Handler {
 		recorder := &codeRecorder{ResponseWriter: w}
 		next.ServeCOAP(recorder, r)
 		caller := demo.CallerOf(&r.Peer)
-		attributes := []any{"method", r.Method.Name(), "path", r.Path, "code", recorder.text(r.Method), "peer", caller.Address, "mode", caller.Mode}
+		attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", recorder.text(r.Method), "peer", caller.Address, "mode", caller.Mode}
 		if caller.Identity != "" {
-			attributes = append(attributes, "identity", caller.Identity)
+			attributes = append(attributes, "identity", clip(caller.Identity))
 		}
 		s.logger.Info("request", append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
 	})
+}
+
+// clip shortens a text that a client has chosen: 64 KiB can come in one datagram.
+func clip(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
 }
 
 // codeRecorder remembers the code of the response.

@@ -60,4 +60,8 @@ const (
 	// refusalsLogged a second, at most; the rest is counted. An attacker can
 	// fail handshakes as fast as he likes, and so with late responses.
 	refusalsLogged = 10
+
+	// textLogged is how many bytes of a text that a peer has chosen stand in a
+	// log line: a path or an identity can have 64 KiB.
+	textLogged = 200
 )

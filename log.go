@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,7 +45,7 @@ func newServerLog(l *slog.Logger) *serverLog {
 }
 
 func (l *serverLog) accepted(p *Peer) {
-	l.Info(LogHandshakeAccepted, "peer", p.Addr, "mode", p.Mode.String(), "identity", p.Identity.Name(), "cipher", p.CipherSuite.String())
+	l.Info(LogHandshakeAccepted, "peer", p.Addr, "mode", p.Mode.String(), "identity", clip(p.Identity.Name()), "cipher", p.CipherSuite.String())
 }
 
 // refused tells the operator more than the wire does: whether the identity is
@@ -55,10 +56,10 @@ func (l *serverLog) refused(ev *endpoint.Event, detail error) {
 	}
 	args := []any{"peer", ev.Remote, "reason", disconnectReason(ev)}
 	if ev.Facts != nil && ev.Facts.PSKIdentity != nil {
-		args = append(args, "identity", keys.PrintableIdentity(ev.Facts.PSKIdentity))
+		args = append(args, "identity", clip(keys.PrintableIdentity(ev.Facts.PSKIdentity)))
 	}
 	if detail != nil {
-		args = append(args, "detail", detail.Error())
+		args = append(args, "detail", clip(detail.Error()))
 	}
 	if ev.Err != nil && (ev.Err.Sent || ev.Err.Received) {
 		args = append(args, "alert", ev.Err.Alert.String(), "received", ev.Err.Received)
@@ -94,7 +95,15 @@ func (l *serverLog) dropped(remote netip.AddrPort, path string, err error) {
 	if !l.allow() {
 		return
 	}
-	l.Warn(LogResponseDropped, "peer", remote, "path", path, "reason", err.Error())
+	l.Warn(LogResponseDropped, "peer", remote, "path", clip(path), "reason", err.Error())
+}
+
+// clip shortens a text that a peer has chosen.
+func clip(s string) string {
+	if len(s) <= textLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:textLogged], "") + "..."
 }
 
 // disconnectReason is the one word for why a peer is gone.

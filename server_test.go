@@ -6,6 +6,7 @@ package coaps
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -359,6 +360,25 @@ func TestBothFamilies(t *testing.T) {
 		uri := "coap://" + netip.AddrPortFrom(netip.MustParseAddr(host), plain.Port()).String()
 		if _, err := c.Get(timeout(t), uri); err != nil {
 			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+// One datagram can hold an identity or a path of 64 KiB; a log line does not.
+func TestLogLinesAreBounded(t *testing.T) {
+	s := newStage(t, HandlerFunc(func(ResponseWriter, *Request) { panic("oops") }), func(s *Server) { s.Timers = hasty; s.Timers.Handshake = time.Second })
+	long := must(keys.RandomPSK(rand.Reader, bytes.Repeat([]byte{0xff}, 60_000)))
+	c := &Client{Security: &security.Config{ClientPSK: &long}, Timers: hasty, Params: impatient}
+	defer c.Close()
+	if _, err := c.Get(timeout(t), s.secure); err == nil {
+		t.Error("a stranger got in")
+	}
+	s.wantLog(LogHandshakeRefused, "identity=0xffff", "...")
+	s.client(security.PreSharedKey).Get(timeout(t), s.secure+strings.Repeat("/path", 200))
+	s.wantLog(LogHandlerPanic, "path=/path/path", "...")
+	for line := range strings.Lines(s.log.String()) {
+		if before, _, _ := strings.Cut(line, "stack="); len(before) > 1000 {
+			t.Errorf("a line of %d bytes: %.100s", len(line), line)
 		}
 	}
 }

@@ -90,7 +90,7 @@ func (w *work) serve() {
 	defer func() {
 		if v := recover(); v != nil {
 			s.counters.handlersPanicked.Add(1)
-			s.log.Error(LogHandlerPanic, "peer", w.request.Peer.Addr, "path", w.request.Path,
+			s.log.Error(LogHandlerPanic, "peer", w.request.Peer.Addr, "path", clip(w.request.Path),
 				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			w.response.reset()
 			w.response.SetCode(coap.InternalServerError)

@@ -38,7 +38,7 @@ var peers = []*peer{
 	},
 	{
 		name:  "gnutls",
-		modes: []string{"psk", "x509", "rpk", "rpk_server", "rpk_client"},
+		modes: []string{"psk", "x509", "rpk", "rpk_server", "rpk_client", "rpk_anonymous"},
 		tools: []string{"gnutls-serv", "gnutls-cli"},
 		serve: gnutlsServer,
 		dial:  gnutlsClient,
@@ -120,12 +120,15 @@ func gnutlsArgs(f *files, m mode, c condition, server bool) []string {
 	if server {
 		me, mine, theirs = f.server, m.server, m.client
 	}
-	if mine == dtls.CertRawPublicKey {
+	switch {
+	case m.anonymous && !server:
+		return args
+	case mine == dtls.CertRawPublicKey:
 		args = append(args, "--rawpkkeyfile="+me.pkcs8File, "--rawpkfile="+me.pubFile)
-	} else {
+	default:
 		args = append(args, "--x509keyfile="+me.pkcs8File, "--x509certfile="+me.certFile)
 	}
-	if theirs == dtls.CertX509 {
+	if theirs == dtls.CertX509 && !m.anonymous {
 		args = append(args, "--x509cafile="+f.caFile)
 	}
 	return args
@@ -134,13 +137,15 @@ func gnutlsArgs(f *files, m mode, c condition, server bool) []string {
 func gnutlsServer(ctx context.Context, t *testing.T, f *files, m mode, c condition) (*process, int) {
 	port := freePort(t)
 	args := append([]string{"--echo", "-p", strconv.Itoa(port)}, gnutlsArgs(f, m, c, true)...)
-	if m.psk {
+	switch {
+	case m.psk:
 		args = append(args, "--pskpasswd="+f.pskFile)
-	} else {
-		args = append(args, "-r") // demand the client's key
-	}
-	if !m.psk && m.client == dtls.CertX509 {
-		args = append(args, "--verify-client-cert")
+	case m.anonymous:
+		args = append(args, "--disable-client-cert")
+	case m.client == dtls.CertX509:
+		args = append(args, "--require-client-cert", "--verify-client-cert")
+	default:
+		args = append(args, "--require-client-cert")
 	}
 	p := start(ctx, t, nil, "gnutls-serv", args...)
 	awaitPort(ctx, t, p, port)

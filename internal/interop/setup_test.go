@@ -26,6 +26,7 @@ type mode struct {
 	suite          dtls.CipherSuite
 	client, server dtls.CertType // types of key; meaningless with a PSK
 	psk            bool
+	anonymous      bool // the client shows nothing
 }
 
 var modes = []mode{
@@ -33,6 +34,7 @@ var modes = []mode{
 	{name: "x509", suite: ecdsaSuite, client: dtls.CertX509, server: dtls.CertX509},
 	{name: "rpk", suite: ecdsaSuite, client: dtls.CertRawPublicKey, server: dtls.CertRawPublicKey},
 	{name: "rpk_server", suite: ecdsaSuite, client: dtls.CertX509, server: dtls.CertRawPublicKey},
+	{name: "rpk_anonymous", suite: ecdsaSuite, server: dtls.CertRawPublicKey, anonymous: true},
 	{name: "rpk_client", suite: ecdsaSuite, client: dtls.CertRawPublicKey, server: dtls.CertX509},
 }
 
@@ -78,10 +80,16 @@ func config(t *testing.T, f *files, m mode, server bool) *security.Config {
 	if server {
 		mine, theirs, myType, theirType = f.server, f.client, m.server, m.client
 	}
-	if myType == dtls.CertRawPublicKey {
+	switch {
+	case m.anonymous && !server:
+	case myType == dtls.CertRawPublicKey:
 		c.RawKey = mine.key
-	} else {
+	default:
 		c.Chains = []dtls.Chain{mine.chain}
+	}
+	if m.anonymous && server {
+		c.AllowAnonymousClients = true
+		return c
 	}
 	if theirType == dtls.CertRawPublicKey {
 		c.Pins = &keys.Pins{}
@@ -129,6 +137,8 @@ func judgeFacts(f *files, m mode, server bool, facts *dtls.Facts, identity secur
 		return fmt.Errorf("no extended master secret")
 	case m.psk:
 		return judgePSK(server, facts, identity)
+	case m.anonymous:
+		return judgeAnonymous(f, server, facts, identity)
 	}
 	mine, theirs, peer := m.client, m.server, f.server
 	if server {
@@ -150,6 +160,24 @@ func judgeFacts(f *files, m mode, server bool, facts *dtls.Facts, identity secur
 		return fmt.Errorf("identity %v", identity)
 	case identity.Anonymous():
 		return fmt.Errorf("the peer is anonymous")
+	}
+	return nil
+}
+
+// judgeAnonymous: the client knows the server by its key, and the server knows
+// nothing of the client.
+func judgeAnonymous(f *files, server bool, facts *dtls.Facts, identity security.Identity) error {
+	switch {
+	case server && (!identity.Anonymous() || facts.PeerRawKey != nil || facts.PeerChain != nil):
+		return fmt.Errorf("the client is known as %v", identity)
+	case server && facts.LocalCertType != dtls.CertRawPublicKey:
+		return fmt.Errorf("our certificate type is %v", facts.LocalCertType)
+	case server:
+		return nil
+	case facts.PeerCertType != dtls.CertRawPublicKey || !bytes.Equal(facts.PeerRawKey, f.server.key.SPKI):
+		return fmt.Errorf("another raw public key than the server's")
+	case identity.Name() != keys.NameOf(f.server.key.SPKI, keys.SHA256_120).String():
+		return fmt.Errorf("identity %v", identity)
 	}
 	return nil
 }

@@ -55,7 +55,10 @@ type Config struct {
 	MaxHandshakeBytes, MaxPSKIdentity int
 	// MaxRecordFailures is how many records may fail to authenticate before
 	// the session ends (RFC 9147 §4.5.3). Zero: what the suite's cipher
-	// bears, which is least for CCM_8.
+	// bears, which is least for CCM_8: 2^20. It is the one thing that somebody
+	// without keys can do to an established session: 30 MB of forged records
+	// from its address end it, and the client has to make another. Without a
+	// limit, so many would bring him nearer to one that is taken for genuine.
 	MaxRecordFailures uint64
 
 	// KeyLog, if set, is given the secrets of each handshake, for analysis of
@@ -71,7 +74,9 @@ type Config struct {
 }
 
 // ProfileConstrained is the timing for networks on which a flight can take
-// many seconds: an initial timeout of 9 s (RFC 7925 §11).
+// many seconds: an initial timeout of 9 s (RFC 7925 §11). Set it on both ends:
+// a server that gives a handshake the default 60 s has forgotten it when such
+// a client repeats a flight for the third time, after 63 s.
 func ProfileConstrained() Timers {
 	return Timers{Initial: 9 * time.Second, Cap: 60 * time.Second, Handshake: 300 * time.Second}
 }

@@ -52,9 +52,11 @@ func (f *clientFlags) uriArgument(cmd *cobra.Command, args []string) error {
 // transport is a client with the URI it was made for.
 type transport struct {
 	*app
-	uri    coap.URI
-	client *coaps.Client
-	keylog *os.File // may be nil
+	uri     coap.URI
+	client  *coaps.Client
+	keylog  *os.File // may be nil
+	timeout time.Duration
+	noProbe bool
 
 	up, down           atomic.Int64 // UDP payload bytes
 	handshakeUp, hDown int64
@@ -72,7 +74,7 @@ func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string, timeout time.
 	if addr, ok := parsed.Addr(); ok && addr.IsMulticast() {
 		return nil, fail("multicast", cmd.Name()+" "+uri, "")
 	}
-	t := &transport{app: a, uri: parsed}
+	t := &transport{app: a, uri: parsed, timeout: timeout, noProbe: f.network.noProbe}
 	t.client = &coaps.Client{MTU: f.dtls.mtu, ServerName: f.dtls.serverName(), Trace: t.trace(), Timers: timersFor(timeout)}
 	if err := f.network.apply(cmd, a, t.client); err != nil {
 		return nil, err

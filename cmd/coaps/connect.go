@@ -94,7 +94,7 @@ func (c *connector) handshake(cmd *cobra.Command, uri string) (*connection, erro
 	stop()
 	report := &connection{uri: uri, bytes: t.bytes()}
 	if err != nil {
-		return report, t.failure("connect "+uri, err)
+		return report, t.diagnose(cmd.Context(), t.failure("connect "+uri, err))
 	}
 	peer := made.Peer()
 	report.remote, report.security = peer.Addr.String(), reportPeer(&peer)

@@ -112,10 +112,11 @@ func registerTimeoutGroup(all *pflag.FlagSet, timeout *time.Duration) {
 
 // networkFlags shape the socket of a client.
 type networkFlags struct {
-	bind string
-	loss string
-	ipv4 bool
-	ipv6 bool
+	bind    string
+	loss    string
+	ipv4    bool
+	ipv6    bool
+	noProbe bool
 }
 
 func (f *networkFlags) register(all *pflag.FlagSet) {
@@ -124,6 +125,7 @@ func (f *networkFlags) register(all *pflag.FlagSet) {
 	set.StringVarP(&f.bind, "bind", "a", "", "send from this `ADDRESS`: ADDR, ADDR:PORT or :PORT")
 	set.BoolVarP(&f.ipv4, "ipv4", "4", false, "IPv4 only")
 	set.BoolVarP(&f.ipv6, "ipv6", "6", false, "IPv6 only")
+	set.BoolVar(&f.noProbe, "no-probe", false, "when nothing answers, do not ask by one more datagram whether the plain and the secure port were mixed up")
 	registerLoss(set, &f.loss)
 }
 

@@ -90,7 +90,7 @@ func (p *pinger) run(cmd *cobra.Command, uri string) error {
 	ctx := cmd.Context()
 	connection, err := p.connect(ctx, t)
 	if err != nil {
-		return p.failed(uri, t.failure("ping "+uri, err))
+		return p.failed(uri, t.diagnose(ctx, t.failure("ping "+uri, err)))
 	}
 	var tally pingTally
 	for p.count == 0 || tally.sent < p.count {
@@ -101,6 +101,9 @@ func (p *pinger) run(cmd *cobra.Command, uri string) error {
 		if ctx.Err() != nil {
 			break
 		}
+	}
+	if tally.received == 0 && tally.last != nil {
+		tally.last = t.diagnose(ctx, tally.last)
 	}
 	return p.conclude(ctx, uri, &tally)
 }

@@ -61,13 +61,13 @@ func (r *requester) exchange(ctx context.Context, cmd *cobra.Command, request *c
 		return err
 	}
 	defer t.close()
-	ctx, cancel := context.WithTimeout(ctx, r.message.timeout)
+	limited, cancel := context.WithTimeout(ctx, r.message.timeout)
 	defer cancel()
 	r.traceRequest(request)
-	response, err := r.roundTrip(ctx, t, request)
+	response, err := r.roundTrip(limited, t, request)
 	x.bytes = t.bytes()
 	if err != nil {
-		return t.failure(x.what(), err)
+		return t.diagnose(ctx, t.failure(x.what(), err))
 	}
 	x.take(response)
 	r.traceResponse(x)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -25,6 +26,10 @@ import (
 
 // TestMain makes this test binary also the coaps command of the scripts.
 func TestMain(m *testing.M) {
+	// Scripts wait for servers and for what never comes; few of them compute.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){
 		"coaps": func() { os.Exit(runProcess()) },
 	})
@@ -190,13 +195,17 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 
 // cmdInterrupts: interrupts CODE REASON ARGS... runs coaps, sends SIGINT as soon
 // as it has sent its first datagram, and wants what fails wants. REASON - means
-// that the command ends without an error.
+// that the command ends without an error, after its first line of output.
 func cmdInterrupts(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command("coaps", append(args[2:], "-vvv")...)
 	var stdout, stderr lockedBuffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	ts.Check(cmd.Start())
-	for deadline := time.Now().Add(readyTimeout); !strings.Contains(stderr.String(), "* > 127.0.0.1"); {
+	begun := func() bool { return strings.Contains(stderr.String(), "* > 127.0.0.1") }
+	if args[1] == "-" {
+		begun = func() bool { return stdout.String() != "" }
+	}
+	for deadline := time.Now().Add(readyTimeout); !begun(); {
 		if time.Now().After(deadline) {
 			ts.Fatalf("nothing was sent: %q", stderr.String())
 		}

@@ -222,6 +222,7 @@ func TestDeaf(t *testing.T) {
 		{"silence", true, 5, endpoint.Event{Reason: request.Timeout, Sent: 10}, true},
 		{"heard since", true, 15, endpoint.Event{Reason: request.Timeout, Sent: 10}, false},
 		{"given up late", true, 5, endpoint.Event{Reason: request.Canceled, Sent: 10}, true},
+		{"sent in the turn of the last answer", true, 10, endpoint.Event{Reason: request.Canceled, Sent: 10}, true},
 		{"given up soon", true, 5, endpoint.Event{Reason: request.Canceled, Sent: late - 1}, false},
 		{"rejected", true, 5, endpoint.Event{Reason: request.Reset, Sent: 10}, false},
 		{"never sent", true, 5, endpoint.Event{Reason: request.Timeout, Sent: tick.Never}, false},

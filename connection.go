@@ -51,7 +51,7 @@ type Connection struct {
 	up        bool
 	calls     map[request.ID]*call
 	heard     tick.Time // when the peer answered last
-	unheard   tick.Time // when the first message since then was sent that it did not answer
+	unheard   tick.Time // when the first message since then was sent that it did not answer; 0 for none
 	verdict   error     // what was wrong with the peer's key
 	retired   bool      // the server does not answer in this session any more
 	ended     bool      // the peer is gone

@@ -58,13 +58,13 @@ func (l *line) handle(now tick.Time, ev *endpoint.Event) {
 	case endpoint.EventConnected:
 		conn.established(now, ev)
 	case endpoint.EventDisconnected:
-		l.disconnected(conn, ev)
+		l.disconnected(now, conn, ev)
 	case endpoint.EventWantPSK, endpoint.EventWantVerdict, endpoint.EventNeedJob:
 		l.keyTask(now, conn, ev)
 	case endpoint.EventResponse, endpoint.EventPong, endpoint.EventFailed:
 		conn.settle(now, ev)
 	case endpoint.EventAcknowledged:
-		conn.heard = now
+		conn.hear(now)
 	case endpoint.EventRequest:
 		// RFC 7252 section 9.1.1 lets the server ask, too. There is nothing here.
 		_ = l.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.NotFound})
@@ -152,15 +152,17 @@ func (conn *Connection) established(now tick.Time, ev *endpoint.Event) {
 	conn.peer = Peer{
 		Mode: identity.Mode(), Identity: identity, CipherSuite: ev.Facts.CipherSuite, Addr: ev.Remote, Facts: ev.Facts,
 	}
+	conn.traceHandshake(now, ev, nil)
 	conn.report(nil)
 }
 
 // disconnected fails everything that waits for the peer.
-func (l *line) disconnected(conn *Connection, ev *endpoint.Event) {
+func (l *line) disconnected(now tick.Time, conn *Connection, ev *endpoint.Event) {
 	delete(l.peers, ev.Peer())
 	l.release(ev.Remote)
 	err := conn.endOf(ev)
 	if conn.attempted != nil {
+		conn.traceHandshake(now, ev, err)
 		conn.report(err)
 		return
 	}
@@ -258,7 +260,7 @@ func (conn *Connection) settle(now tick.Time, ev *endpoint.Event) {
 	}
 	delete(conn.calls, ev.Exchange.ID)
 	if ev.Kind != endpoint.EventFailed || ev.Reason == request.Reset {
-		conn.heard = now
+		conn.hear(now)
 	}
 	if ev.Kind != endpoint.EventFailed {
 		c.done <- conn.outcome(now, ev)
@@ -286,15 +288,18 @@ func (conn *Connection) deaf(now tick.Time, ev *endpoint.Event, non bool) bool {
 	if conn.policy == nil || ev.Reason != request.Timeout && ev.Reason != request.Canceled {
 		return false
 	}
-	if conn.unheard <= conn.heard && ev.Sent != tick.Never && ev.Sent > conn.heard {
+	// What is sent in the turn in which something was heard is sent after it.
+	if conn.unheard == 0 && ev.Sent != tick.Never && ev.Sent >= conn.heard {
 		conn.unheard = ev.Sent
 		if non {
 			return false
 		}
 	}
-	silence := now.Sub(conn.unheard)
-	return conn.unheard > conn.heard && silence >= conn.client.Params.Resolved().AckTimeout
+	return conn.unheard != 0 && now.Sub(conn.unheard) >= conn.client.Params.Resolved().AckTimeout
 }
+
+// hear notes that the server has answered.
+func (conn *Connection) hear(now tick.Time) { conn.heard, conn.unheard = now, 0 }
 
 // retire gives the connection up. Requests that wait behind the one that failed
 // have not been sent and are made again on the next connection; the letter is

@@ -71,6 +71,7 @@ type Trace struct {
 	DatagramSent     func(to netip.AddrPort, n int)
 	DatagramReceived func(from netip.AddrPort, n int)
 	Retransmission   func(to netip.AddrPort) // of a CoAP message, after the datagram that carries it
+	Handshake        func(h *Handshake)      // has ended, well or not, with one address of a server
 }
 
 // An authority is what connections are kept by.

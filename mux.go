@@ -135,6 +135,11 @@ var (
 // list answers GET /.well-known/core, filtered by the query (RFC 6690 section
 // 4.1).
 func (m *Mux) list(w ResponseWriter, r *Request) {
+	if wanted, ok := r.Options.GetUint(coap.Accept); ok && wanted != uint32(coap.LinkFormat) {
+		// RFC 7252 section 5.10.4 has a server say so.
+		WriteError(w, coap.NotAcceptable, "the list is application/link-format")
+		return
+	}
 	var links []link.Link
 	for _, route := range m.order {
 		if len(route.handlers) > 0 {

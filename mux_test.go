@@ -96,6 +96,23 @@ func TestMuxList(t *testing.T) {
 	}
 }
 
+// Proves rfc7252 §5.10.4: "If the preferred Content-Format cannot be returned, then
+// a 4.06 "Not Acceptable" MUST be sent as a response, unless another error code
+// takes precedence for this response."
+func TestMuxListHasOneFormat(t *testing.T) {
+	m := NewMux()
+	m.Handle("GET /temp", says(""))
+	for accept, want := range map[coap.ContentFormat]coap.Code{coap.LinkFormat: coap.Content, coap.JSON: coap.NotAcceptable} {
+		request := &Request{Method: coap.GET, Path: "/.well-known/core"}
+		request.Options.AddUint(coap.Accept, uint32(accept))
+		var r response
+		m.ServeCOAP(&r, request)
+		if got := r.codeFor(coap.GET); got != want {
+			t.Errorf("Accept %v: %v, want %v", accept, got, want)
+		}
+	}
+}
+
 func TestMuxRefusesPatterns(t *testing.T) {
 	for _, patterns := range [][]string{
 		{""}, {"a"}, {"GET"}, {"GET a"}, {"FLY /a"}, {"Content /a"}, {"/a b"}, {"/a?b"}, {"/a#b"},

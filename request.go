@@ -27,7 +27,10 @@ type Request struct {
 	Payload []byte
 
 	// NonConfirmable sends the request once and without acknowledgement
-	// (RFC 7252 section 4.3); on a server it says that this was done.
+	// (RFC 7252 section 4.3); on a server it says that this was done. While it is
+	// not answered it is an outstanding interaction: with NSTART = 1 the next
+	// request to the server waits for as many seconds as it has bytes
+	// (PROBING_RATE, section 4.7). Who sends many sets Params.NStart higher.
 	NonConfirmable bool
 
 	// Token is chosen at random when nil, which is what RFC 7252 section 5.3.1

@@ -27,7 +27,8 @@
 // under a name (see [Drop]) and is no error, no event and no reason to send.
 //
 // A known PSK identity with a wrong key and an unknown identity are answered
-// alike, by silence; the server's own [Error] tells them apart.
+// alike, by silence; the server's own [EventSuspect] and [Error] tell them
+// apart.
 //
 // # What is not done
 //
@@ -120,6 +121,7 @@ const (
 	EventWantPSK     = hs.EventWantPSK
 	EventWantVerdict = hs.EventWantVerdict
 	EventNeedJob     = hs.EventNeedJob
+	EventSuspect     = hs.EventSuspect
 )
 
 // Reasons; see [Reason].

@@ -98,6 +98,7 @@ type peer struct {
 	data        [][]byte
 	closed      *Error
 	asked       []Event // WantPSK and WantVerdict, in order
+	suspected   []Reason
 }
 
 // pair is a client and a server with nothing between them but the test.
@@ -176,6 +177,8 @@ func (p *pair) pump(e *peer) {
 				key = nil
 			}
 			e.ProvidePSK(p.now, e.identity, key)
+		case EventSuspect:
+			e.suspected = append(e.suspected, ev.Reason)
 		case EventWantVerdict:
 			e.asked = append(e.asked, ev)
 			e.ProvideVerdict(p.now, e.verdict)

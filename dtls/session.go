@@ -118,7 +118,7 @@ func (s *Session) MaxPayload() int { return s.conn.MaxPayload() }
 // SetMTU changes the largest datagram to send, in bytes of UDP payload; it is
 // kept within 128 to 65535. It may be called at any time, also in the middle
 // of a flight.
-func (s *Session) SetMTU(mtu int) { s.conn.SetMTU(min(max(mtu, minMTU), maxMTU)) }
+func (s *Session) SetMTU(mtu int) { s.conn.SetMTU(uint16(min(max(mtu, minMTU), maxMTU))) }
 
 // Compact lets go of the expanded keys of a session that is likely to be idle
 // for a while, some 1,200 bytes with AES. The next record in each direction

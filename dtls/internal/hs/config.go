@@ -13,7 +13,10 @@ import (
 	"github.com/coaps-go/coaps/dtls/internal/wire"
 )
 
-// Timers is how long a handshake waits, and how often it tries.
+// Timers is how long a handshake waits, and how often it tries. Both ends
+// should have the same: an end with a shorter Handshake is gone while the other
+// still tries, and one with a shorter Initial burdens a slow network with
+// copies of what is still on its way.
 type Timers struct {
 	// Initial is the time after which a flight that nothing answers is sent
 	// again; each further wait is twice as long, up to Cap
@@ -22,7 +25,9 @@ type Timers struct {
 	// Retransmissions is how often one flight is sent again before the
 	// handshake fails. Zero: 6. Negative: never.
 	Retransmissions int
-	// Handshake bounds the whole handshake. Zero: 60 s.
+	// Handshake bounds the whole handshake; on a server it counts from the
+	// cookie. Zero: 60 s, which bears five losses of one flight with an
+	// Initial of 1 s and two with one of 9 s.
 	Handshake time.Duration
 	// LastFlight is how long the side that sent the last flight keeps it, to
 	// send it again for a peer that did not get it: twice the maximum

@@ -25,10 +25,15 @@ const (
 	// EventNeedJob: Job.Run must be called, on any goroutine, and then
 	// Complete with the same Job.
 	EventNeedJob
+	// EventSuspect: on a server, the client's Finished has not opened, and
+	// Reason is what the handshake will end with at its limit unless a better
+	// one comes: ReasonUnknownIdentity or ReasonBadPSK. It comes once at most,
+	// is for the operator alone, and changes nothing.
+	EventSuspect
 )
 
 func (k EventKind) String() string {
-	names := [...]string{"none", "established", "data", "closed", "want_psk", "want_verdict", "need_job"}
+	names := [...]string{"none", "established", "data", "closed", "want_psk", "want_verdict", "need_job", "suspect"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -46,4 +51,5 @@ type Event struct {
 	ServerName string // WantPSK
 	Err        *Error // Closed
 	Job        *Job   // NeedJob
+	Reason     Reason // Suspect
 }

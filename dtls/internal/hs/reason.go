@@ -181,6 +181,9 @@ type Error struct {
 	// Flight is the number of the last flight that was sent
 	// (RFC 6347 §4.2.4: 1 to 6), and 0 after the handshake.
 	Flight int
+	// Silence is what the peer's silence would have meant to a handshake that
+	// was canceled, as if its time limit had been now; else ReasonNone.
+	Silence Reason
 }
 
 func (e *Error) Error() string {

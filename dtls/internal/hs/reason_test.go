@@ -125,12 +125,12 @@ func TestDropsAndEvents(t *testing.T) {
 	if c.Total() != uint64(NumDrops)-1 || c[DropForged] != 1 || NumDrops.String() != "unknown" {
 		t.Errorf("%d drops, counters %v", c.Total(), c)
 	}
-	for k := EventNone; k <= EventNeedJob; k++ {
+	for k := EventNone; k <= EventSuspect; k++ {
 		if k.String() == "unknown" {
 			t.Errorf("event %d has no name", k)
 		}
 	}
-	if (EventNeedJob + 1).String() != "unknown" {
+	if (EventSuspect + 1).String() != "unknown" {
 		t.Error("an event that does not exist has a name")
 	}
 }

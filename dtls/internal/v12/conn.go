@@ -42,8 +42,9 @@ type Conn struct {
 	last *lastFlight // the flight that ended it, while the peer may ask again
 	over *ending     // nil while the session lives
 
-	mtu         int32
-	news        hs.EventKind // not yet told
+	mtu         uint16
+	suspicion   hs.Reason    // not yet told
+	news        hs.EventKind // likewise; neither takes the other's place
 	established bool
 	refuse      bool // a no_renegotiation alert is to be sent
 	refused     bool // and was; one is enough
@@ -58,7 +59,7 @@ type exporter struct {
 // start is what both roles begin with. firstSeq is the number of the first
 // handshake message to receive.
 func (c *Conn) start(cfg *hs.Config, counters *hs.Counters, now tick.Time, firstSeq uint16) {
-	c.cfg, c.counters, c.mtu = cfg, counters, int32(cfg.MTU)
+	c.cfg, c.counters, c.mtu = cfg, counters, uint16(cfg.MTU)
 	c.layer.Limits = &cfg.RecordLimits
 	c.hs = newHandshake(cfg, now, firstSeq)
 }

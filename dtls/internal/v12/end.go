@@ -18,7 +18,14 @@ type ending struct {
 // Close ends the session with close_notify (RFC 5246 §7.2.1). The caller
 // knows, so no event tells it.
 func (c *Conn) Close() {
+	silence := hs.ReasonNone
+	if c.hs != nil {
+		silence = c.reasonForSilence()
+	}
 	c.end(hs.ReasonCanceled)
+	if silence != hs.ReasonNone {
+		c.over.err.Silence = silence
+	}
 	c.over.told, c.news = true, hs.EventNone
 }
 

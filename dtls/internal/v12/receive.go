@@ -41,6 +41,11 @@ func (c *Conn) Next(now tick.Time, ev *hs.Event) bool {
 
 // tell writes the news that waits, if any, to ev.
 func (c *Conn) tell(ev *hs.Event) bool {
+	if r := c.suspicion; r != hs.ReasonNone {
+		c.suspicion = hs.ReasonNone
+		*ev = hs.Event{Kind: hs.EventSuspect, Reason: r}
+		return true
+	}
 	kind := c.news
 	c.news = hs.EventNone
 	switch kind {
@@ -140,10 +145,30 @@ func (c *Conn) drop(result record.Result) {
 		return
 	}
 	if c.hs != nil {
-		c.hs.psk.forged = true
+		c.suspect()
 	}
 	if c.layer.ReadExhausted() {
 		c.end(hs.ReasonForgeryLimit)
+	}
+}
+
+// suspect notes that a record under the new keys, which should have been
+// Finished, did not authenticate. A server tells its operator what that means
+// for a PSK, at the same moment for an unknown identity and for a wrong key,
+// and only the first time: the record may be anybody's. Nothing else follows
+// from it.
+func (c *Conn) suspect() {
+	h := c.hs
+	if h.psk.forged {
+		return
+	}
+	h.psk.forged = true
+	switch {
+	case h.state != serverFinished || !h.suite.KeyExchange.UsesPSK():
+	case h.psk.unknown:
+		c.suspicion = hs.ReasonUnknownIdentity
+	default:
+		c.suspicion = hs.ReasonBadPSK
 	}
 }
 

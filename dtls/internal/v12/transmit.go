@@ -145,8 +145,8 @@ func (c *Conn) reasonForSilence() hs.Reason {
 	return hs.ReasonForFlight(h.number)
 }
 
-// SetMTU changes the largest datagram to send.
-func (c *Conn) SetMTU(mtu int) { c.mtu = int32(mtu) }
+// SetMTU changes the largest datagram to send, in bytes.
+func (c *Conn) SetMTU(mtu uint16) { c.mtu = mtu }
 
 // Overhead is the number of bytes that Seal adds to a payload.
 func (c *Conn) Overhead() int { return c.layer.Overhead(c.layer.WriteEpoch()) }

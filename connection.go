@@ -202,8 +202,8 @@ func (conn *Connection) abandon(why *Error) error {
 	conn.cancel()
 	<-conn.ready
 	var e *dtls.Error
-	if why.Reason == ReasonTimeout && errors.As(conn.abandoned, &e) && e.Flight > 0 {
-		return &Error{Reason: dtls.ReasonForFlight(e.Flight).String(), Err: e}
+	if why.Reason == ReasonTimeout && errors.As(conn.abandoned, &e) && e.Silence != dtls.ReasonNone {
+		return &Error{Reason: e.Silence.String(), Err: e}
 	}
 	return why
 }

@@ -20,7 +20,7 @@ import (
 const (
 	LogListening         = "listening"          // Info: plain, secure
 	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, cipher
-	LogHandshakeRefused  = "handshake refused"  // Warn: peer, reason, and what is known of identity, detail; at most 10 a second
+	LogHandshakeRefused  = "handshake refused"  // Warn: peer, reason, and what is known of identity, detail; at most 10 a second. Reasons unknown_identity and bad_psk come while the handshake still lasts, and only then
 	LogUnlogged          = "not logged"         // Warn: count of refused handshakes and dropped responses that were not logged one by one
 	LogSessionEnded      = "session ended"      // Debug: peer, reason
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
@@ -106,8 +106,11 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:textLogged], "") + "..."
 }
 
-// disconnectReason is the one word for why a peer is gone.
+// disconnectReason is the one word for why a peer is gone, or will be.
 func disconnectReason(ev *endpoint.Event) string {
+	if ev.Kind == endpoint.EventSuspect {
+		return ev.DTLS.Reason.String()
+	}
 	if ev.Cause == endpoint.CauseSession && ev.Err != nil {
 		return ev.Err.Reason.String()
 	}

@@ -39,6 +39,8 @@ func (p *port) handle(now tick.Time, ev *endpoint.Event) {
 		p.keyTask(now, ev)
 	case endpoint.EventConnected:
 		p.connected(now, ev)
+	case endpoint.EventSuspect:
+		p.server.log.refused(ev, nil)
 	case endpoint.EventDisconnected:
 		p.disconnected(ev)
 	}
@@ -90,7 +92,7 @@ func (p *port) disconnected(ev *endpoint.Event) {
 	}
 	detail := p.details[ev.Peer()]
 	delete(p.details, ev.Peer())
-	if ev.Handshake {
+	if ev.Handshake && !ev.Suspected {
 		p.server.log.refused(ev, detail)
 		return
 	}

@@ -39,7 +39,7 @@ type Server struct {
 	Network string          // "udp" (default: IPv6 and IPv4), "udp4" or "udp6"
 	Limits  endpoint.Limits // zero fields take the defaults
 	Params  message.Params  // RFC 7252 section 4.8; zero fields take its defaults
-	Timers  dtls.Timers     // of the handshake; zero fields take dtls's defaults
+	Timers  dtls.Timers     // of the handshake; zero fields take dtls's defaults. For constrained devices dtls.ProfileConstrained, as on their side
 	MTU     int             // largest UDP payload in bytes; 0 is dtls's default
 	Workers int             // goroutines for handlers, of each port; 0 is DefaultWorkers
 

@@ -403,9 +403,44 @@ func TestHandshakeLog(t *testing.T) {
 	s.wantLog(LogHandshakeRefused, "reason=bad_psk ", "identity=device", "peer=127.0.0.1:")
 	s.wantLog(LogHandshakeRefused, "reason=unknown_identity", "identity=nobody")
 	s.wantLog(LogHandshakeRefused, "reason=rpk_not_pinned", "detail=", "ni:///sha-256-120;")
+	eventually(t, "no handshake", func() bool { return s.server.Stats().HalfOpen == 0 })
+	s.wantRefusals(3)
 	if text := s.log.String(); strings.Contains(text, string(s.psk.Key.Bytes())) || strings.Contains(text, fmt.Sprintf("%x", s.psk.Key.Bytes())) {
 		t.Error("the log holds a key")
 	}
+}
+
+// wantRefusals checks how many handshakes the log calls refused.
+func (s *stage) wantRefusals(n int) {
+	s.t.Helper()
+	if text := s.log.String(); strings.Count(text, LogHandshakeRefused) != n {
+		s.t.Errorf("want %d refusals in the log:\n%s", n, text)
+	}
+}
+
+// Why a PSK fails is in the log at once and not when the handshake ends, which
+// is after a minute, and it is there once. The client says what it can know, by
+// its context too.
+func TestPSKFailuresAreLoggedAtOnce(t *testing.T) {
+	s := newStage(t, whoami, nil)
+	wrong := must(keys.RandomPSK(nilRandom{}, []byte("device")))
+	unknown := must(keys.RandomPSK(nilRandom{}, []byte("no\nbody")))
+	for _, psk := range []*keys.PSK{&wrong, &unknown} {
+		c := &Client{Security: &security.Config{ClientPSK: psk}}
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+		_, err := c.Get(ctx, s.secure+"/")
+		cancel()
+		wantReason(t, err, "bad_psk_or_unknown_identity")
+		c.Close()
+	}
+	s.wantLog(LogHandshakeRefused, "reason=bad_psk ", "identity=device", "peer=127.0.0.1:")
+	s.wantLog(LogHandshakeRefused, "reason=unknown_identity ", "identity=0x6e6f0a626f6479", "peer=127.0.0.1:")
+	if got := s.server.Stats(); got.HalfOpen != 2 || got.HandshakesFailed != 0 || got.WrongPSKs != 1 || got.UnknownIdentities != 1 {
+		t.Errorf("%d handshakes last, %d have failed, %d wrong keys, %d unknown identities", got.HalfOpen, got.HandshakesFailed, got.WrongPSKs, got.UnknownIdentities)
+	}
+	s.server.Close()
+	eventually(t, "the end of both", func() bool { return strings.Count(s.log.String(), LogSessionEnded) == 2 })
+	s.wantRefusals(2)
 }
 
 type nilRandom struct{}

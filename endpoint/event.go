@@ -26,7 +26,7 @@ type EventKind uint8
 const (
 	EventNone         EventKind = iota
 	EventConnected              // Remote, Facts: a handshake is complete. NoSec peers are not announced
-	EventDisconnected           // Remote, Facts, Cause, Err, Handshake: the peer is gone, and its exchanges with it
+	EventDisconnected           // Remote, Facts, Cause, Err, Handshake, Suspected: the peer is gone, and its exchanges with it
 	EventRequest                // Exchange, Message: answer with Respond
 	EventResponse               // Exchange, Message, Sent, Retransmissions: the exchange is finished
 	EventAcknowledged           // Exchange: the request has arrived, its response comes later
@@ -36,11 +36,12 @@ const (
 	EventWantPSK                // DTLS: answer with ProvidePSK
 	EventWantVerdict            // Facts: answer with ProvideVerdict
 	EventNeedJob                // DTLS.Job: run it anywhere, then Complete
+	EventSuspect                // Remote, Facts, DTLS.Reason: what a client's handshake will fail for; nothing is to be done
 )
 
 var eventNames = [...]string{
 	"none", "connected", "disconnected", "request", "response", "acknowledged", "failed",
-	"pong", "undelivered", "want_psk", "want_verdict", "need_job",
+	"pong", "undelivered", "want_psk", "want_verdict", "need_job", "suspect",
 }
 
 func (k EventKind) String() string {
@@ -67,6 +68,7 @@ type Event struct {
 	Cause     Cause
 	Err       *dtls.Error // how the session ended
 	Handshake bool        // the peer ended before its handshake did
+	Suspected bool        // EventSuspect has said why
 	DTLS      dtls.Event  // the session's own event, for the kinds that pass it on
 }
 

@@ -172,7 +172,7 @@ func (n *network) sleep(d time.Duration) {
 func (p *party) drain() {
 	var ev Event
 	for p.Next(&ev) {
-		if ev.Kind < EventWantPSK {
+		if ev.Kind < EventWantPSK || ev.Kind == EventSuspect {
 			p.note(&ev)
 		}
 		p.act(&ev)
@@ -192,6 +192,11 @@ func (p *party) note(ev *Event) {
 		if ev.Cause == CauseSession {
 			line += " " + ev.Err.Reason.String()
 		}
+		if ev.Suspected {
+			line += ", suspected"
+		}
+	case EventSuspect:
+		line += fmt.Sprintf(" %v %s %v", ev.DTLS.Reason, ev.Facts.PSKIdentity, ev.Remote)
 	}
 	p.events = append(p.events, line)
 }

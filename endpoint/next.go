@@ -88,9 +88,23 @@ func (e *Endpoint) fromSession(p *peer, ev *Event) bool {
 		ev.Kind = EventWantVerdict
 	case dtls.EventNeedJob:
 		ev.Kind = EventNeedJob
+	case dtls.EventSuspect:
+		e.suspect(p, ev)
 	}
 	ev.Facts = p.session.Facts()
 	return true
+}
+
+// suspect passes on what is wrong with a client's PSK. The handshake goes on
+// until its limit as if nothing had been noticed.
+func (e *Endpoint) suspect(p *peer, ev *Event) {
+	p.suspected = true
+	ev.Kind = EventSuspect
+	if ev.DTLS.Reason == dtls.ReasonUnknownIdentity {
+		e.stats.UnknownIdentities++
+	} else {
+		e.stats.WrongPSKs++
+	}
 }
 
 // established opens the session, if there is room, in place of the one that
@@ -178,6 +192,7 @@ func (e *Endpoint) announceEnd(p *peer, ev *Event) bool {
 		return false // a NoSec peer that came by itself was not announced either
 	}
 	ev.Kind, ev.Cause, ev.Handshake = EventDisconnected, p.cause, p.session != nil && !p.connected
+	ev.Suspected = p.suspected
 	if p.session != nil {
 		ev.Facts, ev.Err = p.session.Facts(), p.session.Err()
 	}

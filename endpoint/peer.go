@@ -51,6 +51,7 @@ type peer struct {
 	announced bool // its end has been, too
 	refused   bool // the handshake is complete, but there is no room
 	silent    bool // sends nothing more, not even an alert
+	suspected bool // has shown no key for its identity, which has been announced
 	cause     Cause
 
 	// Two sessions at one address (RFC 6347 section 4.2.8): the live one is

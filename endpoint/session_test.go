@@ -468,3 +468,46 @@ func TestPeerIDIsNotReused(t *testing.T) {
 		t.Error("the zero PeerID names somebody")
 	}
 }
+
+// What is wrong with a client's PSK is told while its handshake lasts, once,
+// and also when the client begins anew before that ends.
+func TestSuspectsAreNamedAtOnce(t *testing.T) {
+	n := newNetwork(t)
+	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{})
+	server.keys["device"] = key1
+	wrong := n.client("198.51.100.2:40000")
+	wrong.keys["device"] = key2
+	id := wrong.connect(server, pskConfig(2))
+	server.want(t, "suspect bad_psk device 198.51.100.2:40000")
+	unknown := n.client("198.51.100.3:40000")
+	unknown.keys["nobody"] = key1
+	unknown.connect(server, pskConfig(3))
+	server.want(t, "suspect unknown_identity nobody 198.51.100.3:40000")
+	if got := server.Stats(); got.WrongPSKs != 1 || got.UnknownIdentities != 1 || got.HalfOpen != 2 || got.HandshakesFailed != 0 {
+		t.Errorf("%+v", got)
+	}
+
+	n.sleep(10 * time.Second) // both repeat their Finished
+	server.want(t)
+	n.lose = func(from, _ *party, _ []byte) bool { return from == wrong } // its close_notify
+	wrong.Disconnect(n.now, id)
+	n.settle()
+	wrong.take()
+	n.lose = nil
+	wrong.keys["device"] = key1
+	wrong.connect(server, pskConfig(4))
+	wrong.want(t, "connected")
+	server.want(t, "disconnected superseded, suspected", "connected")
+
+	n.sleep(time.Minute)
+	server.want(t, "disconnected session unknown_identity, suspected")
+	unknown.want(t, "disconnected session bad_psk_or_unknown_identity")
+	if got := server.Stats(); got.WrongPSKs != 1 || got.UnknownIdentities != 1 || got.HandshakesFailed != 2 || got.Sessions != 1 {
+		t.Errorf("%+v", got)
+	}
+	client := n.client("198.51.100.4:40000") // a handshake that fails for another reason
+	client.keys["device"], client.hold = key1, true
+	client.connect(server, pskConfig(5))
+	n.sleep(2 * time.Minute)
+	server.want(t, "disconnected session timeout_flight_4")
+}

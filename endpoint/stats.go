@@ -49,12 +49,14 @@ type Stats struct {
 	HalfOpen   int // handshakes in progress now
 	PlainPeers int // addresses without DTLS remembered now
 
-	Handshakes       uint64 // completed
-	HandshakesFailed uint64
-	Superseded       uint64 // sessions replaced by a new one at their address (RFC 6347 section 4.2.8)
-	Idle             uint64 // peers forgotten after Limits.SessionIdle or PlainIdle
-	Requests         uint64 // received and handed up
-	Responses        uint64 // accepted from above
+	Handshakes        uint64 // completed
+	HandshakesFailed  uint64
+	UnknownIdentities uint64 // handshakes with a PSK identity that is not known, counted at the client's Finished
+	WrongPSKs         uint64 // likewise with one that is, and another key; or with a forged record in Finished's place
+	Superseded        uint64 // sessions replaced by a new one at their address (RFC 6347 section 4.2.8)
+	Idle              uint64 // peers forgotten after Limits.SessionIdle or PlainIdle
+	Requests          uint64 // received and handed up
+	Responses         uint64 // accepted from above
 
 	Traffic message.Traffic
 
@@ -88,6 +90,8 @@ func (s *Stats) Add(o Stats) {
 	s.PlainPeers += o.PlainPeers
 	s.Handshakes += o.Handshakes
 	s.HandshakesFailed += o.HandshakesFailed
+	s.UnknownIdentities += o.UnknownIdentities
+	s.WrongPSKs += o.WrongPSKs
 	s.Superseded += o.Superseded
 	s.Idle += o.Idle
 	s.Requests += o.Requests

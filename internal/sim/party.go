@@ -134,6 +134,8 @@ func (p *Party) drain(now tick.Time) {
 		case dtls.EventClosed:
 			p.Closed = ev.Err
 			p.tell("closed: " + ev.Err.Reason.String())
+		case dtls.EventSuspect:
+			p.tell("suspects: " + ev.Reason.String())
 		case dtls.EventWantPSK:
 			p.wantPSK(now, &ev)
 		case dtls.EventWantVerdict:

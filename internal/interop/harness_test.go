@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -65,22 +66,13 @@ func need(t *testing.T, tools ...string) {
 }
 
 // freePort returns a UDP port of 127.0.0.1 that is free, as is the next one,
-// which coap-server takes for DTLS.
+// which coap-server takes for DTLS. Both lie below the ports that the system
+// gives to sockets that ask for any.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 100 {
-		first, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := first.LocalAddr().(*net.UDPAddr).Port
-		second, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port + 1})
-		first.Close()
-		if err != nil {
-			continue
-		}
-		second.Close()
-		if claim(port) {
+	for range 1000 {
+		port := 20000 + 2*rand.IntN(6000)
+		if claim(port) && isFree(port) && isFree(port+1) {
 			return port
 		}
 	}
@@ -88,20 +80,28 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
+func isFree(port int) bool {
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
+}
+
 var (
 	claimsLock sync.Mutex
 	claims     = map[int]bool{}
 )
 
-// claim keeps two cases of this process from taking the same ports, which are
-// free again until the peer has bound them.
+// claim keeps two cases from taking the same pair of ports, which is free again
+// until the peer has bound it.
 func claim(port int) bool {
 	claimsLock.Lock()
 	defer claimsLock.Unlock()
-	if claims[port] || claims[port+1] || claims[port-1] {
+	if claims[port] {
 		return false
 	}
-	claims[port], claims[port+1] = true, true
+	claims[port] = true
 	return true
 }
 

@@ -58,7 +58,8 @@ type transport struct {
 	timeout time.Duration
 	noProbe bool
 
-	up, down           atomic.Int64 // UDP payload bytes
+	ended              atomic.Pointer[coaps.Handshake] // the last handshake; nil: none has ended
+	up, down           atomic.Int64                    // UDP payload bytes
 	handshakeUp, hDown int64
 }
 
@@ -254,12 +255,13 @@ func (f *networkFlags) listener(cmd *cobra.Command, a *app) (func(network, addr 
 	}, nil
 }
 
-// trace counts bytes and shows retransmissions.
+// trace counts bytes, shows retransmissions and keeps the handshake.
 func (t *transport) trace() *coaps.Trace {
 	return &coaps.Trace{
 		DatagramSent:     func(_ netip.AddrPort, n int) { t.up.Add(int64(n)) },
 		DatagramReceived: func(_ netip.AddrPort, n int) { t.down.Add(int64(n)) },
 		Retransmission:   func(to netip.AddrPort) { t.tracef(2, "> retransmission to %s", to) },
+		Handshake:        func(h *coaps.Handshake) { t.ended.Store(h) },
 	}
 }
 

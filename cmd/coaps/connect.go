@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/dtls"
 )
 
 // connector is the connect command.
@@ -32,7 +34,9 @@ func (a *app) connectCommand() *cobra.Command {
 close it again: version, cipher suite, group, signature, extended master
 secret, the server's key or certificate chain with all forms of its name, and
 the bytes and milliseconds of each flight. No request is sent; a path in the
-URI is ignored.
+URI is ignored. A handshake that fails is reported as far as it went, with the
+key that the server showed and the alert that ended it; nothing of that has
+been proved.
 
 The report goes to stdout. Flights are numbered as in RFC 6347 section 4.2.4;
 bytes are UDP payload, retransmissions included.`,
@@ -49,62 +53,82 @@ bytes are UDP payload, retransmissions included.`,
 	return cmd
 }
 
-// run makes the handshake and reports it.
+// run makes the handshake and reports it, as far as it went.
 func (c *connector) run(cmd *cobra.Command, uri string) error {
 	report, err := c.handshake(cmd, uri)
-	if err == nil {
-		return c.show(report)
+	if err != nil {
+		report.failure = asFailure("connect "+uri, err)
 	}
-	f := asFailure("connect "+uri, err)
-	if c.json {
-		failed := jsonConnect{V: jsonSchemaVersion, URI: uri, Error: f.json()}
-		if report != nil {
-			failed.Bytes = report.bytes
-		}
-		if err := writeJSON(c.out, failed); err != nil {
-			return outputFailure(err)
-		}
+	if outputError := c.show(report); outputError != nil {
+		return outputError
 	}
-	return f
+	if report.failure != nil {
+		return report.failure
+	}
+	return nil
 }
 
 // connection is what the report is made of.
 type connection struct {
 	uri      string
-	remote   string
+	remote   string // "" if nothing was sent
 	security *securityReport
 	flights  []coaps.Flight
 	took     time.Duration
 	bytes    byteCount
+	failure  *failure // nil: the handshake succeeded
+	alert    *jsonAlert
 }
 
+// handshake makes it. The report is never nil.
 func (c *connector) handshake(cmd *cobra.Command, uri string) (*connection, error) {
+	report := &connection{uri: uri}
 	t, err := c.client.open(c.app, cmd, uri, c.timeout)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	defer t.close()
 	if !t.uri.Secure() {
-		return nil, usage(cmd, "coap:// has no handshake").try("coaps connect coaps://%s, or coaps ping %s", t.uri.Host, uri)
+		return report, usage(cmd, "coap:// has no handshake").try("coaps connect coaps://%s, or coaps ping %s", t.uri.Host, uri)
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), c.timeout)
 	defer cancel()
 	stop := c.progress("waiting for " + t.uri.Authority())
 	made, err := t.connect(ctx)
 	stop()
-	report := &connection{uri: uri, bytes: t.bytes()}
+	report.bytes = t.bytes()
+	if ended := t.ended.Load(); ended != nil {
+		report.remote, report.flights, report.took = ended.Addr.String(), ended.Flights, ended.Took
+		report.security, report.alert = reportFacts(ended.Facts), alertOf(ended.Err)
+	}
 	if err != nil {
 		return report, t.diagnose(cmd.Context(), t.failure("connect "+uri, err))
 	}
 	peer := made.Peer()
-	report.remote, report.security = peer.Addr.String(), reportPeer(&peer)
-	report.flights, report.took = made.Flights(), made.HandshakeTime()
+	report.security = reportPeer(&peer)
 	return report, nil
 }
 
+// alertOf is the alert that ended a handshake, nil if there was none.
+func alertOf(err error) *jsonAlert {
+	e, ok := errors.AsType[*dtls.Error](err)
+	switch {
+	case ok && e.Received:
+		return &jsonAlert{"received", e.Alert.String()}
+	case ok && e.Sent:
+		return &jsonAlert{"sent", e.Alert.String()}
+	}
+	return nil
+}
+
+// show prints the report. Of a handshake that never began there is nothing to
+// show but, as JSON, the error.
 func (c *connector) show(report *connection) error {
 	if c.json {
 		return outputFailure(writeJSON(c.out, report.json()))
+	}
+	if report.remote == "" {
+		return nil
 	}
 	var text strings.Builder
 	report.write(&text, c.outPalette())
@@ -114,13 +138,29 @@ func (c *connector) show(report *connection) error {
 
 // write is the report for people: a name, a colon, a value.
 func (r *connection) write(w io.Writer, p palette) {
-	s := r.security
 	row := func(name, value string) {
 		if value != "" {
 			fmt.Fprintf(w, "%s %s\n", p.dim(fmt.Sprintf("%-12s", name+":")), oneLine(value))
 		}
 	}
 	row("peer", r.remote)
+	if r.security != nil {
+		r.security.write(row)
+	}
+	if r.failure != nil {
+		row("failed", r.failure.reason)
+		if r.security != nil {
+			row("proved", "nothing of the above: anybody on the path could have said it")
+		}
+	}
+	if r.alert != nil {
+		row("alert", r.alert.Direction+" "+r.alert.Name)
+	}
+	r.writeFlights(w, p)
+}
+
+// write lists what was agreed.
+func (s *securityReport) write(row func(name, value string)) {
 	row("version", s.version)
 	row("suite", s.cipher)
 	row("group", s.group)
@@ -138,7 +178,6 @@ func (r *connection) write(w io.Writer, p palette) {
 	for i, certificate := range s.chain {
 		row(fmt.Sprintf("chain %d", i), describeCertificate(certificate))
 	}
-	r.writeFlights(w, p)
 }
 
 func (r *connection) writeFlights(w io.Writer, p palette) {
@@ -175,7 +214,14 @@ type jsonConnect struct {
 	Flights   []jsonFlight `json:"flights,omitempty"`
 	Handshake *float64     `json:"handshake_ms,omitempty"`
 	Bytes     byteCount    `json:"bytes"`
+	Alert     *jsonAlert   `json:"alert,omitempty"`
 	Error     *jsonError   `json:"error,omitempty"`
+}
+
+// jsonAlert is the alert that ended a handshake.
+type jsonAlert struct {
+	Direction string `json:"direction"` // "sent" or "received"
+	Name      string `json:"name"`      // IANA's
 }
 
 type jsonFlight struct {
@@ -187,15 +233,23 @@ type jsonFlight struct {
 }
 
 func (r *connection) json() jsonConnect {
-	took := inMilliseconds(r.took)
-	j := jsonConnect{V: jsonSchemaVersion, URI: r.uri, OK: true, Address: r.remote, DTLS: r.security.json(),
-		PeerShows: r.security.peerCertType, WeShow: r.security.localCertType,
-		Handshake: &took, Bytes: r.bytes, PeerKey: jsonKeyOf(r.security.peerKey)}
-	for _, certificate := range r.security.chain {
-		j.Chain = append(j.Chain, base64DER(certificate.Raw))
+	j := jsonConnect{V: jsonSchemaVersion, URI: r.uri, OK: r.failure == nil, Address: r.remote, Bytes: r.bytes, Alert: r.alert}
+	if r.failure != nil {
+		j.Error = r.failure.json()
+	}
+	if r.remote != "" {
+		took := inMilliseconds(r.took)
+		j.Handshake = &took
 	}
 	for i, f := range r.flights {
 		j.Flights = append(j.Flights, jsonFlight{i + 1, f.Sent, f.Datagrams, f.Bytes, inMilliseconds(f.At)})
+	}
+	if s := r.security; s != nil {
+		j.DTLS, j.PeerKey = s.json(), jsonKeyOf(s.peerKey)
+		j.PeerShows, j.WeShow = s.peerCertType, s.localCertType
+		for _, certificate := range s.chain {
+			j.Chain = append(j.Chain, base64DER(certificate.Raw))
+		}
 	}
 	return j
 }

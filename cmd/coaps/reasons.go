@@ -72,7 +72,7 @@ var reasons = map[string]reasonInfo{
 	"too_large":      {exitUsage, "the message does not fit into one datagram", "send about 1024 bytes at most; with coaps a larger --mtu helps where the path allows it"},
 
 	// The handshake.
-	"bad_psk_or_unknown_identity": {exitHandshake, "the server does not know this identity or holds another key; on the wire both look the same", "check -u and -k; a key in hex needs 0x in front. The server's log says which, within a minute"},
+	"bad_psk_or_unknown_identity": {exitHandshake, "the server does not know this identity or holds another key; on the wire both look the same", "check -u and -k; a key in hex needs 0x in front. The server's log says which"},
 	"no_common_cipher":            {exitHandshake, "no cipher suite that both sides allow", "name more with --cipher, or give the kind of credential the server asks for"},
 	"no_common_group":             {exitHandshake, "no elliptic curve that both sides allow", "secp256r1 is the one everybody has"},
 	"no_common_signature":         {exitHandshake, "no signature scheme that both sides allow", "use a P-256 key"},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/internal/demo"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
@@ -30,15 +31,28 @@ type securityReport struct {
 
 // reportPeer collects the facts of a session.
 func reportPeer(peer *coaps.Peer) *securityReport {
-	facts := peer.Facts
-	if peer.Mode == security.NoSec || facts == nil {
+	if peer.Mode == security.NoSec || peer.Facts == nil {
+		return nil
+	}
+	s := reportFacts(peer.Facts)
+	s.mode = peer.Mode.String()
+	if !peer.Identity.Anonymous() {
+		s.identity = peer.Identity.Name()
+	}
+	return s
+}
+
+// reportFacts collects what a server has said, proved or not. Nil means that it
+// has not chosen anything yet.
+func reportFacts(facts *dtls.Facts) *securityReport {
+	if facts == nil || facts.CipherSuite == 0 {
 		return nil
 	}
 	s := &securityReport{
-		version: facts.Version.String(), cipher: peer.CipherSuite.String(),
+		version: facts.Version.String(), cipher: facts.CipherSuite.String(),
 		extendedMasterSecret: facts.ExtendedMasterSecret,
 		serverName:           facts.ServerName, hint: string(facts.PSKHint),
-		mode: peer.Mode.String(), peerKey: facts.PeerRawKey, chain: facts.PeerChain,
+		peerKey: facts.PeerRawKey, chain: facts.PeerChain,
 	}
 	if facts.Group != 0 {
 		s.group = facts.Group.String()
@@ -50,9 +64,6 @@ func reportPeer(peer *coaps.Peer) *securityReport {
 	if facts.LocalSignatureScheme != 0 {
 		s.localSignature = facts.LocalSignatureScheme.String()
 		s.localCertType = facts.LocalCertType.String()
-	}
-	if !peer.Identity.Anonymous() {
-		s.identity = peer.Identity.Name()
 	}
 	if len(s.chain) > 0 {
 		s.peerKey = s.chain[0].RawSubjectPublicKeyInfo
@@ -110,7 +121,7 @@ type jsonDTLS struct {
 }
 
 type jsonPeer struct {
-	Mode     string `json:"mode"`
+	Mode     string `json:"mode,omitempty"` // missing as long as nothing is proved
 	Identity string `json:"identity,omitempty"`
 }
 

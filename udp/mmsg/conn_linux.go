@@ -179,13 +179,8 @@ func (c *Conn) Close() error {
 
 // waitError is the poller's error as the net package would have it.
 func (c *Conn) waitError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case c.closed.Load():
+	if err != nil && c.closed.Load() {
 		return net.ErrClosed
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return os.ErrDeadlineExceeded
 	}
 	return err
 }

@@ -16,6 +16,7 @@ import (
 	"unsafe"
 
 	"github.com/coaps-go/coaps/udp"
+	"github.com/coaps-go/coaps/udp/internal/ancillary"
 	"github.com/coaps-go/coaps/udp/udptest"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -29,6 +30,9 @@ var (
 func TestMain(m *testing.M) {
 	if os.Getenv(sandboxed) != "" {
 		inSandbox()
+	}
+	if spec := os.Getenv(echoing); spec != "" {
+		serveEcho(spec)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -103,6 +107,60 @@ func TestOverflowsOutliveTheKernelsCounter(t *testing.T) {
 	o := overflows{last: 1<<32 - 2}
 	if o.add(3); o.total != 5 {
 		t.Errorf("%d, want 5", o.total)
+	}
+}
+
+// An ICMP error wakes a Recv that waits for datagrams. The next ones do not look
+// for errors any more.
+func TestErrorWakesRecv(t *testing.T) {
+	c, gone := listen(t, "udp4", "127.0.0.1:0"), listen(t, "udp4", "127.0.0.1:0")
+	gone.Close()
+	late := time.AfterFunc(20*time.Millisecond, func() {
+		c.raw.Control(func(fd uintptr) {
+			unix.Sendto(int(fd), []byte("x"), 0, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(gone.LocalAddr().Port())})
+		})
+	})
+	defer late.Stop()
+	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, err := c.Recv([]udp.Datagram{{Buf: make([]byte, 10)}})
+	var u *udp.Unreachable
+	if !errors.As(err, &u) || u.Remote != gone.LocalAddr() {
+		t.Fatalf("Recv: %v", err)
+	}
+	c.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if _, err := c.Recv([]udp.Datagram{{Buf: make([]byte, 10)}}); err != os.ErrDeadlineExceeded || c.errors {
+		t.Errorf("Recv: %v; errors are still looked for: %v", err, c.errors)
+	}
+}
+
+func TestSockaddr(t *testing.T) {
+	for _, tt := range []struct {
+		v6      bool
+		remote  string
+		size    uint32
+		readsAs string
+	}{
+		{false, "192.0.2.1:5683", unix.SizeofSockaddrInet4, "192.0.2.1:5683"},
+		{false, "[::ffff:192.0.2.1]:5683", unix.SizeofSockaddrInet4, "192.0.2.1:5683"},
+		{false, "[2001:db8::1]:5683", 0, ""},
+		{true, "192.0.2.1:5683", unix.SizeofSockaddrInet6, "192.0.2.1:5683"},
+		{true, "[2001:db8::1]:5683", unix.SizeofSockaddrInet6, "[2001:db8::1]:5683"},
+		{true, "[fe80::1%lo]:5683", unix.SizeofSockaddrInet6, "[fe80::1%lo]:5683"},
+		{true, "[fe80::1%4000000000]:1", unix.SizeofSockaddrInet6, "[fe80::1%4000000000]:1"},
+	} {
+		var s sockaddr
+		var zones ancillary.Zones
+		s.set(netip.MustParseAddrPort("[fe80::2%lo]:9"), true, &zones) // leaves nothing behind
+		size := s.set(netip.MustParseAddrPort(tt.remote), tt.v6, &zones)
+		if size != tt.size {
+			t.Errorf("%s takes %d bytes, want %d", tt.remote, size, tt.size)
+		}
+		if got := s.addrPort(&zones); size != 0 && got.String() != tt.readsAs {
+			t.Errorf("%s reads as %v", tt.remote, got)
+		}
+	}
+	if size := new(sockaddr).set(netip.AddrPort{}, true, nil); size != 0 {
+		t.Errorf("no address takes %d bytes", size)
 	}
 }
 

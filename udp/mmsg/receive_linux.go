@@ -50,7 +50,6 @@ func (in *inbound) prepare(batch []udp.Datagram) {
 	for i := range in.count {
 		in.reset(i)
 	}
-	in.count = 0
 	in.asked = min(len(batch), maxBatch)
 	for i := range batch[:in.asked] {
 		v := &in.vectors[i]

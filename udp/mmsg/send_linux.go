@@ -38,7 +38,9 @@ func (out *outbound) init(v6, cutsUp bool) {
 	out.source, out.segments = ancillary.NewSource(v6), ancillary.NewSegments()
 	out.control = make([]byte, maxBatch*controlSize)
 	for i := range out.messages {
-		out.messages[i].header.Name = &out.names[i][0]
+		h := &out.messages[i].header
+		h.Name = &out.names[i][0]
+		h.Control = &out.control[i*controlSize]
 	}
 }
 
@@ -135,9 +137,6 @@ func (c *Conn) address(i int, d *udp.Datagram, run int) bool {
 	}
 	if run > 1 {
 		n += copy(control[n:], c.out.segments.Of(d.N))
-	}
-	if h.Control = nil; n > 0 {
-		h.Control = &control[0]
 	}
 	h.SetControllen(n)
 	return true

@@ -137,6 +137,9 @@ func TestRunTooLargeForThePath(t *testing.T) {
 	if !client.out.cutsUp {
 		t.Error("runs are off for good, want them off for this destination")
 	}
+	if last := client.out.runs[client.out.filled-1]; last != 2 { // one of the three ended the run before
+		t.Errorf("the last %d datagrams left as one, want the last 2", last)
+	}
 	arrive(t, client, server, burst(5, 1000, server.LocalAddr()))
 	if client.out.filled != 1 {
 		t.Errorf("a run that fits left as %d messages", client.out.filled)

@@ -48,6 +48,18 @@ func (s suite) refusedNamesTheDestination(t *testing.T) {
 	}
 }
 
+// One datagram is enough: there need not be another for the error to show.
+func (s suite) refusedAlone(t *testing.T) {
+	onlyLinux(t, "queues ICMP errors for unconnected sockets")
+	client, closed := s.listen(t, "udp", ":0"), s.gone(t)
+	for range 2 {
+		send(t, client, to(closed, "anybody?"))
+		if u := unreachable(t, client); u == nil || u.Remote != closed {
+			t.Fatalf("unreachable: %v, want %v", u, closed)
+		}
+	}
+}
+
 // unreachable receives an ICMP error, nil when there is none.
 func unreachable(t *testing.T, c udp.Conn) *udp.Unreachable {
 	t.Helper()

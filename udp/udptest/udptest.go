@@ -33,6 +33,7 @@ func Run(t *testing.T, listen Listen) {
 		{"UnsendableIsNamed", s.unsendableIsNamed},
 		{"NothingToDo", s.nothingToDo},
 		{"RefusedNamesTheDestination", s.refusedNamesTheDestination},
+		{"RefusedAlone", s.refusedAlone},
 		{"RefusedAmongOthers", s.refusedAmongOthers},
 		{"RefusedInMasses", s.refusedInMasses},
 		{"DeadlineIsTheDoorbell", s.deadlineIsTheDoorbell},

@@ -213,8 +213,10 @@ type tour struct {
 	at      listening
 }
 
-func (t *tour) line(mode, format string, args ...any) {
-	fmt.Fprintf(t.w, "%s %s\n", t.dim(fmt.Sprintf("%-13s", mode)), fmt.Sprintf(format, args...))
+// step writes a comment and, on a line of its own, the command: a triple click
+// takes the whole line.
+func (t *tour) step(what, format string, args ...any) {
+	fmt.Fprintf(t.w, "%s\n%s\n", t.dim("# "+what), fmt.Sprintf(format, args...))
 }
 
 func (t *tour) file(name string) string { return shellQuote(t.m.path(name)) }
@@ -222,28 +224,43 @@ func (t *tour) file(name string) string { return shellQuote(t.m.path(name)) }
 // modes are the four modes of RFC 7252 section 9.
 func (t *tour) modes() {
 	name := keys.NameOf(t.m.server.SPKI, keys.SHA256_120)
-	fmt.Fprintf(t.w, "%s\n\n", t.bold("paste one of these into another terminal:"))
+	fmt.Fprintf(t.w, "%s\n\n", t.bold("paste one of these lines into another terminal:"))
 	if t.at.plain.IsValid() {
-		t.line("NoSec", "%s get %s/hello", t.command, uriOf("coap", t.at.plain, coap.DefaultPort))
+		t.step("NoSec", "%s get %s/hello", t.command, uriOf("coap", t.at.plain, coap.DefaultPort))
 	}
 	if !t.at.secure.IsValid() {
 		return
 	}
 	secure := uriOf("coaps", t.at.secure, coap.DefaultSecurePort)
-	t.line("PreSharedKey", "%s get --psk-file %s %s/hello", t.command, t.file(filePSK), secure)
-	t.line("RawPublicKey", "%s get --rpk %s --peer-key '%s' %s/hello", t.command, t.file(fileClientKey), name, secure)
-	t.line("Certificate", "%s get --ca %s --cert %s --key %s %s/hello", t.command, t.file(fileCACrt), t.file(fileClientCrt), t.file(fileClientKey), secure)
+	t.step("PreSharedKey", "%s get --psk-file %s %s/hello", t.command, t.file(filePSK), secure)
+	t.step("RawPublicKey", "%s get --rpk %s --peer-key '%s' %s/hello", t.command, t.file(fileClientKey), name, secure)
+	t.step("Certificate", "%s get --ca %s --cert %s --key %s %s/hello", t.command, t.file(fileCACrt), t.file(fileClientCrt), t.file(fileClientKey), secure)
 }
 
 // others are the same steps with the tools people have. They take a shared key
-// only as an argument, so the shell reads it from the file.
+// only as an argument, so the shell reads it from the file; client.key holds
+// both halves of the pair, which is what libcoap wants.
 func (t *tour) others() {
-	at := t.at.secure.String()
+	at := netip.AddrPortFrom(reachable(t.at.secure.Addr()), t.at.secure.Port())
+	libcoap := installed("coap-client", "coap-client-gnutls", "coap-client-openssl")
 	hexKey := "$(cut -d: -f2 " + t.file(filePSK) + ")"
 	fmt.Fprintf(t.w, "\n%s\n\n", t.bold("or the same with other tools:"))
-	t.line("libcoap", "%s -m get -u %s -k \"$(cat %s)\" coaps://%s/hello", installed("coap-client", "coap-client-gnutls", "coap-client-openssl"), demoIdentity, t.file(fileKey), at)
-	t.line("openssl", "openssl s_client -dtls1_2 -connect %s -psk_identity %s -psk %s -cipher PSK", at, demoIdentity, hexKey)
-	t.line("gnutls", "gnutls-cli --udp -p %d --pskusername=%s --pskkey=%s --priority=NORMAL:-KX-ALL:+PSK %s", t.at.secure.Port(), demoIdentity, hexKey, t.at.secure.Addr())
+	t.step("libcoap, PreSharedKey", "%s -m get -u %s -k \"$(cat %s)\" coaps://%s/hello", libcoap, demoIdentity, t.file(fileKey), at)
+	t.step("libcoap with GnuTLS, RawPublicKey (it takes any server key)", "%s -m get -M %s coaps://%s/hello", installed("coap-client-gnutls", "coap-client"), t.file(fileClientKey), at)
+	t.step("libcoap, Certificate", "%s -m get -C %s -c %s -j %s coaps://%s/hello", libcoap, t.file(fileCACrt), t.file(fileClientCrt), t.file(fileClientKey), at)
+	t.step("openssl, PreSharedKey", "openssl s_client -dtls1_2 -connect %s -psk_identity %s -psk %s -cipher PSK", at, demoIdentity, hexKey)
+	t.step("gnutls, PreSharedKey", "gnutls-cli --udp -p %d --pskusername=%s --pskkey=%s --priority=NORMAL:-KX-ALL:+PSK %s", at.Port(), demoIdentity, hexKey, at.Addr())
+}
+
+// reachable is an address of this machine that a server at addr answers on.
+func reachable(addr netip.Addr) netip.Addr {
+	switch {
+	case !addr.IsUnspecified():
+		return addr
+	case addr.Is4():
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.IPv6Loopback()
 }
 
 // installed is the first of the names that this machine has, else the first.

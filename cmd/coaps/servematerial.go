@@ -48,14 +48,14 @@ type demoMaterial struct {
 // makeMaterial fills a directory, or uses what is in it. Without a name it makes
 // a temporary one.
 func makeMaterial(dir string, names []keys.Authority) (*demoMaterial, error) {
-	m := &demoMaterial{dir: dir}
+	m := new(demoMaterial)
 	var err error
 	if dir == "" {
 		m.temporary = true
 		if m.dir, err = os.MkdirTemp("", "coaps-"); err != nil {
 			return nil, fail("file_unwritable", "cannot make a directory for the demonstration's keys", "%v", rootCause(err)).because(err)
 		}
-	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+	} else if m.dir, err = keptDirectory(dir); err != nil {
 		return nil, fail("file_unwritable", "cannot make "+dir, "%v", rootCause(err)).because(err)
 	}
 	if err := m.fill(names); err != nil {
@@ -63,6 +63,14 @@ func makeMaterial(dir string, names []keys.Authority) (*demoMaterial, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// keptDirectory makes a directory, and its name good for any other terminal.
+func keptDirectory(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return filepath.Abs(dir)
 }
 
 // path is where a file of the demonstration is.

@@ -119,7 +119,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, failed(op, r.URI, err)
 	}
-	options := append(uri.Options(true), r.Options...)
+	options := append(uri.Options(!r.Options.Has(coap.URIHost)), r.Options...)
 	out := request.Outgoing{
 		Type: coap.Confirmable, Code: method, Token: r.Token, Payload: r.Payload, Options: options.Encode(nil),
 	}

@@ -117,7 +117,11 @@ func (conn *Connection) resolve() error {
 		return &Error{Reason: ReasonNotResolved, Err: err}
 	}
 	for _, a := range found {
-		if a = canonical(a); !a.IsMulticast() {
+		a = canonical(a)
+		if !zoneExists(a) {
+			return &Error{Reason: ReasonUnreachable, Err: fmt.Errorf("there is no network interface %q", a.Zone())}
+		}
+		if !a.IsMulticast() {
 			conn.addrs = append(conn.addrs, netip.AddrPortFrom(a, conn.key.port))
 		}
 	}
@@ -143,6 +147,16 @@ func canonical(a netip.Addr) netip.Addr {
 		}
 	}
 	return a
+}
+
+// zoneExists says whether the interface of a canonical link-local address is
+// there. Without it nothing is sent, and nothing says so.
+func zoneExists(a netip.Addr) bool {
+	if a.Zone() == "" {
+		return true
+	}
+	_, err := net.InterfaceByName(a.Zone())
+	return err == nil
 }
 
 // try connects to one address and returns when the handshake has ended.

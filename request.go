@@ -23,7 +23,10 @@ type Request struct {
 	Query []string // one element an argument, such as "rt=light", decoded
 	Host  string   // Uri-Host, "" when absent
 
-	Options coap.OptionList // all options but Uri-Host, Uri-Port, Uri-Path and Uri-Query
+	// Options are all but Uri-Host, Uri-Port, Uri-Path and Uri-Query, which are
+	// in URI, and in Path, Query and Host. A client may name another Uri-Host
+	// than the URI's host.
+	Options coap.OptionList
 	Payload []byte
 
 	// NonConfirmable sends the request once and without acknowledgement

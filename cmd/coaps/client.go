@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -373,6 +374,11 @@ func (t *transport) explain(f *failure, e *coaps.Error) {
 			f.detail = e.Err.Error()
 		}
 		explainSocket(f, e.Err)
+	case coaps.ReasonUnreachable:
+		if e.Err != nil {
+			f.detail = e.Err.Error()
+			f.try("the name behind %%25 in the URI is one of those that ip link lists")
+		}
 	case coaps.ReasonNotResolved:
 		if family := strings.TrimPrefix(t.client.Network, "udp"); family != "" {
 			f.detail = "the name has no address of IPv" + family
@@ -412,9 +418,13 @@ func (t *transport) showsNothing() bool {
 	return c != nil && c.ClientPSK == nil && c.RawKey == nil && len(c.Chains) == 0
 }
 
-// portHint catches the classic mix-up of the two ports.
+// portHint catches the classic mix-up of the two ports, and an address that is
+// not whole.
 func (t *transport) portHint() string {
+	addr, ok := t.uri.Addr()
 	switch {
+	case ok && addr.IsLinkLocalUnicast() && addr.Is6() && addr.Zone() == "":
+		return fmt.Sprintf("a link-local address needs its interface: [%s%%25eth0], with the name from ip link", addr)
 	case t.uri.Secure() && t.uri.Port == coap.DefaultPort:
 		return "5683 is the plain port, where DTLS is not understood; coaps usually has 5684"
 	case !t.uri.Secure() && t.uri.Port == coap.DefaultSecurePort:

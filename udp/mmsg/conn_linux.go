@@ -44,9 +44,11 @@ type Conn struct {
 	// value made for each call would be an allocation.
 	receive, send func(fd uintptr) bool
 
-	errors bool // the kernel's error queue may hold something to report
-	closed atomic.Bool
-	lost   overflows
+	queue    ancillary.ErrorQueue
+	errors   bool // the queue may hold something to report
+	reported bool // what Recv has returned last is from there: it is the datagrams' turn
+	closed   atomic.Bool
+	lost     overflows
 }
 
 // Config is what a socket can be asked for when it is opened. The zero value is
@@ -187,7 +189,7 @@ func (c *Conn) waitError(err error) error {
 
 // nextError takes an ICMP error from the kernel's queue, nil when there is none.
 func (c *Conn) nextError() (u *udp.Unreachable) {
-	_ = c.raw.Control(func(fd uintptr) { u = ancillary.NextICMP(int(fd), &c.zones) }) // fails only when closed
-	c.errors = u != nil
+	_ = c.raw.Control(func(fd uintptr) { u = c.queue.Next(int(fd), &c.zones) }) // fails only when closed
+	c.errors, c.reported = u != nil, u != nil
 	return u
 }

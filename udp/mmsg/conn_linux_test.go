@@ -133,6 +133,32 @@ func TestErrorWakesRecv(t *testing.T) {
 	}
 }
 
+// Errors and datagrams take turns, so that who can forge ICMP messages holds up
+// nobody.
+func TestErrorsAndDatagramsTakeTurns(t *testing.T) {
+	c, other, gone := listen(t, "udp4", "127.0.0.1:0"), listen(t, "udp4", "127.0.0.1:0"), listen(t, "udp4", "127.0.0.1:0")
+	gone.Close()
+	for range 10 {
+		if n, err := c.Send(burst(1, 10, gone.LocalAddr())); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	for i := range 3 {
+		if n, err := other.Send(burst(1, 10, c.LocalAddr())); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_, err := c.Recv(burst(1, 10, here))
+		var u *udp.Unreachable
+		if !errors.As(err, &u) {
+			t.Fatalf("turn %d: %v, want an error to be reported", i, err)
+		}
+		if n, err := c.Recv(burst(1, 10, here)); n != 1 || err != nil {
+			t.Fatalf("turn %d: %d, %v, want the datagram", i, n, err)
+		}
+	}
+}
+
 func TestSockaddr(t *testing.T) {
 	for _, tt := range []struct {
 		v6      bool

@@ -59,13 +59,14 @@ func (in *inbound) prepare(batch []udp.Datagram) {
 }
 
 // Recv waits for at least one datagram and fills as many of batch, up to 64, as
-// are at hand. Its errors are those of [udp.Conn].
+// are at hand. Its errors are those of [udp.Conn]. Where there are both, ICMP
+// errors and datagrams take turns: neither can be used to hold up the other.
 func (c *Conn) Recv(batch []udp.Datagram) (int, error) {
 	if len(batch) == 0 {
 		return 0, nil
 	}
 	for {
-		if c.errors {
+		if c.errors && !c.reported {
 			if u := c.nextError(); u != nil {
 				return 0, u
 			}
@@ -74,16 +75,20 @@ func (c *Conn) Recv(batch []udp.Datagram) (int, error) {
 		if err := c.raw.Read(c.receive); err != nil {
 			return 0, c.waitFailed(err)
 		}
-		switch {
-		case c.in.errno == 0:
+		switch errno := c.in.errno; {
+		case errno == 0:
+			c.reported = false
 			c.collect(batch[:c.in.count])
 			return c.in.count, nil
-		case !ancillary.MayBeOld(c.in.errno):
-			return 0, c.in.errno
+		case errno == unix.EAGAIN:
+			c.reported = false
+		case ancillary.MayBeOld(errno):
+			// An ICMP error, which is in the queue with what it is about. If it
+			// is none to report, there is the socket still to read.
+			c.errors = true
+		default:
+			return 0, errno
 		}
-		// An ICMP error, which is in the queue with what it is about. If it is
-		// none to report, there is the socket still to read.
-		c.errors = true
 	}
 }
 
@@ -101,17 +106,17 @@ func (c *Conn) waitFailed(err error) error {
 }
 
 // recvmmsg makes the system call. It reports false when there is nothing to
-// receive, for the poller to wait until there is.
+// receive, for the poller to wait until there is; but not while errors wait.
 func (c *Conn) recvmmsg(fd uintptr) bool {
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
 			uintptr(unsafe.Pointer(&c.in.messages)), uintptr(c.in.asked), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
+		switch {
+		case errno == 0:
 			c.in.count, c.in.errno = int(n), 0
 			return true
-		case unix.EINTR:
-		case unix.EAGAIN:
+		case errno == unix.EINTR:
+		case errno == unix.EAGAIN && !c.errors:
 			return false
 		default:
 			c.in.errno = errno

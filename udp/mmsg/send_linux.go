@@ -67,6 +67,8 @@ func (c *Conn) Send(batch []udp.Datagram) (n int, err error) {
 		case c.out.runs[0] > 1 && refusesRun(errno):
 			alone = c.out.runs[0]
 			c.out.cutsUp = errno != unix.EIO
+		case ancillary.IsLoss(errno):
+			n, alone, again = n+c.out.runs[0], alone-c.out.runs[0], false
 		case ancillary.MayBeOld(errno) && !again:
 			// The error is about a datagram sent before, perhaps to somebody else,
 			// and would have woken Recv. This one has not been tried.

@@ -64,35 +64,40 @@ func (c *conn) Recv(batch []udp.Datagram) (int, error) {
 	if len(batch) == 0 {
 		return 0, nil
 	}
-	if c.icmp {
-		if u := c.info.nextICMP(c.udp); u != nil {
-			return 0, u
+	for {
+		if c.icmp {
+			if u := c.info.nextICMP(c.udp); u != nil {
+				return 0, u
+			}
+			c.icmp = false
 		}
-		c.icmp = false
+		err := c.receive(&batch[0])
+		switch {
+		case err == nil:
+			return 1, nil
+		case errors.Is(err, net.ErrClosed):
+			return 0, net.ErrClosed
+		case !isPending(err):
+			return 0, err
+		}
+		// The system reports an ICMP error as if receiving had failed; the
+		// queue has its destination. If it is none to report, there is the
+		// socket still to read.
+		c.icmp = true
 	}
-	d := &batch[0]
+}
+
+func (c *conn) receive(d *udp.Datagram) error {
 	n, oobn, _, remote, err := c.udp.ReadMsgUDPAddrPort(d.Buf, c.info.in[:])
 	if err != nil {
-		return 0, c.receiveError(err)
+		return err
 	}
 	d.N, d.Remote = n, unmap(remote)
 	d.Local = c.local.Addr()
 	if c.info.enabled {
 		d.Local = c.info.destination(c.info.in[:oobn])
 	}
-	return 1, nil
-}
-
-// receiveError names the destination of an ICMP error, which the system
-// reports as if receiving had failed.
-func (c *conn) receiveError(err error) error {
-	if errors.Is(err, net.ErrClosed) {
-		return net.ErrClosed
-	}
-	if u := c.info.nextICMP(c.udp); u != nil {
-		return u
-	}
-	return err
+	return nil
 }
 
 func (c *conn) Send(batch []udp.Datagram) (int, error) {
@@ -115,6 +120,9 @@ func (c *conn) send(d *udp.Datagram) error {
 		// and would have woken Recv. This one has not been tried.
 		c.icmp = true
 		_, _, err = c.udp.WriteMsgUDPAddrPort(d.Payload(), oob, d.Remote)
+	}
+	if err != nil && isLoss(err) {
+		return nil
 	}
 	return err
 }

@@ -19,6 +19,7 @@ type packetInfo struct {
 	enabled bool
 	out     ancillary.Source
 	zones   ancillary.Zones
+	errors  ancillary.ErrorQueue
 }
 
 func (p *packetInfo) enable(c *net.UDPConn) {
@@ -40,11 +41,13 @@ func reportICMP(c *net.UDPConn) { withFD(c, ancillary.ReportICMP) }
 
 // nextICMP takes one error from the queue, nil when there is none.
 func (p *packetInfo) nextICMP(c *net.UDPConn) (u *udp.Unreachable) {
-	withFD(c, func(fd int) { u = ancillary.NextICMP(fd, &p.zones) })
+	withFD(c, func(fd int) { u = p.errors.Next(fd, &p.zones) })
 	return u
 }
 
 func isPending(err error) bool { return ancillary.MayBeOld(err) }
+
+func isLoss(err error) bool { return ancillary.IsLoss(err) }
 
 func withFD(c *net.UDPConn, f func(fd int)) {
 	if raw, err := c.SyscallConn(); err == nil {

@@ -65,3 +65,5 @@ func reportICMP(*net.UDPConn) {}
 func (*packetInfo) nextICMP(*net.UDPConn) *udp.Unreachable { return nil }
 
 func isPending(error) bool { return false }
+
+func isLoss(error) bool { return false }

@@ -122,3 +122,26 @@ func (s suite) refusedInMasses(t *testing.T) {
 		t.Errorf("received %q", d.Payload())
 	}
 }
+
+// However many reports wait, what arrives is received before all are fetched.
+func (s suite) refusedDoNotStarveOthers(t *testing.T) {
+	onlyLinux(t, "queues ICMP errors for unconnected sockets")
+	client, other := s.listen(t, "udp", ":0"), s.local(t)
+	closed := s.gone(t)
+	for range 2000 {
+		send(t, client, to(closed, "anybody?"))
+	}
+	send(t, other, to(loopback(client), "hello"))
+	deadline(t, client, time.Now().Add(patience))
+	for range 400 {
+		n, err := client.Recv(buffers(1, 100))
+		if n == 1 {
+			return
+		}
+		var u *udp.Unreachable
+		if !errors.As(err, &u) {
+			t.Fatal("Recv:", err)
+		}
+	}
+	t.Error("nothing but errors after 400 calls")
+}

@@ -36,6 +36,7 @@ func Run(t *testing.T, listen Listen) {
 		{"RefusedAlone", s.refusedAlone},
 		{"RefusedAmongOthers", s.refusedAmongOthers},
 		{"RefusedInMasses", s.refusedInMasses},
+		{"RefusedDoNotStarveOthers", s.refusedDoNotStarveOthers},
 		{"DeadlineIsTheDoorbell", s.deadlineIsTheDoorbell},
 		{"DeadlineLosesNothing", s.deadlineLosesNothing},
 		{"BellRingsUnderLoad", s.bellRingsUnderLoad},

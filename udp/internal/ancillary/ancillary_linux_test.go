@@ -122,6 +122,9 @@ func TestICMPError(t *testing.T) {
 }
 
 func TestMayBeOld(t *testing.T) {
+	if !IsLoss(os.NewSyscallError("sendmsg", unix.ENOBUFS)) || IsLoss(unix.EPERM) || IsLoss(nil) {
+		t.Error("ENOBUFS, and nothing else, is a loss")
+	}
 	for err, want := range map[error]bool{
 		unix.ECONNREFUSED: true, os.NewSyscallError("sendmsg", unix.EHOSTUNREACH): true, unix.EMSGSIZE: true,
 		unix.EPERM: false, unix.ENOBUFS: false, unix.EINVAL: false, os.ErrDeadlineExceeded: false, nil: false,
@@ -153,5 +156,42 @@ func TestZones(t *testing.T) {
 	}
 	if len(z.known) > maxZones {
 		t.Errorf("%d are remembered", len(z.known))
+	}
+}
+
+// Errors that come without end are reported up to a number, and then dropped.
+func TestErrorQueueIsBounded(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	ReportICMP(fd)
+	nobody := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: 9} // discard
+	var q ErrorQueue
+	fetch := func() (n int) {
+		for q.Next(fd, new(Zones)) != nil {
+			n++
+		}
+		return n
+	}
+	refuse := func(n int) {
+		for range 2 * n { // every other send only fetches the error of the one before
+			unix.Sendto(fd, []byte("x"), 0, nobody)
+		}
+	}
+	if refuse(1); fetch() == 0 {
+		t.Skip("something listens on port 9")
+	}
+	refuse(maxErrors / 2)
+	if n := fetch(); n < maxErrors/2 {
+		t.Errorf("%d of %d reported", n, maxErrors/2)
+	}
+	refuse(2 * maxErrors)
+	if n, left := fetch(), fetch(); n != maxErrors || left != 0 {
+		t.Errorf("%d reported, then %d, want %d and none", n, left, maxErrors)
+	}
+	if refuse(1); fetch() == 0 {
+		t.Error("nothing is reported any more")
 	}
 }

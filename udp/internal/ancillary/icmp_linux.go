@@ -23,11 +23,36 @@ func ReportICMP(fd int) {
 // holds the headers of a record and of a CoAP message, which tell whose it was.
 const quotedBytes = 256
 
-// NextICMP takes the queued errors up to the next one that says a datagram has
+// maxErrors is how many errors are reported in a row. Who can send them faster
+// than they are fetched must not get the receive buffer, in which they lie, nor
+// the time of the event loop.
+const maxErrors = 256
+
+// An ErrorQueue fetches what the kernel has queued for a socket. It is not for
+// concurrent use; the zero value is ready.
+type ErrorQueue struct{ row int } // errors since the queue was empty
+
+// Next takes the next error from the queue, nil when there is none, or when
+// there have been so many that the rest was dropped.
+func (q *ErrorQueue) Next(fd int, zones *Zones) *udp.Unreachable {
+	if q.row == maxErrors {
+		_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_RECVERR, 0) // empties the queue of either family
+		ReportICMP(fd)
+		q.row = 0
+		return nil
+	}
+	u := nextICMP(fd, zones)
+	if q.row++; u == nil {
+		q.row = 0
+	}
+	return u
+}
+
+// nextICMP takes the queued errors up to the next one that says a datagram has
 // not arrived, nil when there is none: the queue is empty then. The kernel has
 // checked that the port numbers quoted in the ICMP message are this socket's;
 // whether the quoted payload is one we sent is for the caller.
-func NextICMP(fd int, zones *Zones) *udp.Unreachable {
+func nextICMP(fd int, zones *Zones) *udp.Unreachable {
 	quoted, control := make([]byte, quotedBytes), make([]byte, 256)
 	for {
 		n, controln, _, from, err := unix.Recvmsg(fd, quoted, control, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
@@ -77,6 +102,11 @@ func remoteOf(sa unix.Sockaddr, zones *Zones) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
+
+// IsLoss tells the error of a device whose queue is full. A socket that has not
+// asked for ICMP errors is not told: the datagram is lost here as it might be on
+// any router.
+func IsLoss(err error) bool { return errors.Is(err, unix.ENOBUFS) }
 
 // MayBeOld tells the errors that ICMP messages become (icmp_err_convert and
 // icmpv6_err_convert of the kernel). It keeps them for the socket and returns

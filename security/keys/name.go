@@ -228,7 +228,9 @@ func Forms(spki []byte) []Form {
 		{"ni sha-256", full.String()},
 		{"nih sha-256-120", short.NIH()},
 		{"nih suite 3", fmt.Sprintf("nih:%d;%s", short.alg, strings.TrimPrefix(short.NIH(), "nih:"+short.alg.String()+";"))},
+		{"nih sha-256", full.NIH()},
 		{"binary sha-256-120", "0x" + hex.EncodeToString(short.Binary())},
+		{"binary sha-256", "0x" + hex.EncodeToString(full.Binary())},
 		{"curl pin", curlPrefix + std},
 		{"ssh look", sshPrefix + strings.TrimRight(std, "=")},
 	}

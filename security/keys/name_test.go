@@ -204,12 +204,19 @@ func TestForms(t *testing.T) {
 		{"ni sha-256", "ni:///sha-256;UyaQV-Ev4rdLoHyJJWCi11OHfrYv9E1aGQAlMO2X_-Q"},
 		{"nih sha-256-120", "nih:sha-256-120;5326-9057-e12f-e2b7-4ba0-7c89-2560-a2;f"},
 		{"nih suite 3", "nih:3;5326-9057-e12f-e2b7-4ba0-7c89-2560-a2;f"},
+		{"nih sha-256", "nih:sha-256;5326-9057-e12f-e2b7-4ba0-7c89-2560-a2d7-5387-7eb6-2ff4-4d5a-1900-2530-ed97-ffe4;0"},
 		{"binary sha-256-120", "0x0353269057e12fe2b74ba07c892560a2"},
+		{"binary sha-256", "0x0153269057e12fe2b74ba07c892560a2d753877eb62ff44d5a19002530ed97ffe4"},
 		{"curl pin", "sha256//UyaQV+Ev4rdLoHyJJWCi11OHfrYv9E1aGQAlMO2X/+Q="},
 		{"ssh look", "SHA256:UyaQV+Ev4rdLoHyJJWCi11OHfrYv9E1aGQAlMO2X/+Q"},
 	}
 	if diff := cmp.Diff(want, Forms(exampleSPKI)); diff != "" {
 		t.Error(diff)
+	}
+	for _, f := range want {
+		if n, err := ParseName(f.Text); err != nil || !n.Matches(exampleSPKI) {
+			t.Errorf("%s is read as %v, %v", f.Text, n, err)
+		}
 	}
 }
 

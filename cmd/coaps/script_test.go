@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"mode":       cmdMode,
 			"interrupts": cmdInterrupts,
 			"lines":      cmdLines,
+			"pins":       cmdPins,
 		},
 	})
 }
@@ -243,5 +244,17 @@ func (b *lockedBuffer) String() string {
 func cmdLines(ts *testscript.TestScript, _ bool, args []string) {
 	if got := strings.Count(ts.ReadFile(args[1]), "\n"); fmt.Sprint(got) != args[0] {
 		ts.Fatalf("%d newlines in %s, want %s", got, args[1], args[0])
+	}
+}
+
+// cmdPins: pins FILE ARGS... runs coaps once for each line of FILE, which is the
+// output of coaps key id, with that name as --peer-key, and wants success.
+func cmdPins(ts *testscript.TestScript, _ bool, args []string) {
+	for line := range strings.Lines(ts.ReadFile(args[0])) {
+		fields := strings.Fields(line)
+		name := fields[len(fields)-1]
+		if code, _, stderr := runCoaps(ts, append(args[1:], "--peer-key", name)); code != 0 {
+			ts.Fatalf("%s: exit code %d: %s", name, code, stderr)
+		}
 	}
 }

@@ -44,6 +44,11 @@ type Client struct {
 	MTU       int             // largest UDP payload in bytes; 0 is dtls's default
 	Limits    endpoint.Limits // zero fields take the defaults
 
+	// RecordSizeLimit and MaxFragmentLength are those of dtls.Config: the
+	// largest plaintext in bytes that servers are asked to put into one record,
+	// by RFC 8449 and by RFC 6066 section 4; 0 does not ask.
+	RecordSizeLimit, MaxFragmentLength int
+
 	// ServerName is sent as Server Name Indication instead of the URI's host.
 	// "-" sends none.
 	ServerName string

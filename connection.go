@@ -72,6 +72,7 @@ func newConnection(c *Client, key authority, policy *security.Policy, addrs []ne
 	if policy != nil {
 		conn.config = policy.DTLS(rand.Reader)
 		conn.config.Timers, conn.config.MTU = c.Timers, c.MTU
+		conn.config.RecordSizeLimit, conn.config.MaxFragmentLength = c.RecordSizeLimit, c.MaxFragmentLength
 	}
 	return conn
 }

@@ -43,6 +43,11 @@ type Server struct {
 	MTU     int             // largest UDP payload in bytes; 0 is dtls's default
 	Workers int             // goroutines for handlers, of each port; 0 is DefaultWorkers
 
+	// RecordSizeLimit is dtls.Config.RecordSizeLimit: the largest plaintext in
+	// bytes that clients are asked to put into one record (RFC 8449); 0 does
+	// not ask. What clients ask for is always respected.
+	RecordSizeLimit int
+
 	// ListenPacket opens a socket; when nil, mmsg.Listen on Linux and
 	// portable.Listen elsewhere. It is where a packet capture or a lossy line is
 	// put between.
@@ -147,7 +152,7 @@ func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
 	}
 	if policy != nil {
 		cfg.DTLS = policy.DTLS(rand.Reader)
-		cfg.DTLS.Timers, cfg.DTLS.MTU = s.Timers, s.MTU
+		cfg.DTLS.Timers, cfg.DTLS.MTU, cfg.DTLS.RecordSizeLimit = s.Timers, s.MTU, s.RecordSizeLimit
 	}
 	conn, err := listen(s.ListenPacket, s.Network, addr)
 	if err != nil {

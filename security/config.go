@@ -59,6 +59,10 @@ type Config struct {
 	// AllowWeakPSK takes pre-shared keys of fewer than keys.MinPSKLen bytes.
 	// Such a key can be guessed from one recorded handshake.
 	AllowWeakPSK bool
+	// AllowNoExtendedMasterSecret takes peers that do not know RFC 7627, as
+	// old devices do. A peer that both sides trust could then make two sessions
+	// share their keys, and nothing can be exported from such a session.
+	AllowNoExtendedMasterSecret bool
 
 	// CipherSuites, Groups and SignatureSchemes are passed to dtls.Config.
 	CipherSuites     []dtls.CipherSuite

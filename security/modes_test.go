@@ -220,4 +220,10 @@ func TestAllowances(t *testing.T) {
 	if c.State() != dtls.Established || s.identity.Name() != "weak" {
 		t.Errorf("weak key: %v, %s", c.Err(), s.identity)
 	}
+	for _, allow := range []bool{false, true} {
+		old := must((&Config{PSK: w.pskMap(), AllowNoExtendedMasterSecret: allow}).Server())
+		if got := old.DTLS(rand.Reader).AllowNoExtendedMasterSecret; got != allow {
+			t.Errorf("without extended master secret: %v, want %v", got, allow)
+		}
+	}
 }

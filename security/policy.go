@@ -58,6 +58,8 @@ func (p *Policy) DTLS(rand io.Reader) *dtls.Config {
 		SignatureSchemes: p.config.SignatureSchemes,
 		Credentials:      p.credentials,
 		Rand:             rand,
+
+		AllowNoExtendedMasterSecret: p.config.AllowNoExtendedMasterSecret,
 	}
 	if p.config.KeyLog != nil {
 		config.KeyLog = p.logKey

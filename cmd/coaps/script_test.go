@@ -47,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"exits":      cmdExits,
 			"ready":      cmdReady,
 			"silent":     cmdSilent,
+			"resets":     cmdResets,
 			"codes":      cmdCodes,
 			"mode":       cmdMode,
 			"interrupts": cmdInterrupts,
@@ -160,6 +161,26 @@ func cmdSilent(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { conn.Close() })
 	ts.Setenv(args[0], conn.LocalAddr().String())
+}
+
+// cmdResets: resets VAR opens a port that answers everything with a Reset.
+func cmdResets(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { conn.Close() })
+	ts.Setenv(args[0], conn.LocalAddr().String())
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if n >= 4 {
+				_, _ = conn.WriteTo([]byte{0x70, 0, buf[2], buf[3]}, from) // RFC 7252 section 3: RST, the same Message ID
+			}
+		}
+	}()
 }
 
 // cmdCodes: codes VAR starts a plain server that answers /4.29 with that code.

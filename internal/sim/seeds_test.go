@@ -35,14 +35,15 @@ var bad = Faults{Loss: 0.3, Duplicate: 0.3, Reorder: 0.3, Delay: 20 * time.Milli
 // Pitfall S1: a good handshake succeeds after any failed one
 func TestSeeds(t *testing.T) {
 	for _, mode := range Modes {
-		for _, o := range []Options{{}, {MTU: 256, Latency: 30 * time.Millisecond}} {
+		for half, o := range []Options{{}, {MTU: 256, Latency: 30 * time.Millisecond}} {
 			t.Run(fmt.Sprintf("%s/mtu=%d", mode.Name, o.MTU), func(t *testing.T) {
 				before := runtime.NumGoroutine()
 				tally := map[string]int{}
-				first, last := uint64(1), *seedCount/2 // two sizes make the thousand
+				count := *seedCount / 2 // two sizes make the thousand
 				if testing.Short() {
-					last /= 10
+					count /= 10
 				}
+				first, last := uint64(half)*count+1, uint64(half+1)*count
 				if *seedFlag != 0 {
 					first, last = *seedFlag, *seedFlag
 				}
@@ -57,8 +58,9 @@ func TestSeeds(t *testing.T) {
 					})
 				}
 				t.Log(tally)
-				if tally["complete"] == 0 {
-					t.Error("no handshake completed")
+				// Seven transmissions of a flight seldom all fail.
+				if *seedFlag == 0 && uint64(tally["complete"]) < count*4/5 {
+					t.Errorf("%d of %d handshakes complete", tally["complete"], count)
 				}
 				if left := goroutinesLeft(before); left > 0 {
 					t.Errorf("%d goroutines were left", left)

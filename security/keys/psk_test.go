@@ -310,10 +310,7 @@ func TestPSKFileRoundTrip(t *testing.T) {
 
 // What GnuTLS's tool writes is read, and identities come out as they went in.
 func TestPSKFileOfPsktool(t *testing.T) {
-	psktool, err := exec.LookPath("psktool")
-	if err != nil {
-		t.Skip("no psktool here (Debian: gnutls-bin)")
-	}
+	psktool := foreign(t, "psktool", "gnutls-bin")
 	path := filepath.Join(t.TempDir(), "psk.txt")
 	identities := []string{"dev1", "urn:imei:35", "zwölf", "two words"}
 	for _, identity := range identities {

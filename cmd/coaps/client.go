@@ -6,13 +6,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,7 +19,6 @@ import (
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
-	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/portable"
 )
@@ -56,8 +53,8 @@ type transport struct {
 	uri     coap.URI
 	client  *coaps.Client
 	keylog  *os.File // may be nil
+	flags   *clientFlags
 	timeout time.Duration
-	noProbe bool
 
 	ended              atomic.Pointer[coaps.Handshake] // the last handshake; nil: none has ended
 	up, down           atomic.Int64                    // UDP payload bytes
@@ -76,7 +73,10 @@ func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string, timeout time.
 	if addr, ok := parsed.Addr(); ok && addr.IsMulticast() {
 		return nil, fail("multicast", cmd.Name()+" "+uri, "")
 	}
-	t := &transport{app: a, uri: parsed, timeout: timeout, noProbe: f.network.noProbe}
+	if err := f.network.suits(cmd, &parsed); err != nil {
+		return nil, err
+	}
+	t := &transport{app: a, uri: parsed, flags: f, timeout: timeout}
 	t.client = &coaps.Client{MTU: f.dtls.mtu, ServerName: f.dtls.serverName(), Trace: t.trace(), Timers: timersFor(timeout)}
 	if err := f.network.apply(cmd, a, t.client); err != nil {
 		return nil, err
@@ -140,15 +140,32 @@ func parseURI(cmd *cobra.Command, text string) (coap.URI, error) {
 		cause = e.Err
 	}
 	f := fail("bad_uri", cmd.Name()+" "+text, "%v", cause).because(err)
-	switch {
-	case errors.Is(err, coap.ErrURITransport):
-		f.try("only UDP is spoken here: coap://... or coaps://...")
-	case errors.Is(err, coap.ErrURIUserinfo):
-		f.try("an identity is given with -u, never in the URI")
-	case !strings.Contains(text, "://"):
-		f.try("coaps://%s or coap://%s", text, text)
+	if advice := uriAdvice(text, err); advice != "" {
+		f.hint = advice
 	}
 	return coap.URI{}, f
+}
+
+// uriAdvice is what to write instead, "" where only the form can be shown.
+func uriAdvice(text string, err error) string {
+	scheme, rest, _ := strings.Cut(text, ":")
+	switch {
+	case errors.Is(err, coap.ErrURITransport):
+		return "only UDP is spoken here: coap://... or coaps://..."
+	case errors.Is(err, coap.ErrURIUserinfo):
+		return "an identity is given with -u, never in the URI"
+	case errors.Is(err, coap.ErrURIPort):
+		return "a port is a number up to 65535; without one it is 5683, or 5684 with coaps"
+	case errors.Is(err, coap.ErrURIFragment):
+		return "leave out what begins with #: it is not sent to a server"
+	case scheme == "coap" || scheme == "coaps":
+		if rest = strings.TrimLeft(rest, "/"); !strings.HasPrefix(text, scheme+"://") && rest != "" {
+			return scheme + "://" + rest
+		}
+	case !strings.Contains(text, "://"):
+		return "coaps://" + text + " or coap://" + text
+	}
+	return ""
 }
 
 // serverName translates --sni for the library, which writes "-" for none.
@@ -159,10 +176,12 @@ func (f *dtlsFlags) serverName() string {
 	return f.sni
 }
 
-// Bounds of --mtu in bytes: the least that DTLS can work with, and UDP's own.
+// Bounds of --mtu in bytes, the least that DTLS can work with and UDP's own, and
+// the library's choice.
 const (
-	minMTU = 128
-	maxMTU = 65507
+	minMTU     = 128
+	maxMTU     = 65507
+	defaultMTU = 1232
 )
 
 func (f *dtlsFlags) check(cmd *cobra.Command) error {
@@ -210,6 +229,18 @@ func (f *networkFlags) apply(cmd *cobra.Command, a *app, client *coaps.Client) e
 	listen, err := f.listener(cmd, a)
 	client.ListenPacket = listen
 	return err
+}
+
+// suits refuses an address of the other family than -4 or -6 asks for.
+func (f *networkFlags) suits(cmd *cobra.Command, uri *coap.URI) error {
+	addr, literal := uri.Addr()
+	switch {
+	case literal && f.ipv4 && addr.Is6():
+		return usage(cmd, "-4 excludes the address %s", addr).try("leave out -4")
+	case literal && f.ipv6 && addr.Is4():
+		return usage(cmd, "-6 excludes the address %s", addr).try("leave out -6")
+	}
+	return nil
 }
 
 // localAddress accepts ADDR, ADDR:PORT, [ADDR]:PORT and :PORT.
@@ -331,104 +362,4 @@ func (a *app) showProgress(text string, quit <-chan struct{}) {
 			_, _ = a.err.Write([]byte("\r\x1b[K" + p.dim(text+" "+time.Since(start).Truncate(100*time.Millisecond).String())))
 		}
 	}
-}
-
-// failurePhrases end the first line of an error, by exit code.
-var failurePhrases = map[int]string{
-	exitSetup:       "not possible with these settings",
-	exitResolve:     "the name has no address",
-	exitRefused:     "the server was not reached",
-	exitTimeout:     "timed out",
-	exitHandshake:   "the handshake failed",
-	exitUntrusted:   "the server is not trusted",
-	exitInterrupted: "interrupted",
-}
-
-// failure translates an error of the library.
-func (t *transport) failure(what string, err error) *failure {
-	e, ok := errors.AsType[*coaps.Error](err)
-	if !ok {
-		return asFailure(what, err)
-	}
-	t.tracef(1, "%v", err)
-	reason := e.Reason
-	if reason == coaps.ReasonCanceled {
-		reason = "interrupted"
-	}
-	if !knownReason(reason) {
-		return fail("unexpected", what, "%v", err).because(err)
-	}
-	f := fail(reason, what, "").because(err)
-	if phrase := failurePhrases[f.exitCode()]; phrase != "" {
-		f.what += ": " + phrase
-	}
-	t.explain(f, e)
-	return f
-}
-
-// explain adds what is known beyond the word.
-func (t *transport) explain(f *failure, e *coaps.Error) {
-	switch f.reason {
-	case coaps.ReasonSetup, coaps.ReasonBadURI, coaps.ReasonMulticast, "internal":
-		if e.Err != nil {
-			f.detail = e.Err.Error()
-		}
-		explainSocket(f, e.Err)
-	case coaps.ReasonUnreachable:
-		if e.Err != nil {
-			f.detail = e.Err.Error()
-			f.try("the name behind %%25 in the URI is one of those that ip link lists")
-		}
-	case coaps.ReasonNotResolved:
-		if family := strings.TrimPrefix(t.client.Network, "udp"); family != "" {
-			f.detail = "the name has no address of IPv" + family
-		}
-	case "timeout", "timeout_flight_1":
-		f.hint = t.portHint()
-	case "alert_handshake_failure", "alert_unsupported_certificate", "alert_bad_certificate":
-		if t.showsNothing() {
-			f.hint = "the server may want to know who you are: -M KEY, -c CERT -j KEY, or --psk-file FILE"
-		}
-	}
-	refusal, ok := errors.AsType[*keys.VerifyError](e.Err)
-	if ok && (f.reason == "rpk_not_pinned" || f.reason == "cert_name_mismatch") {
-		f.detail = refusal.Err.Error()
-	}
-}
-
-// explainSocket gives a socket that cannot be had its own word.
-func explainSocket(f *failure, err error) {
-	reason := ""
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		reason = "address_in_use"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		reason = "address_unavailable"
-	case errors.Is(err, syscall.EACCES):
-		reason = "bind_permission"
-	default:
-		return
-	}
-	f.reason, f.detail, f.hint = reason, "", ""
-}
-
-// showsNothing says whether the client would be anonymous to the server.
-func (t *transport) showsNothing() bool {
-	c := t.client.Security
-	return c != nil && c.ClientPSK == nil && c.RawKey == nil && len(c.Chains) == 0
-}
-
-// portHint catches the classic mix-up of the two ports, and an address that is
-// not whole.
-func (t *transport) portHint() string {
-	addr, ok := t.uri.Addr()
-	switch {
-	case ok && addr.IsLinkLocalUnicast() && addr.Is6() && addr.Zone() == "":
-		return fmt.Sprintf("a link-local address needs its interface: [%s%%25eth0], with the name from ip link", addr)
-	case t.uri.Secure() && t.uri.Port == coap.DefaultPort:
-		return "5683 is the plain port, where DTLS is not understood; coaps usually has 5684"
-	case !t.uri.Secure() && t.uri.Port == coap.DefaultSecurePort:
-		return "5684 is the secure port, where plain CoAP is not answered; use coaps://"
-	}
-	return ""
 }

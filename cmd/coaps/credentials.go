@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -72,9 +73,33 @@ func (f *clientFlags) checkTrust(cmd *cobra.Command, uri coap.URI, config *secur
 			return fail("no_credential", what, "a certificate is checked against the host of the URI, and this one cannot be").
 				try("a DNS name or an address in the URI, or --peer-key NAME").because(err)
 		}
-		return fail("bad_credential", what, "%v", err).because(err)
+		return unusable(what, err)
 	}
 	return nil
+}
+
+// warnValidity tells of certificates that clients will refuse, now or soon.
+func (a *app) warnValidity(chains []dtls.Chain) {
+	const soon = 7 * 24 * time.Hour
+	now := time.Now()
+	for _, chain := range chains {
+		from, until := chain.Leaf.NotBefore, chain.Leaf.NotAfter
+		switch {
+		case now.Before(from):
+			a.warnf("the certificate is not valid before %s; this machine's clock says %s", from.Format(time.RFC3339), now.Format(time.RFC3339))
+		case now.After(until):
+			a.warnf("the certificate has expired on %s; clients will refuse it", until.Format(time.RFC3339))
+		case now.Add(soon).After(until):
+			a.warnf("the certificate expires on %s", until.Format(time.RFC3339))
+		}
+	}
+}
+
+// unusable is for a credential that security refuses.
+func unusable(what string, err error) *failure {
+	detail := strings.TrimPrefix(err.Error(), "security: ")
+	return fail("bad_credential", what, "%s", detail).because(err).
+		try("coaps key new -o FILE makes a P-256 key; coaps key id FILE shows what a file holds")
 }
 
 // warnInsecure is not to be overlooked, and -q does not silence it.
@@ -101,7 +126,7 @@ func (f *identityFlags) psks(a *app, cmd *cobra.Command) ([]keys.PSK, error) {
 	case f.pskFile != "":
 		psks, err := keys.LoadPSKFile(f.pskFile)
 		if err != nil {
-			return nil, fileFailure("cannot read the shared keys", f.pskFile, err)
+			return nil, pskFileFailure(f.pskFile, err)
 		}
 		a.warnWeakest(psks)
 		return psks, nil
@@ -178,7 +203,8 @@ func (a *app) warnWeakest(psks []keys.PSK) {
 func (f *identityFlags) choose(psks []keys.PSK) (*keys.PSK, error) {
 	if len(psks) == 0 {
 		if f.pskFile != "" {
-			return nil, fail("bad_credential_file", "cannot use "+f.pskFile, "there is no line IDENTITY:HEXKEY in it")
+			return nil, fail("bad_credential_file", "cannot use "+f.pskFile, "there is no line IDENTITY:HEXKEY in it").
+				try("IDENTITY:HEXKEY, one a line, as psktool writes it")
 		}
 		return nil, nil
 	}
@@ -203,7 +229,7 @@ func (f *identityFlags) apply(cmd *cobra.Command, config *security.Config) error
 	if f.rpk != "" {
 		pair, err := keys.LoadKeyPair(f.rpk)
 		if err != nil {
-			return fileFailure("cannot use the raw public key", f.rpk, err)
+			return keyFileFailure("cannot use the raw public key", f.rpk, err)
 		}
 		config.RawKey = pair
 	}
@@ -215,10 +241,18 @@ func (f *identityFlags) apply(cmd *cobra.Command, config *security.Config) error
 	}
 	chain, err := keys.LoadChain(f.cert, f.key)
 	if err != nil {
-		return fileFailure("cannot use the certificate", f.culprit(err), err)
+		return f.chainFailure(err)
 	}
 	config.Chains = []dtls.Chain{chain}
 	return nil
+}
+
+// chainFailure tells which of the two files is wrong; they may be one.
+func (f *identityFlags) chainFailure(err error) *failure {
+	if f.culprit(err) == f.key && (f.key != f.cert || holdsPublicOnly(f.key)) {
+		return keyFileFailure("cannot use the private key", f.key, err)
+	}
+	return fileFailure("cannot use the certificate", f.cert, err)
 }
 
 // culprit is the one of the two files that an error is about.
@@ -317,6 +351,7 @@ func (s *server) configured(cmd *cobra.Command) (*security.Config, error) {
 	if err := s.dtls.applySuites(cmd, config, false); err != nil {
 		return nil, err
 	}
+	s.warnValidity(config.Chains)
 	config.AllowAnonymousClients = !s.trust.given()
 	if _, err := config.Server(); err != nil {
 		return nil, serverConfigFailure(err)
@@ -325,13 +360,13 @@ func (s *server) configured(cmd *cobra.Command) (*security.Config, error) {
 }
 
 func serverConfigFailure(err error) *failure {
-	f := fail("no_credential", "cannot serve coaps", "%v", err).because(err)
+	const what = "cannot serve coaps"
 	switch {
 	case errors.Is(err, security.ErrNothingToShow), errors.Is(err, security.ErrBelievesNoOne):
-		return f.try("-M KEY or -c CERT -j KEY to show, beside -C or --peer-key to believe; or --psk-file FILE")
+		return fail("no_credential", what, "%v", err).because(err).
+			try("-M KEY or -c CERT -j KEY to show, beside -C or --peer-key to believe; or --psk-file FILE")
 	}
-	f.reason = "bad_credential"
-	return f
+	return unusable(what, err)
 }
 
 // fileFailure names what went wrong with a file, by the cases that need
@@ -340,11 +375,45 @@ func fileFailure(what, path string, err error) *failure {
 	what += " " + path
 	if open, ok := errors.AsType[*keys.PermissionError](err); ok {
 		return fail("file_permissions", what, "mode %04o lets others than the owner at this secret", open.Mode.Perm()).
-			try("chmod 600 %s", path).because(err)
+			try("chmod 600 %s", shellQuote(path)).because(err)
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok || errors.Is(err, os.ErrNotExist) {
 		return fail("file_unreadable", what, "%v", rootCause(err)).because(err)
 	}
 	detail := strings.TrimPrefix(err.Error(), path+": ")
-	return fail("bad_credential_file", what, "%s", detail).because(err)
+	return fail("bad_credential_file", what, "%s", detail).because(err).
+		try("coaps key id %s shows what it holds", shellQuote(path))
+}
+
+// pskFileFailure is for a file of shared keys.
+func pskFileFailure(path string, err error) *failure {
+	f := fileFailure("cannot read the shared keys", path, err)
+	if f.reason == "bad_credential_file" {
+		f.try("each line is IDENTITY:HEXKEY, as psktool writes it; a file with a key alone is given as -u ID -k @%s", shellQuote(path))
+	}
+	return f
+}
+
+// keyFileFailure is for a private key. A public key in its place is told apart
+// before its permissions are: nobody has to be kept from it.
+func keyFileFailure(what, path string, err error) *failure {
+	if holdsPublicOnly(path) {
+		return fail("bad_credential_file", what+" "+path, "it holds a public key or a certificate, and the private key is needed").
+			try("the file that coaps key new or openssl wrote as PRIVATE KEY")
+	}
+	return fileFailure(what, path, err)
+}
+
+// holdsPublicOnly says whether a file has a public key and no private one.
+func holdsPublicOnly(path string) bool {
+	data, err := keys.ReadFile(path)
+	defer clear(data)
+	if err != nil {
+		return false
+	}
+	if _, err := keys.ParsePrivateKey(data); err == nil {
+		return false
+	}
+	_, err = keys.ParsePublicKey(data)
+	return err == nil
 }

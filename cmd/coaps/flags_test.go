@@ -144,3 +144,17 @@ func TestTimersFor(t *testing.T) {
 		}
 	}
 }
+
+// The names that an error advises are understood.
+func TestCommonFormats(t *testing.T) {
+	for _, name := range commonFormats {
+		if format, err := coap.ParseContentFormat(name); err != nil || format.String() != name {
+			t.Errorf("%s: %v, %v", name, format, err)
+		}
+	}
+	for _, name := range optionNames() {
+		if number, err := coap.ParseOptionNumber(name); err != nil || number.String() != name {
+			t.Errorf("%s: %v, %v", name, number, err)
+		}
+	}
+}

@@ -5,9 +5,13 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/coaps-go/coaps/coap"
 )
@@ -29,8 +33,45 @@ func (f *messageFlags) optionList() (coap.OptionList, error) {
 		list.Add(option.Number, option.Value)
 	}
 	list.Sort()
+	for i := 1; i < len(list); i++ {
+		if number := list[i].Number; number == list[i-1].Number && !number.Repeatable() {
+			return nil, fmt.Errorf("%s is given twice, and may occur once", number)
+		}
+	}
 	return list, nil
 }
+
+// errOptionName and errFormatName are about words that have a list.
+var (
+	errOptionName = errors.New("no option has this name or number")
+	errFormatName = errors.New("not a format's name, media type or number")
+)
+
+// optionFailure is a usage error that shows the list.
+func optionFailure(cmd *cobra.Command, err error) *failure {
+	f := usage(cmd, "%v", err)
+	switch {
+	case errors.Is(err, errOptionName):
+		f.try("a number up to 65535, or %s", strings.Join(optionNames(), ", "))
+	case errors.Is(err, errFormatName):
+		f.try("a media type, its number, or a short name: %s, ...", strings.Join(commonFormats, ", "))
+	}
+	return f
+}
+
+// optionNames are the names in the registry.
+func optionNames() []string {
+	var names []string
+	for number := range coap.OptionNumber(math.MaxUint16) {
+		if number.Known() {
+			names = append(names, number.String())
+		}
+	}
+	return names
+}
+
+// commonFormats are the short names that are used most.
+var commonFormats = []string{"text", "link", "xml", "octets", "json", "cbor", "senml+json", "senml+cbor", "lwm2m+tlv", "lwm2m+cbor"}
 
 func addFormat(list *coap.OptionList, number coap.OptionNumber, flag, name string) error {
 	if name == "" {
@@ -38,7 +79,7 @@ func addFormat(list *coap.OptionList, number coap.OptionNumber, flag, name strin
 	}
 	format, err := coap.ParseContentFormat(name)
 	if err != nil {
-		return fmt.Errorf("--%s %q: not a format's name, media type or number", flag, name)
+		return fmt.Errorf("--%s %q: %w", flag, name, errFormatName)
 	}
 	list.AddUint(number, uint32(format))
 	return nil
@@ -51,7 +92,7 @@ func parseOption(spec string) (coap.Option, error) {
 	name, value, valued := strings.Cut(spec, ",")
 	number, err := coap.ParseOptionNumber(strings.TrimSpace(name))
 	if err != nil {
-		return coap.Option{}, fmt.Errorf("no option has this name or number")
+		return coap.Option{}, errOptionName
 	}
 	option := coap.Option{Number: number}
 	option.Value, err = optionValue(number, value, valued)

@@ -28,7 +28,7 @@ const probeTime = 1900 * time.Millisecond
 // failure says so only where something has answered to that.
 func (t *transport) diagnose(ctx context.Context, f *failure) *failure {
 	silent := f.reason == "timeout_flight_1" || !t.uri.Secure() && f.reason == coaps.ReasonTimeout
-	if !silent || t.down.Load() > 0 || t.noProbe || ctx.Err() != nil {
+	if !silent || t.down.Load() > 0 || t.flags.network.noProbe || ctx.Err() != nil {
 		return f
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(probeTime, t.timeout))
@@ -39,7 +39,9 @@ func (t *transport) diagnose(ctx context.Context, f *failure) *failure {
 		t.tracef(1, "no answer to DTLS: trying a CoAP ping at the same port")
 		if t.answersPlain(ctx, &other) {
 			f.what = strings.TrimSuffix(f.what, failurePhrases[exitTimeout]) + failurePhrases[exitHandshake]
-			f.reason, f.hint = "plaintext_port", t.securePortHint()
+			f.reason, f.detail, f.hint = "plaintext_port", "", t.securePortHint()
+		} else {
+			f.detail += ", nor to a plain CoAP ping"
 		}
 		return f
 	}
@@ -48,6 +50,8 @@ func (t *transport) diagnose(ctx context.Context, f *failure) *failure {
 	if t.answersDTLS(ctx, &other) {
 		f.detail = "plain CoAP got no answer on this port, but a DTLS hello did"
 		f.try("use %s, with -u and -k, -M and --peer-key, or -C", other.String())
+	} else {
+		f.detail += ", nor to a DTLS hello"
 	}
 	return f
 }

@@ -61,7 +61,7 @@ var reasons = map[string]reasonInfo{
 	"canceled":    {exitInterrupted, "stopped before it was done", "run it again; -B 2m waits longer"},
 
 	// Reaching the peer.
-	"not_resolved":   {exitResolve, "no address for this name", "check the spelling, or give the address itself with --sni NAME"},
+	"not_resolved":   {exitResolve, "no address for this name", "check the spelling (getent hosts NAME), or give the address itself"},
 	"refused":        {exitRefused, "nothing listens on that port", "is the server running? The secure port is usually 5684, the plain one 5683"},
 	"unreachable":    {exitRefused, "there is no way to that address", "check the address and the route"},
 	"timeout":        {exitTimeout, "no answer in the time given", "is this the right port and is UDP let through? -B sets how long to wait"},
@@ -69,7 +69,7 @@ var reasons = map[string]reasonInfo{
 	"reset":          {exitUnexpected, "the peer rejected the message (RST)", "the peer may have restarted or may not know this option; -vv shows the message"},
 	"bad_response":   {exitUnexpected, "the answer breaks RFC 7252", "-vv shows the message"},
 	"peer_closed":    {exitUnexpected, "the peer ended the session", "run it again; the server's log says why"},
-	"too_large":      {exitUsage, "the message does not fit into one datagram", "send about 1024 bytes at most; with coaps a larger --mtu helps where the path allows it"},
+	"too_large":      {exitUsage, "the message does not fit into one datagram", "send about 1024 bytes at most; a larger --mtu helps where the path allows it"},
 
 	// The handshake.
 	"bad_psk_or_unknown_identity": {exitHandshake, "the server does not know this identity or holds another key; on the wire both look the same", "check -u and -k; a key in hex needs 0x in front. The server's log says which"},
@@ -127,12 +127,12 @@ var reasonFamilies = []struct {
 // alertAdvice makes the alerts that people meet most easier to act on.
 var alertAdvice = map[string]reasonInfo{
 	"alert_handshake_failure":       {exitHandshake, "the server found nothing in common: cipher suite, credential type or key", "give the kind of credential the server asks for: -k, -M or -c and -j"},
-	"alert_bad_certificate":         {exitHandshake, "the server refuses the certificate or key you showed", "is your key's name (coaps key id FILE) on the server's list?"},
+	"alert_bad_certificate":         {exitHandshake, "the server refuses the certificate or key you showed", "is that key's name (coaps key id FILE) on the server's list?"},
 	"alert_unknown_ca":              {exitHandshake, "the server does not trust the CA that signed your certificate", "show a certificate of the server's CA: -c CERT -j KEY"},
-	"alert_certificate_unknown":     {exitHandshake, "the server does not accept the key or certificate you showed", "is your key's name (coaps key id FILE) on the server's list?"},
+	"alert_certificate_unknown":     {exitHandshake, "the server does not accept the key or certificate you showed", "is that key's name (coaps key id FILE) on the server's list, its --peer-key?"},
 	"alert_certificate_expired":     {exitHandshake, "your certificate is out of date for the server", "renew it and check the clocks"},
 	"alert_certificate_required":    {exitHandshake, "the server wants to know who you are", "-M KEY or -c CERT -j KEY"},
-	"alert_unsupported_certificate": {exitHandshake, "the server does not take this type of certificate", "try -c and -j instead of -M, or the reverse"},
+	"alert_unsupported_certificate": {exitHandshake, "the server does not take this kind of key or certificate", "-c and -j instead of -M, or the reverse; a client's certificate needs the extended key usage clientAuth"},
 	"alert_access_denied":           {exitHandshake, "the server knows you and refuses", "ask the operator of the server"},
 	"alert_protocol_version":        {exitHandshake, "the peer does not speak DTLS 1.2", "DTLS 1.0 is refused on purpose (RFC 8996); the peer needs an update"},
 	"alert_unrecognized_name":       {exitHandshake, "the server does not serve this name", "--sni NAME, or --sni off"},

@@ -103,7 +103,7 @@ func (x *exchange) codeFailure() error {
 		return nil
 	}
 	f := fail(codeReason(x.code), x.what()+": "+x.code.String(), "%s", x.diagnostic())
-	f.code, f.hint = exitClientError, codeHint(x.code)
+	f.code, f.hint = exitClientError, x.hint()
 	if x.code.Class() == 5 {
 		f.code = exitServerError
 	}
@@ -135,23 +135,38 @@ func codeReason(code coap.Code) string {
 var codeHints = map[coap.Code]string{
 	coap.BadRequest:               "check the payload and the options",
 	coap.Unauthorized:             "show an identity the server knows: -u and -k, -M, or -c and -j",
-	coap.BadOption:                "the server does not know a critical option of yours; leave out --option",
+	coap.BadOption:                "the server does not take a critical option of yours: see --option",
 	coap.Forbidden:                "this identity may not do that; ask the operator of the server",
-	coap.NotFound:                 "coaps get coap(s)://HOST/.well-known/core lists what there is",
 	coap.MethodNotAllowed:         "another of get, put, post, delete",
 	coap.NotAcceptable:            "another format with -A, or none",
-	coap.PreconditionFailed:       "the resource changed since you looked: get it again",
+	coap.PreconditionFailed:       "the resource exists already, or changed since you looked: get it again",
 	coap.RequestEntityTooLarge:    "send a smaller payload",
 	coap.UnsupportedContentFormat: "another format with -t",
 	coap.TooManyRequests:          "wait and run it again",
 	coap.ServiceUnavailable:       "wait and run it again",
 }
 
-func codeHint(code coap.Code) string {
-	if hint, ok := codeHints[code]; ok {
+// hint is what to try after a 4.xx or 5.xx; some answers say it themselves.
+func (x *exchange) hint() string {
+	switch x.code {
+	case coap.NotFound:
+		if uri, err := coap.ParseURI(x.uri); err == nil {
+			uri.Path, uri.Query = []string{".well-known", "core"}, nil
+			return "coaps get " + uri.String() + " lists what there is"
+		}
+	case coap.RequestEntityTooLarge: // RFC 7252 section 5.9.2.9
+		if limit, ok := x.options.GetUint(coap.Size1); ok {
+			return fmt.Sprintf("send at most %d bytes", limit)
+		}
+	case coap.TooManyRequests, coap.ServiceUnavailable: // RFC 7252 section 5.9.3.4, RFC 8516 section 3
+		if seconds, ok := x.options.GetUint(coap.MaxAge); ok {
+			return fmt.Sprintf("wait %d s and run it again", seconds)
+		}
+	}
+	if hint, ok := codeHints[x.code]; ok {
 		return hint
 	}
-	if code.Class() == 5 {
+	if x.code.Class() == 5 {
 		return "the fault is on the server's side: its log says more"
 	}
 	return "-i and --json show the whole answer"
@@ -165,7 +180,7 @@ func (r *requester) request(cmd *cobra.Command, uri string) (*coaps.Request, err
 		return nil, err
 	}
 	if request.Options, err = r.message.optionList(); err != nil {
-		return nil, usage(cmd, "%v", err)
+		return nil, optionFailure(cmd, err)
 	}
 	if request.Token, err = parseToken(r.message.token); err != nil {
 		return nil, usage(cmd, "%v", err)

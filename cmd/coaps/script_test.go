@@ -6,12 +6,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,6 +24,8 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security/keys"
 )
 
 // TestMain makes this test binary also the coaps command of the scripts.
@@ -53,6 +57,7 @@ func TestScripts(t *testing.T) {
 			"interrupts": cmdInterrupts,
 			"lines":      cmdLines,
 			"pins":       cmdPins,
+			"pki":        cmdPKI,
 		},
 	})
 }
@@ -278,4 +283,39 @@ func cmdPins(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s: exit code %d: %s", name, code, stderr)
 		}
 	}
+}
+
+// cmdPKI: pki DIR makes a CA and certificates of a server at 127.0.0.1 that are
+// good, expired, future, for another name, and not for a server, all with the
+// key server.key.
+func cmdPKI(ts *testscript.TestScript, _ bool, args []string) {
+	const life = 24 * time.Hour
+	now := time.Now()
+	path := func(name string) string { return filepath.Join(ts.MkAbs(args[0]), name) }
+	ts.Check(os.MkdirAll(ts.MkAbs(args[0]), 0o700))
+	ca, err := keys.NewCA(rand.Reader, "plant CA", now.Add(-10*life), 20*life)
+	ts.Check(err)
+	pair, err := keys.NewKey(rand.Reader)
+	ts.Check(err)
+	text, err := keys.MarshalKeyFile(pair)
+	ts.Check(err)
+	ts.Check(keys.WriteSecretFile(path("server.key"), text))
+	ts.Check(keys.WriteFile(path("ca.crt"), keys.MarshalCertificates(ca.Certificate)))
+	write := func(name string, chain dtls.Chain, err error) {
+		ts.Check(err)
+		ts.Check(keys.WriteFile(path(name+".crt"), keys.MarshalCertificates(chain.Leaf)))
+	}
+	issue := func(host string, from time.Time) (dtls.Chain, error) {
+		return ca.IssueServer(rand.Reader, pair, []keys.Authority{{Host: host}}, from, life)
+	}
+	chain, err := issue("127.0.0.1", now)
+	write("good", chain, err)
+	chain, err = issue("127.0.0.1", now.Add(-5*life))
+	write("expired", chain, err)
+	chain, err = issue("127.0.0.1", now.Add(5*life))
+	write("future", chain, err)
+	chain, err = issue("gw.plant.example", now)
+	write("name", chain, err)
+	chain, err = ca.IssueClient(rand.Reader, pair, "127.0.0.1", now, life)
+	write("usage", chain, err)
 }

@@ -234,6 +234,7 @@ func (b bind) failure(err error) *failure {
 	explainSocket(f, err)
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		f.reason, f.detail = "not_resolved", dns.Err
+		f.try("an address of this machine: ip addr lists them")
 	}
 	return f
 }

@@ -49,6 +49,10 @@ const (
 	// bytes of a Request; RFC 7252 defines 17, few of them repeatable.
 	maxOptions = 256
 
+	// pathsKept is how many paths a port remembers, and maxPathKept how long
+	// each may be: some 64 KiB at most.
+	pathsKept, maxPathKept = 256, 256
+
 	// maxPayload bounds what a handler may write. More than one datagram holds
 	// can not be sent, but is reported only when the handler is done.
 	maxPayload = 1 << 16

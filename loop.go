@@ -103,10 +103,12 @@ const pollTime = 20 * time.Microsecond
 const failuresInARow = 16
 
 func (l *loop) receiveFailed(err error) {
-	var u *udp.Unreachable
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return
+	}
+	u, unreachable := errors.AsType[*udp.Unreachable](err)
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-	case errors.As(err, &u):
+	case unreachable:
 		l.ep.Unreachable(l.clock.now(), u, errors.Is(u, syscall.ECONNREFUSED))
 	case errors.Is(err, net.ErrClosed):
 		l.running = false

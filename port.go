@@ -20,6 +20,7 @@ type port struct {
 	policy   *security.Policy // nil on the plain port
 	workers  *pool            // of its own: who floods the plain port does not slow down the secure one
 	sessions []session        // by the index of the peer
+	paths    paths
 	details  map[endpoint.PeerID]error
 	draining bool
 	inHand   int // requests given to handlers and not answered yet

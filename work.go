@@ -37,7 +37,7 @@ func newWork(p *port, ev *endpoint.Event) *work {
 	options := coap.Options(w.octets[:len(m.Options)])
 	payload, token := w.octets[len(m.Options):], w.octets[len(w.octets)-len(m.Token):]
 	w.request = Request{
-		Method: m.Code, Path: options.Path(), Query: options.Query(),
+		Method: m.Code, Path: p.paths.of(options), Query: options.Query(),
 		Options: w.request.Options[:0], Payload: payload[:len(m.Payload)], Token: token,
 		NonConfirmable: m.Type == coap.NonConfirmable,
 		Peer:           p.peerOf(ev), ctx: p.server.ctx,
@@ -53,6 +53,32 @@ func newWork(p *port, ev *endpoint.Event) *work {
 	}
 	w.response.reset()
 	return w
+}
+
+// paths holds the paths of a port's requests, so that the same path is the same
+// string and costs nothing.
+type paths struct {
+	known  map[string]string
+	octets []byte
+}
+
+// of is the path that the options spell.
+func (p *paths) of(options coap.Options) string {
+	p.octets = options.AppendPath(p.octets[:0])
+	if path, ok := p.known[string(p.octets)]; ok {
+		return path
+	}
+	path := string(p.octets)
+	if len(path) > maxPathKept {
+		p.octets = nil
+		return path
+	}
+	if p.known == nil || len(p.known) >= pathsKept {
+		// Whoever asks for ever new paths has only made room.
+		p.known = make(map[string]string)
+	}
+	p.known[path] = path
+	return path
 }
 
 var errTooManyOptions = errors.New("too many options")

@@ -11,16 +11,20 @@ import (
 )
 
 // The commands of README.md's "Five minutes" are those that testdata/readme.txtar
-// runs: the same words, but for the ports and for where the server says that it
+// and libcoap.txtar run: the same words, but for the ports and for where the server says that it
 // is ready.
 func TestReadmeTour(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	script, err := os.ReadFile("testdata/readme.txtar")
-	if err != nil {
-		t.Fatal(err)
+	var script []byte
+	for _, name := range []string{"testdata/readme.txtar", "testdata/libcoap.txtar"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script = append(script, text...)
 	}
 	_, tour, found := strings.Cut(string(readme), "\n## Five minutes\n")
 	if !found {
@@ -29,7 +33,7 @@ func TestReadmeTour(t *testing.T) {
 	tour, _, _ = strings.Cut(tour, "\n## ")
 	ports := strings.NewReplacer(":$SECURE_PORT", "", ":$PLAIN_PORT", "")
 	run := ports.Replace(string(script))
-	run = regexp.MustCompile(`(?m)^(\[exec:\S+\] )?exec (sh -c ')?`).ReplaceAllString(run, "")
+	run = regexp.MustCompile(`(?m)^exec (sh -c ')?`).ReplaceAllString(run, "")
 	run = regexp.MustCompile(`(?m)^fails \S+ \S+ `).ReplaceAllString(run, "coaps ")
 	commands := regexp.MustCompile("`((?:coaps (?:serve|get|put|connect|ping)|coap-client)[^`]*)`").FindAllStringSubmatch(tour, -1)
 	if len(commands) < 9 {

@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		Setup:               setupScript,
+		Condition:           condition,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"fails":      cmdFails,
 			"exits":      cmdExits,
@@ -66,6 +67,18 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("NO_COLOR", "1")
 	env.Setenv("TMPDIR", env.WorkDir)
 	return nil
+}
+
+// condition: [foreign:NAME] holds where that program is installed, and where
+// foreign peers are required, so that a script fails there that would skip
+// elsewhere.
+func condition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "foreign:")
+	if !ok {
+		return false, fmt.Errorf("no condition %q", cond)
+	}
+	_, err := exec.LookPath(name)
+	return err == nil || os.Getenv("COAPS_INTEROP") == "required", nil
 }
 
 // runCoaps runs one command and returns its exit code, stdout and stderr.

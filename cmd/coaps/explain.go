@@ -100,7 +100,7 @@ func (t *transport) explainSilence(f *failure) {
 		f.detail = fmt.Sprintf("the server answered at first, but nothing came back for flight %s within %s", flight, t.handshakeTime())
 		f.hint = "large datagrams may be lost on the way: --mtu 512; -vvv shows what was sent and received"
 		return
-	case t.uri.Secure():
+	case t.hasSession():
 		f.detail = fmt.Sprintf("the session stands, but the request got no answer within %s", t.timeout)
 		f.hint = "the server may be busy or gone since; coaps ping shows whether it still answers, -B waits longer"
 		return
@@ -108,6 +108,13 @@ func (t *transport) explainSilence(f *failure) {
 		f.detail = fmt.Sprintf("no answer within %s", t.timeout)
 	}
 	f.hint = t.portHint()
+}
+
+// hasSession reports whether a handshake was completed. When the time is short
+// or the machine busy, it can be up before the handshake has begun.
+func (t *transport) hasSession() bool {
+	ended := t.ended.Load()
+	return ended != nil && ended.Err == nil
 }
 
 // handshakeTime is how long the last handshake took to fail.

@@ -250,9 +250,10 @@ func (p *party) answer(ev *Event) {
 	}
 }
 
-// echo answers every request with its payload.
+// echo answers every request with its payload, as far as it fits a message of
+// ours.
 func echo(p *party, ev *Event) {
-	payload := slices.Clone(ev.Message.Payload)
+	payload := slices.Clone(ev.Message.Payload[:min(len(ev.Message.Payload), 1024)])
 	if err := p.Respond(p.net.now, ev.Exchange, request.Outgoing{Code: coap.Content, Payload: payload}); err != nil {
 		p.net.t.Errorf("Respond: %v", err)
 	}

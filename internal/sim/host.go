@@ -28,7 +28,7 @@ type Host struct {
 	local  netip.Addr
 	in     udp.Datagram
 	out    udp.Datagram
-	todo   []todo
+	todo   agenda
 }
 
 // NewHost makes a host. cfg is the DTLS configuration of a server, nil for
@@ -58,26 +58,12 @@ func (h *Host) Transmit(now tick.Time, dst []byte) (int, netip.AddrPort) {
 
 // Deadline implements Node.
 func (h *Host) Deadline() tick.Time {
-	first := h.Endpoint.Deadline()
-	for _, t := range h.todo {
-		first = tick.First(first, t.then)
-	}
-	return first
+	return tick.First(h.Endpoint.Deadline(), h.todo.deadline())
 }
 
 // Expire implements Node.
 func (h *Host) Expire(now tick.Time) {
-	var due []todo
-	later := h.todo[:0]
-	for _, t := range h.todo {
-		if t.then <= now {
-			due = append(due, t)
-		} else {
-			later = append(later, t)
-		}
-	}
-	h.todo = later
-	for _, t := range due {
+	for _, t := range h.todo.takeDue(now) {
 		t.do(now)
 	}
 	if h.Endpoint.Deadline() <= now {
@@ -88,7 +74,7 @@ func (h *Host) Expire(now tick.Time) {
 
 // After has the application do something later.
 func (h *Host) After(now tick.Time, d time.Duration, do func(now tick.Time)) {
-	h.todo = append(h.todo, todo{now.Add(d), do})
+	h.todo.add(now.Add(d), do)
 }
 
 // Ask sends a Confirmable POST.

@@ -34,13 +34,7 @@ type Party struct {
 	server    bool
 	abandoned bool     // a newer session has its address
 	out       [][]byte // sealed application data
-	todo      []todo
-}
-
-// todo is an answer to the session that takes until then.
-type todo struct {
-	then tick.Time
-	do   func(now tick.Time)
+	todo      agenda
 }
 
 // NewClient starts a session of the mode.
@@ -73,26 +67,12 @@ func (p *Party) Transmit(now tick.Time, dst []byte) (int, netip.AddrPort) {
 
 // Deadline implements Node.
 func (p *Party) Deadline() tick.Time {
-	first := p.Session.Deadline()
-	for _, t := range p.todo {
-		first = tick.First(first, t.then)
-	}
-	return first
+	return tick.First(p.Session.Deadline(), p.todo.deadline())
 }
 
 // Expire implements Node.
 func (p *Party) Expire(now tick.Time) {
-	var due []todo
-	later := p.todo[:0]
-	for _, t := range p.todo {
-		if t.then <= now {
-			due = append(due, t)
-		} else {
-			later = append(later, t)
-		}
-	}
-	p.todo = later
-	for _, t := range due {
+	for _, t := range p.todo.takeDue(now) {
 		t.do(now)
 		p.drain(now)
 	}
@@ -182,7 +162,7 @@ func (p *Party) after(now tick.Time, do func(now tick.Time)) {
 		do(now)
 		return
 	}
-	p.todo = append(p.todo, todo{now.Add(p.Latency), do})
+	p.todo.add(now.Add(p.Latency), do)
 }
 
 func (p *Party) tell(what string) {

@@ -102,11 +102,16 @@ func (e *ClientExtensions) parseOne(t ExtensionType, data cryptobyte.String) boo
 
 // Append appends the list of the extensions that are Present.
 func (e *ClientExtensions) Append(dst []byte) []byte {
+	return appendExtensions(dst, e.Present, e.appendOne)
+}
+
+// appendExtensions appends a list of extensions, each written by appendOne.
+func appendExtensions(dst []byte, present ExtensionSet, appendOne func(*cryptobyte.Builder, ExtensionType)) []byte {
 	b := cryptobyte.NewBuilder(dst)
 	for _, t := range extensionBits {
-		if e.Present.Has(t) {
+		if present.Has(t) {
 			b.AddUint16(uint16(t))
-			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { e.appendOne(b, t) })
+			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { appendOne(b, t) })
 		}
 	}
 	return b.BytesOrPanic()
@@ -196,14 +201,7 @@ func (e *ServerExtensions) parseOne(t ExtensionType, data cryptobyte.String) err
 
 // Append appends the list of the extensions that are Present.
 func (e *ServerExtensions) Append(dst []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	for _, t := range extensionBits {
-		if e.Present.Has(t) {
-			b.AddUint16(uint16(t))
-			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { e.appendOne(b, t) })
-		}
-	}
-	return b.BytesOrPanic()
+	return appendExtensions(dst, e.Present, e.appendOne)
 }
 
 func (e *ServerExtensions) appendOne(b *cryptobyte.Builder, t ExtensionType) {

@@ -374,3 +374,10 @@ func BenchmarkVerdictCertificate(b *testing.B) {
 		policy.Verdict(facts, noon)
 	}
 }
+
+// len is the number of leaves held.
+func (v *verifiedLeaves) len() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.leaves)
+}

@@ -45,9 +45,3 @@ func (v *verifiedLeaves) forget(key weak.Pointer[x509.Certificate]) {
 	defer v.mu.Unlock()
 	delete(v.leaves, key)
 }
-
-func (v *verifiedLeaves) len() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.leaves)
-}

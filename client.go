@@ -53,9 +53,8 @@ type Client struct {
 	// "-" sends none.
 	ServerName string
 
-	// ListenPacket opens a socket; when nil, mmsg.Listen on Linux and
-	// portable.Listen elsewhere. It is where a packet capture or a lossy line is
-	// put between.
+	// ListenPacket opens a socket; the function of that name when nil. It is
+	// where a packet capture or a lossy line is put between.
 	ListenPacket func(network, addr string) (udp.Conn, error)
 
 	Trace  *Trace       // may be nil

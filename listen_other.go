@@ -10,5 +10,8 @@ import (
 	"github.com/coaps-go/coaps/udp/portable"
 )
 
-// openSocket is what opens sockets when the application does not.
-func openSocket(network, addr string) (udp.Conn, error) { return portable.Listen(network, addr) }
+// ListenPacket opens a socket as a Client and a Server do that have no
+// ListenPacket of their own: on Linux with batched system calls, elsewhere with
+// one call a datagram. It is for those who put something between; addr is
+// "host:port".
+func ListenPacket(network, addr string) (udp.Conn, error) { return portable.Listen(network, addr) }

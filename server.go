@@ -48,9 +48,8 @@ type Server struct {
 	// not ask. What clients ask for is always respected.
 	RecordSizeLimit int
 
-	// ListenPacket opens a socket; when nil, mmsg.Listen on Linux and
-	// portable.Listen elsewhere. It is where a packet capture or a lossy line is
-	// put between.
+	// ListenPacket opens a socket; the function of that name when nil. It is
+	// where a packet capture or a lossy line is put between.
 	ListenPacket func(network, addr string) (udp.Conn, error)
 
 	Logger *slog.Logger // discards when nil
@@ -175,7 +174,7 @@ func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
 // listen opens a socket with what the application gave for that purpose.
 func listen(with func(network, addr string) (udp.Conn, error), network, addr string) (udp.Conn, error) {
 	if with == nil {
-		with = openSocket
+		with = ListenPacket
 	}
 	return with(cmp.Or(network, "udp"), addr)
 }

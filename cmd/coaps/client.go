@@ -20,7 +20,6 @@ import (
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/udp"
-	"github.com/coaps-go/coaps/udp/portable"
 )
 
 // clientFlags are the groups that every command with a URI has.
@@ -273,7 +272,7 @@ func (f *networkFlags) listener(cmd *cobra.Command, a *app) (func(network, addr 
 		}
 	}
 	return func(network, addr string) (udp.Conn, error) {
-		conn, err := portable.Listen(network, addr)
+		conn, err := coaps.ListenPacket(network, addr)
 		if err != nil {
 			return nil, err
 		}

@@ -16,7 +16,6 @@ import (
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/insecure"
 	"github.com/coaps-go/coaps/udp"
-	"github.com/coaps-go/coaps/udp/portable"
 )
 
 // probeTime bounds the one datagram's wait for an answer. It is shorter than
@@ -96,7 +95,7 @@ func (t *transport) answersDTLS(ctx context.Context, uri *coap.URI) bool {
 	client.Timers = dtls.Timers{Initial: time.Minute, Handshake: time.Minute} // the context ends it
 	listen := client.ListenPacket
 	if listen == nil {
-		listen = portable.Listen
+		listen = coaps.ListenPacket
 	}
 	client.ListenPacket = func(network, addr string) (udp.Conn, error) {
 		conn, err := listen(network, addr)

@@ -61,6 +61,11 @@ type Config struct {
 	// limit, so many would bring him nearer to one that is taken for genuine.
 	MaxRecordFailures uint64
 
+	// Counters, if set, is where the sessions of clients count what they
+	// drop; else each has its own. It must be used by one goroutine at a
+	// time, as the sessions. A Gate has its own for all of its sessions.
+	Counters *Counters
+
 	// KeyLog, if set, is given the secrets of each handshake, for analysis of
 	// captures: lines of the form "LABEL clientRandom secret" in hexadecimal
 	// make the SSLKEYLOGFILE of other tools. The slices are valid during the

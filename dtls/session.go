@@ -53,7 +53,11 @@ func NewClient(cfg *Config, now tick.Time, serverName string) (*Session, error) 
 		return nil, err
 	}
 	s := new(Session)
-	if err := s.conn.StartClient(resolved, new(Counters), now, hostName(serverName)); err != nil {
+	counters := cfg.Counters
+	if counters == nil {
+		counters = new(Counters)
+	}
+	if err := s.conn.StartClient(resolved, counters, now, hostName(serverName)); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -124,6 +128,31 @@ func (s *Session) SetMTU(mtu int) { s.conn.SetMTU(uint16(min(max(mtu, minMTU), m
 // for a while, some 1,200 bytes with AES. The next record in each direction
 // expands them again, in about a microsecond.
 func (s *Session) Compact() { s.conn.Compact() }
+
+// Sleep puts an established session at rest into few bytes, which it appends
+// to dst, and wipes the Session, whose memory may be used again. It reports
+// false, and changes nothing, unless the session is at rest: no handshake, no
+// end, no news, nothing to transmit and no datagram being read.
+//
+// The bytes hold all that must not be forgotten: keys, sequence numbers, the
+// replay window, the forgeries so far, the Facts, what exported keys come
+// from, and, until its time is over, the flight that ended the handshake
+// (RFC 6347 §4.2.4). They are secret, mean nothing to another process or
+// another version, and must not be copied: who wakes two sessions from one
+// has them use one nonce twice.
+//
+// A session that sleeps needs no timer: Deadline does not count, and what
+// runs out meanwhile is gone when it wakes.
+func (s *Session) Sleep(now tick.Time, dst []byte) ([]byte, bool) { panic("todo") }
+
+// Wake makes of a Session, which must be zero or one that sleeps, the one that
+// Sleep put into asleep, and clears those bytes. It counts in counters what it
+// drops. Bytes that follow those of the session do no harm, and are cleared.
+//
+// It panics if asleep does not begin with a sleeping session, as after it was
+// woken. It trusts what it reads: no byte of it may come from elsewhere than
+// Sleep.
+func (s *Session) Wake(now tick.Time, counters *Counters, asleep []byte) { panic("todo") }
 
 // Deadline is when Expire must be called if nothing else happens.
 func (s *Session) Deadline() tick.Time { return s.conn.Deadline() }

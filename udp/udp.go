@@ -62,6 +62,7 @@ type OverflowCounter interface {
 // Unreachable reports that a datagram sent earlier did not reach a receiver.
 type Unreachable struct {
 	Remote netip.AddrPort // whom it was for
+	Local  netip.Addr     // what it was sent from, as in a Datagram; the zero Addr when the system does not say
 	Quoted []byte         // as much of the UDP payload as the ICMP message quoted, to be checked against what was sent; nil when the system does not say
 	Err    error          // the system's error, such as ECONNREFUSED
 }

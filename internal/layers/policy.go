@@ -57,6 +57,9 @@ internal/demo, security/insecure < cmd/coaps;
 dtls, endpoint, security < internal/sim;
 coaps, security/insecure, udp/portable < internal/interop;
 udp < udp/udptest;
+
+# What servers are compared with.
+udp < internal/echo;
 NONE < internal/layers, internal/conformance;
 internal/conformance < internal/conformance/extract;
 

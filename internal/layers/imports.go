@@ -14,6 +14,7 @@ import (
 var outside = map[string][]string{
 	"cmd/coaps":     {"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fxamacker/cbor/v2"},
 	"internal/demo": {"github.com/fxamacker/cbor/v2"},
+	"internal/load": {"github.com/HdrHistogram/hdrhistogram-go"},
 }
 
 // checkImports returns a complaint for each import that the rules forbid and

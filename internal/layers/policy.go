@@ -51,7 +51,10 @@ coap/link, endpoint, security, security/keys, udp/portable, udp/mmsg < coaps;
 # What a server shows when nobody configured one.
 coaps < internal/demo;
 
-internal/demo, security/insecure < cmd/coaps;
+# Many clients in one process.
+endpoint, security, security/keys, udp/portable, udp/mmsg < internal/load;
+
+internal/demo, internal/load, security/insecure < cmd/coaps;
 
 # Machinery of the tests. It may be imported by tests alone.
 dtls, endpoint, security < internal/sim;

@@ -24,6 +24,8 @@ coap < coap/link;
 
 tick < udp, internal/wheel, dtls/internal/wire;
 
+NONE < dtls/internal/pack < dtls/internal/record;
+
 # The engine, from octets to a session.
 dtls/internal/wire
 < dtls/internal/suite
@@ -67,7 +69,7 @@ NONE < internal/layers, internal/conformance;
 internal/conformance < internal/conformance/extract;
 
 PURE = tick, coap, coap/link, message, request,
-       dtls/internal/wire, dtls/internal/suite, dtls/internal/record,
+       dtls/internal/pack, dtls/internal/wire, dtls/internal/suite, dtls/internal/record,
        dtls/internal/flight, dtls/internal/hs, dtls/internal/v12, dtls,
        internal/slab, internal/wheel, endpoint, security/acl;
 

@@ -66,6 +66,7 @@ udp < udp/udptest;
 # What servers are compared with.
 udp < internal/echo;
 NONE < internal/layers, internal/conformance;
+dtls, endpoint < internal/perf/instructions;
 internal/conformance < internal/conformance/extract;
 
 PURE = tick, coap, coap/link, message, request,

@@ -154,7 +154,7 @@ func (l *loop) sendBatch(now tick.Time, batch []udp.Datagram) {
 			return
 		}
 		if noWay(err) {
-			l.ep.SendFailed(now, batch[n].Remote, errors.Is(err, syscall.ECONNREFUSED))
+			l.ep.SendFailed(now, &batch[n], errors.Is(err, syscall.ECONNREFUSED))
 		}
 		batch = batch[n+1:]
 	}

@@ -33,7 +33,7 @@ type drill struct {
 func newDrill(t testing.TB, secure bool) *drill {
 	n := newNetwork(t)
 	d := &drill{remote: netip.MustParseAddrPort("198.51.100.2:40000")}
-	d.in, d.out = udp.Datagram{Buf: make([]byte, 2048), Remote: d.remote}, udp.Datagram{Buf: make([]byte, 2048)}
+	d.in, d.out = udp.Datagram{Buf: make([]byte, 2048), Remote: d.remote, Local: netip.MustParseAddr("192.0.2.1")}, udp.Datagram{Buf: make([]byte, 2048)}
 	request := coap.Message{Type: coap.Confirmable, Code: coap.GET, Token: []byte("token"), Payload: []byte("payload of the question")}
 	request.Options = coap.OptionList{{Number: coap.URIPath, Value: []byte("time")}}.Encode(nil)
 	d.message, _ = request.AppendTo(nil)

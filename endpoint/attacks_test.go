@@ -108,11 +108,13 @@ func TestHelloBurst(t *testing.T) {
 }
 
 func (p *party) peerAt(remote netip.AddrPort) PeerID {
-	if found := p.byAddr[remote]; found != nil {
+	if found := p.find(remote, p.addr.Addr()); found != nil {
 		return found.id
 	}
 	return PeerID{}
 }
+
+func (p *party) knows(remote netip.AddrPort) bool { return p.peerAt(remote) != PeerID{} }
 
 // A repeated hello belongs to the handshake it began, a new one from the same
 // address begins another, and both end in a session.

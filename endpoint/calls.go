@@ -16,10 +16,11 @@ import (
 // Connect begins to talk to a server. With a configuration it begins a DTLS
 // handshake, whose end EventConnected or EventDisconnected reports; without
 // one the peer is in NoSec mode and ready. local is the address to send from,
-// or the zero Addr.
+// or the zero Addr, which leaves it to the system. One remote address may have
+// as many peers as there are local ones; ErrInUse is for the same pair twice.
 func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Addr, cfg *dtls.Config, serverName string) (PeerID, error) {
 	e.now = now
-	if e.byAddr[remote] != nil {
+	if e.byAddr[pair{remote, local}] != nil {
 		return PeerID{}, ErrInUse
 	}
 	var session *dtls.Session
@@ -32,7 +33,7 @@ func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Add
 	}
 	p := e.newPeer(now, remote, local, session)
 	p.sent = new(sent)
-	e.byAddr[remote] = p
+	e.byAddr[p.pair()] = p
 	if session == nil {
 		e.open(now, p)
 	} else {
@@ -169,7 +170,7 @@ func (e *Endpoint) Disconnect(now tick.Time, id PeerID) {
 // otherwise it is ignored.
 func (e *Endpoint) Unreachable(now tick.Time, u *udp.Unreachable, refused bool) {
 	e.now = now
-	p := e.byAddr[u.Remote]
+	p := e.find(u.Remote, u.Local)
 	if p == nil || p.sent == nil || p.session != nil && p.phase != handshaking || !p.sent.quotedBy(u.Quoted) {
 		e.drop(DropUnreachable)
 		return
@@ -179,9 +180,9 @@ func (e *Endpoint) Unreachable(now tick.Time, u *udp.Unreachable, refused bool) 
 
 // SendFailed tells that the system did not take a datagram that Transmit made.
 // An established session takes it for a loss.
-func (e *Endpoint) SendFailed(now tick.Time, remote netip.AddrPort, refused bool) {
+func (e *Endpoint) SendFailed(now tick.Time, d *udp.Datagram, refused bool) {
 	e.now = now
-	if p := e.byAddr[remote]; p != nil && p.sent != nil && (p.session == nil || p.phase == handshaking) {
+	if p := e.find(d.Remote, d.Local); p != nil && p.sent != nil && (p.session == nil || p.phase == handshaking) {
 		e.failed(now, p, refused)
 	}
 }
@@ -202,6 +203,15 @@ func (e *Endpoint) Facts(id PeerID) *dtls.Facts {
 		return p.session.Facts()
 	}
 	return nil
+}
+
+// SetTag leaves something of the caller's with a peer; its events carry it as
+// Tag. It is gone when the peer has slept: who is there then is to be found out
+// again, from Facts.
+func (e *Endpoint) SetTag(id PeerID, tag any) {
+	if p := e.peer(id); p != nil {
+		p.tag = tag
+	}
 }
 
 // Remote is the peer's address, the zero AddrPort if it is gone.

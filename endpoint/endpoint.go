@@ -22,7 +22,6 @@ package endpoint
 import (
 	"errors"
 	"io"
-	"net/netip"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -62,7 +61,7 @@ type Endpoint struct {
 	slots  []slot
 	free   []uint32
 	tables []*request.Table // not in use
-	byAddr map[netip.AddrPort]*peer
+	byAddr map[pair]*peer
 	wheel  wheel.Wheel
 
 	halfOpen, secure, plain list // by age; every peer that is not closing is in one
@@ -98,7 +97,7 @@ func New(cfg Config, now tick.Time) (*Endpoint, error) {
 		limits:   limits,
 		mem:      request.NewMemory(limits.requests(rc)),
 		now:      now,
-		byAddr:   make(map[netip.AddrPort]*peer),
+		byAddr:   make(map[pair]*peer),
 		halfOpen: list{kind: byAge},
 		secure:   list{kind: byAge},
 		plain:    list{kind: byAge},

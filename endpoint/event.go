@@ -57,6 +57,7 @@ type Event struct {
 	Kind     EventKind
 	Exchange ExchangeID // ID is 0 in events of the peer itself
 	Remote   netip.AddrPort
+	Tag      any // what SetTag left with the peer, nil if nothing or if it slept since
 	Message  coap.Message
 	Reason   request.Reason
 

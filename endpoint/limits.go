@@ -55,6 +55,32 @@ type Limits struct {
 	// duplicate detection; 64 MiB.
 	Bytes int
 
+	// Awake is how many established sessions may be awake without anything going
+	// on; 4,096. The one silent longest goes to sleep: what it must not forget
+	// is packed, some 300 bytes, and unpacked when it is spoken to again.
+	Awake int
+
+	// SleepAfter is how long an established session must be silent to go to
+	// sleep although there is room for it awake; 5 seconds.
+	SleepAfter time.Duration
+
+	// HandshakeRate is how many handshakes may begin on a server each second,
+	// after the cookie and before anything is allocated; 10,000, or none with
+	// -1. A burst of one second's is let through. Who is refused is not
+	// answered, and tries again by its own retransmission.
+	HandshakeRate int
+
+	// PrefixHandshakeRate is the same for each IPv4 /24 and IPv6 /64; 1,000,
+	// since a whole fleet can be behind one address translator. The prefixes
+	// share a table of fixed size: those that meet there by chance, which nobody
+	// can arrange, share a rate.
+	PrefixHandshakeRate int
+
+	// AnswerRate is how many strangers are answered each second: by a
+	// HelloVerifyRequest, an alert, or a Reset; 20,000, or none with -1. Beyond
+	// it a ClientHello without a cookie costs no cryptography.
+	AnswerRate int
+
 	// Replies is how many answers to strangers may wait to be sent; 64, more
 	// than one batch of datagrams received.
 	Replies int
@@ -70,6 +96,8 @@ func (l Limits) resolved(params message.Params) Limits {
 	byDefault(&l.PeerRequests, 16)
 	byDefault(&l.PeerQueue, 256)
 	byDefault(&l.Bytes, 64<<20)
+	byDefault(&l.Awake, 1<<12)
+	byDefault(&l.SleepAfter, 5*time.Second)
 	byDefault(&l.Replies, 64)
 	return l
 }

@@ -327,7 +327,7 @@ func TestPlainPeerLimit(t *testing.T) {
 	if got.Requests != 100 || got.Responses != 100 || got.Drops[DropPlainEvicted] != 90 || len(server.slots) > 12 {
 		t.Errorf("%d requests, %d responses, %d evicted, %d slots", got.Requests, got.Responses, got.Drops[DropPlainEvicted], len(server.slots))
 	}
-	if server.byAddr[address(99)] == nil || server.byAddr[address(89)] != nil {
+	if !server.knows(address(99)) || server.knows(address(89)) {
 		t.Error("the wrong ones gave way")
 	}
 }
@@ -431,7 +431,7 @@ func TestPlainStrangers(t *testing.T) {
 			n := newNetwork(t)
 			server := n.server("192.0.2.1:5683", nil, Limits{})
 			n.inject(address(1), server, tt.in)
-			if got := server.byAddr[address(1)] != nil; got != tt.peer {
+			if got := server.knows(address(1)); got != tt.peer {
 				t.Errorf("peer: %v, want %v", got, tt.peer)
 			}
 			sent := server.Transmit(n.now, &n.buf)

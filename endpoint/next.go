@@ -28,7 +28,7 @@ func (e *Endpoint) News() bool { return e.news.head != nil }
 // nextOf brings up what one peer has: of its exchanges first, because they are
 // views into the record that the session has opened last.
 func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
-	*ev = Event{Exchange: ExchangeID{Peer: p.id}, Remote: p.remote}
+	*ev = Event{Exchange: ExchangeID{Peer: p.id}, Remote: p.remote, Tag: p.tag}
 	for p.phase != closing {
 		if p.table != nil && p.table.Next(&e.event.table) {
 			e.fromTable(ev)
@@ -118,7 +118,7 @@ func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
 		e.stats.Superseded++
 		old.candidate, p.live = nil, nil
 		e.end(now, old, CauseSuperseded)
-		e.byAddr[p.remote] = p
+		e.byAddr[p.pair()] = p
 	}
 	if e.secure.n >= e.limits.Sessions && !e.evictSession(now) {
 		e.drop(DropSessions)
@@ -179,10 +179,10 @@ func (e *Endpoint) detach(p *peer) {
 	case p.live != nil:
 		p.live.candidate, p.live = nil, nil
 	case p.candidate != nil:
-		e.byAddr[p.remote] = p.candidate
+		e.byAddr[p.pair()] = p.candidate
 		p.candidate.live, p.candidate = nil, nil
-	case e.byAddr[p.remote] == p:
-		delete(e.byAddr, p.remote)
+	case e.byAddr[p.pair()] == p:
+		delete(e.byAddr, p.pair())
 	}
 }
 

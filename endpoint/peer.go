@@ -43,6 +43,7 @@ type peer struct {
 	remote  netip.AddrPort
 	local   netip.Addr
 	session *dtls.Session  // nil in NoSec mode
+	tag     any            // the caller's
 	table   *request.Table // nil while nothing is remembered of any exchange: most peers sleep most of the time
 
 	phase     phase
@@ -172,4 +173,21 @@ func (s *sent) quotedBy(quoted []byte) bool {
 		}
 	}
 	return false
+}
+
+// pair is what a peer is found by: both addresses. A peer that was connected
+// without a local address is found by any.
+type pair struct {
+	remote netip.AddrPort
+	local  netip.Addr
+}
+
+func (p *peer) pair() pair { return pair{p.remote, p.local} }
+
+// find returns the peer that a datagram is from, or would be for.
+func (e *Endpoint) find(remote netip.AddrPort, local netip.Addr) *peer {
+	if p := e.byAddr[pair{remote, local}]; p != nil {
+		return p
+	}
+	return e.byAddr[pair{remote: remote}]
 }

@@ -25,11 +25,10 @@ func (e *Endpoint) Receive(now tick.Time, d *udp.Datagram) {
 		e.drop(DropMulticast)
 		return
 	}
-	switch p := e.byAddr[d.Remote]; {
+	switch p := e.find(d.Remote, d.Local); {
 	case p == nil:
 		e.receiveStranger(now, d)
 	case p.session == nil:
-		p.local = d.Local
 		e.hear(now, p)
 		e.table(p).Receive(now, d.Payload())
 		e.touch(p)
@@ -61,7 +60,7 @@ func (e *Endpoint) receivePlainStranger(now tick.Time, d *udp.Datagram) {
 	case err == nil && e.cfg.Server && m.Code.IsRequest() && m.Type <= coap.NonConfirmable:
 		p := e.newPeer(now, d.Remote, d.Local, nil)
 		e.open(now, p)
-		e.byAddr[d.Remote] = p
+		e.byAddr[p.pair()] = p
 		e.table(p).Receive(now, d.Payload())
 		e.touch(p)
 	case m.Type == coap.Confirmable:
@@ -131,9 +130,12 @@ func (e *Endpoint) admit(now tick.Time, d *udp.Datagram, s *dtls.Session, p *pee
 		e.end(now, e.halfOpen.head, CauseLimit)
 	}
 	q := e.newPeer(now, d.Remote, d.Local, s)
+	if p != nil {
+		q.local = p.local
+	}
 	e.age(q, &e.halfOpen)
 	if p == nil {
-		e.byAddr[d.Remote] = q
+		e.byAddr[q.pair()] = q
 	} else {
 		p.candidate, q.live = q, p
 	}

@@ -16,24 +16,30 @@ type Drop uint8
 
 // Drops of the endpoint.
 const (
-	DropNone           Drop = iota
-	DropMulticast           // addressed to a group (RFC 7252 section 8): not served
-	DropStranger            // from an address without a peer, and nothing that begins one
-	DropMalformed           // from such an address, and not CoAP
-	DropReplyQueue          // Limits.Replies: answer to a stranger not sent
-	DropHalfOpen            // Limits.HalfOpen: the oldest handshake gave way
-	DropSessions            // Limits.Sessions: session refused
-	DropSessionEvicted      // Limits.Sessions: silent session gave way
-	DropPlainEvicted        // Limits.PlainPeers: silent address forgotten
-	DropLateResponse        // response to a request of a session that has ended
-	DropUnsealed            // message that the session could not protect or send
-	DropUnreachable         // ICMP error that quotes nothing we sent
+	DropNone                Drop = iota
+	DropMulticast                // addressed to a group (RFC 7252 section 8): not served
+	DropStranger                 // from an address without a peer, and nothing that begins one
+	DropMalformed                // from such an address, and not CoAP
+	DropReplyQueue               // Limits.Replies: answer to a stranger not sent
+	DropHalfOpen                 // Limits.HalfOpen: the oldest handshake gave way
+	DropSessions                 // Limits.Sessions: session refused
+	DropSessionEvicted           // Limits.Sessions: silent session gave way
+	DropPlainEvicted             // Limits.PlainPeers: silent address forgotten
+	DropLateResponse             // response to a request of a session that has ended
+	DropUnsealed                 // message that the session could not protect or send
+	DropUnreachable              // ICMP error that quotes nothing we sent
+	DropHandshakeRate            // Limits.HandshakeRate: a handshake was not begun
+	DropPrefixHandshakeRate      // Limits.PrefixHandshakeRate: the same
+	DropAnswerRate               // Limits.AnswerRate: a stranger was not answered
+	DropAsleep                   // to a sleeping session, and no protected record
+	DropZone                     // from an IPv6 zone beyond the number that is told apart
 	NumDrops
 )
 
 var dropNames = [NumDrops]string{
 	"none", "multicast", "stranger", "malformed", "reply_queue", "half_open", "sessions",
 	"session_evicted", "plain_evicted", "late_response", "unsealed", "unreachable",
+	"handshake_rate", "prefix_handshake_rate", "answer_rate", "asleep", "zone",
 }
 
 func (d Drop) String() string {

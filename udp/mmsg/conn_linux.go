@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -33,22 +34,23 @@ type Conn struct {
 	file  *os.File
 	raw   syscall.RawConn // of file
 	local netip.AddrPort
-	v6    bool // of the IPv6 family; IPv4 then comes and goes in mapped form
 	info  bool // bound to all addresses: control messages tell which one
 	zones ancillary.Zones
 
 	in  inbound
 	out outbound
 
-	// receive and send are the methods of these names, bound once: a method
-	// value made for each call would be an allocation.
-	receive, send func(fd uintptr) bool
+	// These are methods, bound once: a method value made for each call would be
+	// an allocation.
+	receive, transmitted func(fd uintptr) bool
+	write                func() error
 
 	queue    ancillary.ErrorQueue
 	errors   bool // the queue may hold something to report
 	reported bool // what Recv has returned last is from there: it is the datagrams' turn
 	closed   atomic.Bool
 	lost     overflows
+	asking   sync.Mutex // holds lost
 }
 
 // Config is what a socket can be asked for when it is opened. The zero value is
@@ -117,7 +119,7 @@ func newConn(file *os.File, local netip.AddrPort) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{file: file, raw: raw, local: local}
-	c.receive, c.send = c.recvmmsg, c.sendmmsg
+	c.receive, c.transmitted, c.write = c.receiveAll, c.transmit, c.writeOut
 	if cerr := raw.Control(func(fd uintptr) { err = c.setup(int(fd)) }); cerr != nil {
 		return nil, cerr
 	}
@@ -126,23 +128,24 @@ func newConn(file *os.File, local netip.AddrPort) (*Conn, error) {
 
 // setup finds out what the socket can do. What makes it better but is no
 // condition for using it, a kernel may refuse.
-func (c *Conn) setup(fd int) (err error) {
-	if c.v6, err = ancillary.IsIPv6(fd); err != nil {
+func (c *Conn) setup(fd int) error {
+	v6, err := ancillary.IsIPv6(fd)
+	if err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	if err := probe(fd); err != nil {
 		return err
 	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer)
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, socketBuffer)
+	ancillary.SetBuffers(fd, socketBuffer)
 	if c.local.Addr().IsUnspecified() { // a socket bound to one address has only that to answer from
-		c.info = ancillary.EnablePacketInfo(fd, c.v6) == nil
+		c.info = ancillary.EnablePacketInfo(fd, v6) == nil
 	}
 	ancillary.ReportICMP(fd)
 	// A kernel that does not know UDP_SEGMENT would take no notice of it in a
 	// control message, and send the segments as one datagram.
 	_, err = unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT)
-	c.out.init(c.v6, err == nil)
+	c.out.init(&c.zones, v6, err == nil)
+	c.out.info = c.info
 	c.in.init()
 	return nil
 }

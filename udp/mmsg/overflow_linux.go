@@ -4,7 +4,6 @@
 package mmsg
 
 import (
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +11,6 @@ import (
 
 // overflows follows the kernel's counter, which has 32 bits.
 type overflows struct {
-	mu    sync.Mutex
 	last  uint32
 	total uint64
 }
@@ -31,14 +29,36 @@ func (o *overflows) add(drops uint32) {
 // datagram: asked for, it costs the data path nothing, and is right even while
 // nothing is received.
 func (c *Conn) Overflows() uint64 {
-	c.lost.mu.Lock()
-	defer c.lost.mu.Unlock()
+	c.asking.Lock()
+	defer c.asking.Unlock()
 	_ = c.raw.Control(func(fd uintptr) { // fails only when closed
-		if drops, ok := drops(fd); ok {
-			c.lost.add(drops)
-		}
+		c.lost.ask(fd)
 	})
 	return c.lost.total
+}
+
+// Overflows is how many datagrams the system has dropped for want of room in
+// the receive buffers of all sockets. It costs a system call a socket. It may be
+// called on any goroutine; after Close it stays as it was.
+func (f *Fan) Overflows() (total uint64) {
+	f.asking.Lock()
+	defer f.asking.Unlock()
+	_ = f.raw.Control(func(uintptr) { // fails only when closed
+		for i := range f.lost {
+			f.lost[i].ask(uintptr(f.sockets[i].fd))
+		}
+	})
+	for i := range f.lost {
+		total += f.lost[i].total
+	}
+	return total
+}
+
+// ask adds what a socket has lost since it was asked.
+func (o *overflows) ask(fd uintptr) {
+	if drops, ok := drops(fd); ok {
+		o.add(drops)
+	}
 }
 
 // drops reads the kernel's counter.

@@ -105,22 +105,24 @@ func (c *Conn) waitFailed(err error) error {
 	return err
 }
 
-// recvmmsg makes the system call. It reports false when there is nothing to
-// receive, for the poller to wait until there is; but not while errors wait.
-func (c *Conn) recvmmsg(fd uintptr) bool {
+// receiveAll receives what is at hand. It reports false when there is nothing,
+// for the poller to wait until there is; but not while errors wait.
+func (c *Conn) receiveAll(fd uintptr) bool {
+	c.in.count, c.in.errno = c.in.recvmmsg(fd, 0, c.in.asked)
+	return c.in.errno != unix.EAGAIN || c.errors
+}
+
+// recvmmsg makes the system call, which fills up to n messages from first.
+func (in *inbound) recvmmsg(fd uintptr, first, n int) (int, unix.Errno) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
-			uintptr(unsafe.Pointer(&c.in.messages)), uintptr(c.in.asked), unix.MSG_DONTWAIT, 0, 0)
-		switch {
-		case errno == 0:
-			c.in.count, c.in.errno = int(n), 0
-			return true
-		case errno == unix.EINTR:
-		case errno == unix.EAGAIN && !c.errors:
-			return false
+		got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
+			uintptr(unsafe.Pointer(&in.messages[first])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			return int(got), 0
+		case unix.EINTR:
 		default:
-			c.in.errno = errno
-			return true
+			return 0, errno
 		}
 	}
 }

@@ -25,16 +25,20 @@ type outbound struct {
 	control  []byte // controlSize for each message
 	source   ancillary.Source
 	segments ancillary.Segments
+	zones    *ancillary.Zones
 
 	filled int // messages to send
 	sent   int // messages that the kernel has taken
 	errno  unix.Errno
 
+	v6     bool // the socket is of the IPv6 family
+	info   bool // datagrams say where they leave from
 	cutsUp bool // the kernel can cut up a run
+	old    bool // a message was refused: the reason may have been an ICMP error, which nobody else will see
 }
 
-func (out *outbound) init(v6, cutsUp bool) {
-	out.cutsUp = cutsUp
+func (out *outbound) init(zones *ancillary.Zones, v6, cutsUp bool) {
+	out.zones, out.v6, out.cutsUp = zones, v6, cutsUp
 	out.source, out.segments = ancillary.NewSource(v6), ancillary.NewSegments()
 	out.control = make([]byte, maxBatch*controlSize)
 	for i := range out.messages {
@@ -47,28 +51,46 @@ func (out *outbound) init(v6, cutsUp bool) {
 // Send sends the datagrams in order and returns how many it has disposed of. On
 // an error, batch[n] is the one that could not be sent. It waits while the
 // socket's buffer is full.
-func (c *Conn) Send(batch []udp.Datagram) (n int, err error) {
+func (c *Conn) Send(batch []udp.Datagram) (int, error) {
+	n, err := c.out.send(batch, c.write)
+	if c.out.old {
+		c.errors, c.out.old = true, false
+	}
+	return n, err
+}
+
+// writeOut sends the messages of c.out, or as many as the kernel takes.
+func (c *Conn) writeOut() error { return c.waitError(c.raw.Write(c.transmitted)) }
+
+// transmit makes the system call. It reports false when the socket's buffer is
+// full, for the poller to wait until there is room.
+func (c *Conn) transmit(fd uintptr) bool {
+	c.out.sendmmsg(fd)
+	return c.out.errno != unix.EAGAIN
+}
+
+// send sends batch with as many calls of write as it takes. One call sends the
+// messages that are filled in, or as many as the kernel takes.
+func (out *outbound) send(batch []udp.Datagram, write func() error) (n int, err error) {
 	alone := 0     // datagrams that must not leave in a run
 	again := false // this is the second attempt
 	for n < len(batch) {
-		if c.fill(batch[n:], alone); c.out.filled == 0 {
+		if out.fill(batch[n:], alone); out.filled == 0 {
 			return n, unaddressable(&batch[n])
 		}
-		if err := c.raw.Write(c.send); err != nil {
-			return n, c.waitError(err)
+		if err := write(); err != nil {
+			return n, err
 		}
-		if c.out.sent < c.out.filled {
-			c.errors = true // the reason may have been an ICMP error, which nobody else will see
-		}
-		switch errno := c.out.errno; {
+		out.old = out.old || out.sent < out.filled
+		switch errno := out.errno; {
 		case errno == 0:
-			taken := c.out.taken()
+			taken := out.taken()
 			n, alone, again = n+taken, alone-taken, false
-		case c.out.runs[0] > 1 && refusesRun(errno):
-			alone = c.out.runs[0]
-			c.out.cutsUp = errno != unix.EIO
+		case out.runs[0] > 1 && refusesRun(errno):
+			alone = out.runs[0]
+			out.cutsUp = errno != unix.EIO
 		case ancillary.IsLoss(errno):
-			n, alone, again = n+c.out.runs[0], alone-c.out.runs[0], false
+			n, alone, again = n+out.runs[0], alone-out.runs[0], false
 		case ancillary.MayBeOld(errno) && !again:
 			// The error is about a datagram sent before, perhaps to somebody else,
 			// and would have woken Recv. This one has not been tried.
@@ -98,8 +120,7 @@ func unaddressable(d *udp.Datagram) error {
 // fill makes messages of as much of batch as one call takes, up to a datagram
 // whose destination the socket cannot reach. The first datagrams are each a
 // message alone.
-func (c *Conn) fill(batch []udp.Datagram, alone int) {
-	out := &c.out
+func (out *outbound) fill(batch []udp.Datagram, alone int) {
 	out.filled = 0
 	batch = batch[:min(len(batch), maxBatch)]
 	for i := 0; i < len(batch); {
@@ -107,7 +128,7 @@ func (c *Conn) fill(batch []udp.Datagram, alone int) {
 		if i >= alone && out.cutsUp {
 			run = runLength(batch[i:])
 		}
-		if !c.address(out.filled, &batch[i], run) {
+		if !out.address(out.filled, &batch[i], run) {
 			return
 		}
 		for j := range run {
@@ -126,19 +147,19 @@ func (c *Conn) fill(batch []udp.Datagram, alone int) {
 
 // address writes where message i goes, where it comes from and how it is cut up.
 // It reports false if the socket cannot send there.
-func (c *Conn) address(i int, d *udp.Datagram, run int) bool {
-	h := &c.out.messages[i].header
-	h.Namelen = c.out.names[i].set(d.Remote, c.v6, &c.zones)
+func (out *outbound) address(i int, d *udp.Datagram, run int) bool {
+	h := &out.messages[i].header
+	h.Namelen = out.names[i].set(d.Remote, out.v6, out.zones)
 	if h.Namelen == 0 {
 		return false
 	}
-	control := c.out.control[i*controlSize:][:controlSize]
+	control := out.control[i*controlSize:][:controlSize]
 	n := 0
-	if c.info && d.Local.IsValid() {
-		n = copy(control, c.out.source.From(d.Local, &c.zones))
+	if out.info && d.Local.IsValid() {
+		n = copy(control, out.source.From(d.Local, out.zones))
 	}
 	if run > 1 {
-		n += copy(control[n:], c.out.segments.Of(d.N))
+		n += copy(control[n:], out.segments.Of(d.N))
 	}
 	h.SetControllen(n)
 	return true
@@ -164,22 +185,14 @@ func runLength(batch []udp.Datagram) int {
 	return len(batch)
 }
 
-// sendmmsg makes the system call. It reports false when the socket's buffer is
-// full, for the poller to wait until there is room.
-func (c *Conn) sendmmsg(fd uintptr) bool {
-	for {
+// sendmmsg makes the system call.
+func (out *outbound) sendmmsg(fd uintptr) {
+	out.sent, out.errno = 0, unix.EINTR
+	for out.errno == unix.EINTR {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
-			uintptr(unsafe.Pointer(&c.out.messages)), uintptr(c.out.filled), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			c.out.sent, c.out.errno = int(n), 0
-			return true
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			c.out.sent, c.out.errno = 0, errno
-			return true
+			uintptr(unsafe.Pointer(&out.messages)), uintptr(out.filled), unix.MSG_DONTWAIT, 0, 0)
+		if out.errno = errno; errno == 0 {
+			out.sent = int(n)
 		}
 	}
 }

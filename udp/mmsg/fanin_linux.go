@@ -1,0 +1,149 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package mmsg
+
+import (
+	"github.com/coaps-go/coaps/udp"
+	"github.com/coaps-go/coaps/udp/internal/ancillary"
+	"golang.org/x/sys/unix"
+)
+
+// A readyQueue is a ring of the sockets that may have something to receive.
+// Each is in it at most once.
+type readyQueue struct {
+	ring        []int32
+	head, count int
+}
+
+func (q *readyQueue) init(n int) { q.ring = make([]int32, n) }
+
+func (q *readyQueue) push(i int32) {
+	at := q.head + q.count
+	if at >= len(q.ring) {
+		at -= len(q.ring)
+	}
+	q.ring[at] = i
+	q.count++
+}
+
+func (q *readyQueue) pop() int32 {
+	i := q.ring[q.head]
+	if q.head++; q.head == len(q.ring) {
+		q.head = 0
+	}
+	q.count--
+	return i
+}
+
+// Recv waits for at least one datagram and fills as many of batch, up to 64, as
+// are at hand. The sockets take turns: one that has much to receive does not
+// hold up the others. Its errors are those of [udp.Conn].
+func (f *Fan) Recv(batch []udp.Datagram) (int, error) {
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	f.in.prepare(batch)
+	for {
+		if err := f.raw.Read(f.receive); err != nil {
+			return 0, f.waitError(err)
+		}
+		switch {
+		case f.in.count > 0:
+			f.turn = false
+			f.collect(batch[:f.in.count])
+			return f.in.count, nil
+		case f.report != nil:
+			f.turn = true
+			return 0, f.report
+		case f.in.errno != 0:
+			return 0, f.in.errno
+		}
+		f.turn = false // there was no datagram
+	}
+}
+
+// receiveReady receives from the sockets that have something. It reports false
+// when there is none, for the poller to wait until there is.
+func (f *Fan) receiveReady(epoll uintptr) bool {
+	f.in.count, f.in.errno, f.report = 0, 0, nil
+	if f.ready.count < f.in.asked {
+		f.poll(int(epoll))
+	}
+	for n := f.ready.count; n > 0 && f.in.count < f.in.asked && f.report == nil && f.in.errno == 0; n-- {
+		f.visit(f.ready.pop(), n)
+	}
+	return f.in.count > 0 || f.report != nil || f.in.errno != 0 || f.ready.count > 0
+}
+
+// poll asks which sockets have got something since they were found empty.
+func (f *Fan) poll(epoll int) {
+	n, err := unix.EpollWait(epoll, f.events[:], 0)
+	if err != nil {
+		return // the set is a good one, and the call does not wait
+	}
+	for i := range f.events[:n] {
+		e := &f.events[i]
+		s := &f.sockets[e.Fd]
+		s.errors = s.errors || e.Events&unix.EPOLLERR != 0
+		if !s.queued {
+			s.queued = true
+			f.ready.push(e.Fd)
+		}
+	}
+}
+
+// minTurn is how many datagrams a socket is asked for at the least. The answer
+// that there were fewer saves the call that would find the socket empty.
+const minTurn = 8
+
+// visit receives from a socket, which is not in the ready queue at the moment.
+// It gets its share of the room among so many others.
+func (f *Fan) visit(i int32, others int) {
+	s := &f.sockets[i]
+	s.queued = false
+	if s.errors && !f.turn && f.in.count == 0 {
+		if f.report = s.queue.Next(s.fd, &f.zones); f.report != nil {
+			f.report.Local = f.names[i]
+			f.again(i)
+			return
+		}
+		s.errors = false
+	}
+	room := f.in.asked - f.in.count
+	share := min(room, max(minTurn, room/others))
+	first := f.in.count
+	n, errno := f.in.recvmmsg(uintptr(s.fd), first, share)
+	switch {
+	case errno == 0:
+		for m := range n {
+			f.from[first+m] = i
+		}
+		f.in.count += n
+	case errno == unix.EAGAIN:
+	case ancillary.MayBeOld(errno):
+		// An ICMP error, which is in the queue with what it is about.
+		s.errors = true
+	default:
+		f.in.errno = errno
+	}
+	if n == share || s.errors {
+		f.again(i)
+	}
+}
+
+// again puts a socket at the end of the ready queue.
+func (f *Fan) again(i int32) {
+	f.sockets[i].queued = true
+	f.ready.push(i)
+}
+
+// collect describes the datagrams received.
+func (f *Fan) collect(batch []udp.Datagram) {
+	for i := range batch {
+		d := &batch[i]
+		d.N = int(f.in.messages[i].n)
+		d.Remote = f.in.names[i].addrPort(&f.zones)
+		d.Local = f.names[f.from[i]]
+	}
+}

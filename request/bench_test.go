@@ -95,7 +95,7 @@ func TestSeparateDoesNotAllocate(t *testing.T) {
 		c.server.Accept(c.event.ID)
 		c.pass(&c.server, &c.client)
 		c.client.Next(&c.event)
-		c.server.Respond(c.now, c.server.lastID, Outgoing{Code: coap.Content, Payload: c.body})
+		c.server.Respond(c.now, c.server.mem.lastID, Outgoing{Code: coap.Content, Payload: c.body})
 		c.pass(&c.server, &c.client)
 		c.client.Next(&c.event)
 		c.pass(&c.client, &c.server)

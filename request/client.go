@@ -82,16 +82,16 @@ func (c *conversation) newToken(wanted []byte) (token, error) {
 		}
 		return tokenOf(wanted), nil
 	}
-	if c.table.tokens == nil {
+	if c.mem.tokens == nil {
 		g, err := newTokens(c.table.rand)
 		if err != nil {
 			return token{}, err
 		}
-		c.table.tokens = g
+		c.mem.tokens = g
 	}
 	for {
 		// A caller's own token may be in the way, once at most each.
-		if tok := c.table.tokens.next(); c.waitingFor(tok) == 0 {
+		if tok := c.mem.tokens.next(); c.waitingFor(tok) == 0 {
 			return tok, nil
 		}
 	}

@@ -142,7 +142,7 @@ func TestEmptyTokenMatches(t *testing.T) {
 // Pitfall L4, A19: neither tokens nor Message IDs match across tables
 func TestMatchingStaysInTheTable(t *testing.T) {
 	r := newRig(t, Config{})
-	r.table.Ping(r.now)                                            // the memory has drawn its own randomness
+	r.table.Request(r.now, Outgoing{Code: coap.GET})               // the memory has drawn its own randomness
 	session, plain := New(r.mem, seeded(7)), New(r.mem, seeded(7)) // the same randomness, hence the same IDs
 	r.table = session
 	_, out := r.request(coap.Confirmable, coap.GET)
@@ -160,11 +160,14 @@ func TestMatchingStaysInTheTable(t *testing.T) {
 	equal(t, "CON: rejected", r.transmit(), "RST 701 Empty")
 
 	// Even a table that asks the same at the same time keeps to its own.
-	_, same := r.request(coap.Confirmable, coap.GET)
+	if _, err := r.table.Request(r.now, Outgoing{Code: coap.GET, Token: out.Token}); err != nil {
+		t.Fatal(err)
+	}
+	same := r.messages()[0]
 	equal(t, "the same Message ID", same.MessageID, out.MessageID)
-	equal(t, "its response", r.receive(content(coap.Acknowledgement, same.MessageID, same.Token)), "response 1 2.05 Content")
+	equal(t, "its response", r.receive(content(coap.Acknowledgement, same.MessageID, same.Token)), "response 3 2.05 Content")
 	r.table = session
-	equal(t, "the other waits still", r.receive(content(coap.Acknowledgement, out.MessageID, out.Token)), "response 1 2.05 Content")
+	equal(t, "the other waits still", r.receive(content(coap.Acknowledgement, out.MessageID, out.Token)), "response 2 2.05 Content")
 }
 
 // TestQueuedRequestHasNoResponse: what was not sent cannot be answered.
@@ -418,9 +421,9 @@ func TestExchangesAreBounded(t *testing.T) {
 	equal(t, "a request of the peer", r.receive(get(coap.Confirmable, 1)), "")
 	equal(t, "is not answered", r.transmit(), "")
 	equal(t, "drops", r.drops(), "exchanges 3")
-	r.table.Cancel(1)
+	r.table.Cancel(2)
 	r.events()
-	equal(t, "its retransmission", r.receive(get(coap.Confirmable, 1)), "request 2 GET")
+	equal(t, "its retransmission", r.receive(get(coap.Confirmable, 1)), "request 3 GET")
 }
 
 // TestNoRandomness: no token is made up without it.

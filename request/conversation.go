@@ -180,17 +180,18 @@ func (c *conversation) begin(list *slab.List, s state) (i uint32, ok bool) {
 	return i, true
 }
 
-// newID returns an ID that no exchange has.
+// newID returns an ID that no exchange of the Table has, and that none had for
+// as long as possible.
 func (c *conversation) newID() ID {
-	t := c.table
+	m := c.mem
 	for {
-		t.lastID++
-		if t.lastID == 0 {
-			t.wrapped = true
+		m.lastID++
+		if m.lastID == 0 {
+			m.wrapped = true
 			continue
 		}
-		if !t.wrapped || !c.names(t.lastID) {
-			return t.lastID
+		if !m.wrapped || !c.names(m.lastID) {
+			return m.lastID
 		}
 	}
 }

@@ -79,6 +79,12 @@ type Memory struct {
 	drops     Drops
 
 	conversations slab.Pool[conversation] // of the tables that are not idle
+
+	// What must not begin anew with the next conversation. Of all tables
+	// together, so that they need not remember anything.
+	tokens  *tokens // from the first request on
+	lastID  ID
+	wrapped bool // all IDs were used once
 }
 
 // NewMemory returns an empty Memory. It grows as it is used, up to the limits of

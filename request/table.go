@@ -39,11 +39,6 @@ type Table struct {
 
 	conversation *conversation // nil while Idle
 	index        uint32        // of the conversation in the Memory
-
-	// What must not begin anew with the next conversation.
-	tokens  *tokens // from the first request on
-	lastID  ID
-	wrapped bool // all IDs were used once
 }
 
 // New returns an empty Table that takes its randomness from rand: tokens,
@@ -97,8 +92,8 @@ func (t *Table) rest() {
 func (t *Table) Active() bool { return t.conversation != nil && t.conversation.active() }
 
 // Idle reports whether there is nothing to remember, so that Release would lose
-// nothing but the key of the tokens: the Table is not Active, no duplicate could
-// come and no Message ID rests. Expire at the Deadline makes it so,
+// nothing: the Table is not Active, no duplicate could come and no Message ID
+// rests. Expire at the Deadline makes it so,
 // EXCHANGE_LIFETIME after the last message.
 func (t *Table) Idle() bool { return t.conversation == nil || t.conversation.idle() }
 

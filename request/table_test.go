@@ -269,7 +269,7 @@ func TestRelease(t *testing.T) {
 	equal(t, "events", r.events(), "")
 	equal(t, "messages", r.transmit(), "")
 	equal(t, "idle", r.table.Idle(), true)
-	equal(t, "a request", r.receive(get(coap.Confirmable, 9)), "request 1 GET")
+	equal(t, "a request", r.receive(get(coap.Confirmable, 9)), "request 11 GET") // no ID comes twice
 }
 
 // TestUnreadEvent: an event that is not taken before the next Receive is lost
@@ -288,7 +288,7 @@ func TestUnreadEvent(t *testing.T) {
 func TestIDsAfterWrap(t *testing.T) {
 	r := newRig(t, Config{})
 	r.receive(get(coap.Confirmable, 1)) // exchange 1 stays
-	r.table.lastID = 1<<32 - 2
+	r.table.mem.lastID = 1<<32 - 2
 	equal(t, "the last number", r.receive(get(coap.Confirmable, 2)), "request 4294967295 GET")
 	equal(t, "0 and 1 are left out", r.receive(get(coap.Confirmable, 3)), "request 2 GET")
 }

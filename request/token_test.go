@@ -93,7 +93,7 @@ func TestTokensDependOnTheKey(t *testing.T) {
 func TestFreshTokenAvoidsCallersOwn(t *testing.T) {
 	guess, _ := newTokens(seeded(3))
 	r := newRig(t, Config{})
-	r.table.tokens, _ = newTokens(seeded(3))
+	r.table.mem.tokens, _ = newTokens(seeded(3))
 	next, after := guess.next(), guess.next()
 	if _, err := r.table.Request(r.now, Outgoing{Code: coap.GET, Token: next.slice()}); err != nil {
 		t.Fatal(err)

@@ -143,7 +143,7 @@ func (s *Session) Compact() { s.conn.Compact() }
 //
 // A session that sleeps needs no timer: Deadline does not count, and what
 // runs out meanwhile is gone when it wakes.
-func (s *Session) Sleep(now tick.Time, dst []byte) ([]byte, bool) { panic("todo") }
+func (s *Session) Sleep(now tick.Time, dst []byte) ([]byte, bool) { return s.conn.Sleep(now, dst) }
 
 // Wake makes of a Session, which must be zero or one that sleeps, the one that
 // Sleep put into asleep, and clears those bytes. It counts in counters what it
@@ -152,7 +152,9 @@ func (s *Session) Sleep(now tick.Time, dst []byte) ([]byte, bool) { panic("todo"
 // It panics if asleep does not begin with a sleeping session, as after it was
 // woken. It trusts what it reads: no byte of it may come from elsewhere than
 // Sleep.
-func (s *Session) Wake(now tick.Time, counters *Counters, asleep []byte) { panic("todo") }
+func (s *Session) Wake(now tick.Time, counters *Counters, asleep []byte) {
+	s.conn.Wake(now, counters, asleep)
+}
 
 // Deadline is when Expire must be called if nothing else happens.
 func (s *Session) Deadline() tick.Time { return s.conn.Deadline() }

@@ -63,15 +63,16 @@ const (
 type Timer struct {
 	timing   Timing
 	deadline tick.Time
-	sent     tick.Time     // when the flight was last sent
-	interval time.Duration // between sent and deadline
+	interval time.Duration // between the last transmission and deadline
 	count    int           // retransmissions of this flight
-	prompts  int           // transmissions of it that the peer prompted
+	prompts  prompts
 }
 
 // NewTimer returns a timer that does not run.
 func NewTimer(timing Timing) Timer {
-	return Timer{timing: timing.resolved(), deadline: tick.Never}
+	t := Timer{timing: timing.resolved(), deadline: tick.Never}
+	t.prompts.gap = t.timing.Initial / 4
+	return t
 }
 
 // Start sets the timer for a flight that is sent now. An interval that had
@@ -81,19 +82,12 @@ func (t *Timer) Start(now tick.Time) {
 	if t.count == 0 {
 		t.interval = t.timing.Initial
 	}
-	t.count, t.prompts = 0, 0
+	t.count, t.prompts.count = 0, 0
 	t.send(now)
 }
 
-// StartLast notes that the last flight is sent now. No timer runs for it; it
-// is sent again when the peer repeats its own: see Prompt.
-func (t *Timer) StartLast(now tick.Time) {
-	t.Start(now)
-	t.deadline = tick.Never
-}
-
 func (t *Timer) send(now tick.Time) {
-	t.sent = now
+	t.prompts.sent = now
 	t.deadline = now.Add(t.interval)
 }
 
@@ -123,26 +117,40 @@ func (t *Timer) Expire(now tick.Time) Expiry {
 	return Resend
 }
 
+// Prompt reports whether the flight should be sent again because the peer
+// repeated its own, which "suggests that part of one's previous flight was
+// lost" (RFC 6347 §4.2.4), and if so counts it as sent now.
+func (t *Timer) Prompt(now tick.Time) bool {
+	if !t.prompts.heed(now) {
+		return false
+	}
+	if t.deadline != tick.Never {
+		t.deadline = now.Add(t.interval)
+	}
+	return true
+}
+
 // maxPrompts is how often the peer's repetitions have a flight sent again. A
 // peer that doubles its timer repeats itself less often within the life of a
 // handshake.
 const maxPrompts = 12
 
-// Prompt reports whether the flight should be sent again because the peer
-// repeated its own, which "suggests that part of one's previous flight was
-// lost" (RFC 6347 §4.2.4), and if so counts it as sent now. It says no within
-// a quarter of the first interval after the last transmission, and after
-// maxPrompts: the datagrams of one repeated flight prompt one answer, and a
-// stream of forged ones prompts few. The peer's own timer is slower than
-// that.
-func (t *Timer) Prompt(now tick.Time) bool {
-	if t.prompts >= maxPrompts || now.Before(t.sent.Add(t.timing.Initial/4)) {
+// prompts is what is known of one flight and the peer's repetitions.
+type prompts struct {
+	sent  tick.Time     // when the flight was last sent
+	gap   time.Duration // a quarter of the first interval
+	count uint8         // transmissions that the peer prompted
+}
+
+// heed reports whether a repetition has the flight sent again. It says no
+// within gap after the last transmission, and after maxPrompts: the datagrams
+// of one repeated flight prompt one answer, and a stream of forged ones
+// prompts few. The peer's own timer is slower than that.
+func (p *prompts) heed(now tick.Time) bool {
+	if p.count >= maxPrompts || now.Before(p.sent.Add(p.gap)) {
 		return false
 	}
-	t.prompts++
-	t.sent = now
-	if t.deadline != tick.Never {
-		t.deadline = now.Add(t.interval)
-	}
+	p.count++
+	p.sent = now
 	return true
 }

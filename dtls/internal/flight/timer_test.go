@@ -143,20 +143,3 @@ func TestPrompt(t *testing.T) {
 		t.Error("the next flight is not prompted at all")
 	}
 }
-
-// Proves rfc6347 §4.2.4: "the node that transmits the last flight
-// (the server in an ordinary handshake or the client in a resumed
-// handshake) MUST respond to a retransmit of the peer's last flight
-// with a retransmit of the last flight."
-func TestLastFlightHasNoTimer(t *testing.T) {
-	timer := NewTimer(Timing{})
-	timer.Start(0)
-	timer.Stop()
-	timer.StartLast(5 * second)
-	if timer.Deadline() != tick.Never || timer.Expire(1000*second) != Wait {
-		t.Error("a timer runs for the last flight")
-	}
-	if !timer.Prompt(6*second) || timer.Deadline() != tick.Never {
-		t.Error("the peer's repetition does not prompt the last flight, or starts a timer")
-	}
-}

@@ -73,6 +73,18 @@ func (c *Coder) View(b *[]byte) {
 	}
 }
 
+// String packs a string with its length, or unpacks it.
+func (c *Coder) String(s *string) {
+	n := len(*s)
+	Uint(c, &n)
+	if !c.unpacking {
+		c.bytes = append(c.bytes, *s...)
+		return
+	}
+	*s = string(c.bytes[:n])
+	c.bytes = c.bytes[n:]
+}
+
 // Bool packs or unpacks a truth value.
 func (c *Coder) Bool(b *bool) {
 	var n uint8

@@ -20,6 +20,7 @@ type thing struct {
 	yes   bool
 	key   [5]byte
 	s, v  []byte
+	name  string
 	after int
 }
 
@@ -32,11 +33,12 @@ func (t *thing) pack(c *Coder) {
 	c.Fixed(t.key[:])
 	c.Slice(&t.s)
 	c.View(&t.v)
+	c.String(&t.name)
 	Uint(c, &t.after)
 }
 
 func (t *thing) equal(u *thing) bool {
-	return t.a == u.a && t.b == u.b && t.c == u.c && t.d == u.d && t.yes == u.yes && t.key == u.key && t.after == u.after &&
+	return t.a == u.a && t.b == u.b && t.c == u.c && t.d == u.d && t.yes == u.yes && t.key == u.key && t.after == u.after && t.name == u.name &&
 		bytes.Equal(t.s, u.s) && bytes.Equal(t.v, u.v) && (t.s == nil) == (u.s == nil) && (t.v == nil) == (u.v == nil)
 }
 
@@ -47,7 +49,7 @@ func TestPackedComesBack(t *testing.T) {
 		in := thing{
 			a: rapid.Uint8().Draw(t, "a"), b: rapid.Uint16().Draw(t, "b"), c: rapid.Uint64().Draw(t, "c"),
 			d: rapid.Int64Range(0, math.MaxInt64).Draw(t, "d"), yes: rapid.Bool().Draw(t, "yes"), key: [5]byte{1, 2, 3, 4, 5},
-			s: slice.Draw(t, "s"), v: slice.Draw(t, "v"), after: rapid.IntRange(0, math.MaxInt).Draw(t, "after"),
+			s: slice.Draw(t, "s"), v: slice.Draw(t, "v"), name: rapid.String().Draw(t, "name"), after: rapid.IntRange(0, math.MaxInt).Draw(t, "after"),
 		}
 		was := in
 		before := []byte("before")

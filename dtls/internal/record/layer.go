@@ -34,7 +34,8 @@ const (
 // keys of the current epoch of each direction once there are any. The zero
 // value is ready for a handshake. It must not be copied.
 type Layer struct {
-	// Limits may be set before the first record; nil means the defaults.
+	// Limits may be set before the first record; nil means the defaults. When
+	// the handshake is complete nothing depends on them any more.
 	Limits *Limits
 
 	suite *suite.Suite // of both directions, nil while there are no keys
@@ -67,7 +68,7 @@ type readState struct {
 	keys   suite.Keys
 	epoch  uint16
 	window window
-	failed uint64 // records that did not authenticate under these keys
+	left   uint64 // records that may still fail to authenticate under these keys
 	cipher *expanded
 }
 
@@ -109,15 +110,24 @@ func (l *Layer) SetReadKeys(s *suite.Suite, keys *suite.Keys) error {
 		return ErrExhausted
 	}
 	l.suite = s
-	l.read = readState{keys: *keys, epoch: l.read.epoch + 1}
+	l.read = readState{keys: *keys, epoch: l.read.epoch + 1, left: l.Limits.failures(s)}
 	keys.Wipe()
 	return nil
+}
+
+// failures is how many records may fail to authenticate under one key of a
+// suite.
+func (l *Limits) failures(s *suite.Suite) uint64 {
+	if l == nil || l.Failures == 0 {
+		return s.OpenLimit
+	}
+	return min(l.Failures, s.OpenLimit)
 }
 
 // Complete says that the peer's Finished was verified. From now on no
 // plaintext is accepted and nothing is held; application data that was held
 // is due: see NextHeld.
-func (l *Layer) Complete() { l.complete = true }
+func (l *Layer) Complete() { l.complete, l.Limits = true, nil }
 
 // SetPlainSequence sets the sequence number of the next record of epoch 0. A
 // server that answered a ClientHello without state continues with that
@@ -175,6 +185,9 @@ func (l *Layer) Overhead(epoch uint16) int {
 	}
 	return wire.RecordHeaderLen + l.suite.Overhead()
 }
+
+// Suite is the suite of both directions, nil while there are no keys.
+func (l *Layer) Suite() *suite.Suite { return l.suite }
 
 // WriteEpoch is the current write epoch.
 func (l *Layer) WriteEpoch() uint16 { return l.write.epoch }

@@ -20,8 +20,8 @@ func TestTooShortForNonceAndTag(t *testing.T) {
 			h := wire.RecordHeader{Type: data, Version: wire.VersionDTLS12, Epoch: 1, Sequence: 5, Length: n}
 			expect(t, server, append(h.Append(nil), make([]byte, n)...), DropTooShort)
 		}
-		if server.Failed() != 0 {
-			t.Errorf("%s: %d failures counted", s.Name, server.Failed())
+		if failed(server) != 0 {
+			t.Errorf("%s: %d failures counted", s.Name, failed(server))
 		}
 		expect(t, server, seal(t, client, 1, data, ""), Opened)
 	}
@@ -146,8 +146,11 @@ func TestUsageLimits(t *testing.T) {
 	}
 	expect(t, server, seal(t, client, 1, alert, "\x01\x00"), Opened)
 
-	client, server = pair(t, ccm8)
-	server.Limits = &Limits{Failures: 3}
+	client, _ = pair(t, ccm8)
+	server = &Layer{Limits: &Limits{Failures: 3}}
+	clientKeys, serverKeys := keyBlock(ccm8, 1)
+	setKeys(t, server, ccm8, serverKeys, clientKeys)
+	server.Complete()
 	good := seal(t, client, 1, data, "good")
 	bad := bytes.Clone(good)
 	bad[20] ^= 1
@@ -161,8 +164,7 @@ func TestUsageLimits(t *testing.T) {
 	if !server.ReadExhausted() {
 		t.Error("not exhausted after three failures")
 	}
-	server.Limits = &Limits{Failures: 1 << 40}
-	if server.failureLimit() != ccm8.OpenLimit {
-		t.Errorf("the suite's limit was raised to %d", server.failureLimit())
+	if n := (&Limits{Failures: 1 << 40}).failures(ccm8); n != ccm8.OpenLimit {
+		t.Errorf("the suite's limit was raised to %d", n)
 	}
 }

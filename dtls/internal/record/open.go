@@ -85,7 +85,7 @@ func (l *Layer) authenticate(r Record) (payload []byte, result Result) {
 		return nil, DropTooLong
 	case !d.window.fresh(h.Sequence):
 		return nil, DropReplay
-	case d.failed >= l.failureLimit():
+	case d.left == 0:
 		return nil, DropForgeryLimit
 	}
 	if d.cipher == nil {
@@ -98,29 +98,19 @@ func (l *Layer) authenticate(r Record) (payload []byte, result Result) {
 	copy(c.nonce[suite.NonceLen-s.ExplicitNonceLen:], fragment[:s.ExplicitNonceLen])
 	fragment = fragment[s.ExplicitNonceLen:]
 	if _, ok := c.aead.Open(fragment, &c.nonce, c.aad[:]); !ok {
-		d.failed++
+		d.left--
 		return nil, DropForged
 	}
 	return fragment[:n:n], Opened
 }
 
-// failureLimit is how many failures the read key outlives.
-func (l *Layer) failureLimit() uint64 {
-	if l.Limits == nil || l.Limits.Failures == 0 {
-		return l.suite.OpenLimit
-	}
-	return min(l.Limits.Failures, l.suite.OpenLimit)
-}
+// FailuresLeft is how many more records may fail to authenticate in the
+// current read epoch.
+func (l *Layer) FailuresLeft() uint64 { return l.read.left }
 
-// Failed is the number of records that failed to authenticate in the current
-// read epoch.
-func (l *Layer) Failed() uint64 { return l.read.failed }
-
-// ReadExhausted reports whether Failed has reached its limit. Nothing opens
-// any more, and the session must close.
-func (l *Layer) ReadExhausted() bool {
-	return l.read.epoch > 0 && l.read.failed >= l.failureLimit()
-}
+// ReadExhausted reports whether no more records may fail to authenticate.
+// Nothing opens any more, and the session must close.
+func (l *Layer) ReadExhausted() bool { return l.read.epoch > 0 && l.read.left == 0 }
 
 // Authenticates reports whether Open would find the record authentic and new.
 // Neither the record nor the session changes, but that a failure counts as

@@ -3,6 +3,12 @@
 
 package record
 
+import (
+	"encoding/binary"
+
+	"github.com/coaps-go/coaps/dtls/internal/pack"
+)
+
 // windowLen is the number of sequence numbers the replay window remembers.
 // RFC 6347 §4.1.2.6 prefers 64; datagrams of a block-wise transfer in a batch
 // of 64 can swap with those of the next.
@@ -49,4 +55,14 @@ func (w *window) shift(n uint64) {
 	}
 	w.seen[1] = w.seen[1]<<n | w.seen[0]>>(64-n)
 	w.seen[0] <<= n
+}
+
+// pack packs or unpacks the window.
+func (w *window) pack(c *pack.Coder) {
+	var seen [16]byte
+	binary.BigEndian.PutUint64(seen[:8], w.seen[0])
+	binary.BigEndian.PutUint64(seen[8:], w.seen[1])
+	pack.Uint(c, &w.next)
+	c.Fixed(seen[:])
+	w.seen[0], w.seen[1] = binary.BigEndian.Uint64(seen[:8]), binary.BigEndian.Uint64(seen[8:])
 }

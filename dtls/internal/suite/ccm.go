@@ -10,6 +10,10 @@ import (
 	"encoding/binary"
 )
 
+// lanes is how many blocks of keystream are made ahead: enough for most
+// records.
+const lanes = 4
+
 // aesCCM is AES-CCM (RFC 3610, NIST SP 800-38C). The length L of its length
 // and counter fields follows from the nonce: the 12 bytes of RFC 6655 §3 and
 // RFC 5116 §5.3 leave L = 3.
@@ -17,7 +21,8 @@ import (
 // The two AES calls of a block, one for the keystream and one for the
 // CBC-MAC, do not depend on each other; made in turn, the processor overlaps
 // them. What AES loads is stored well before or 16 bytes at once, as by
-// subtle.XORBytes: a load of 16 bytes right after a shorter store stalls.
+// subtle.XORBytes: a load of 16 bytes right after a shorter store waits until
+// all that came before is done. That is why each lane has its own counter.
 //
 // The scratch blocks live here because what is passed to cipher.Block
 // escapes to the heap.
@@ -25,9 +30,10 @@ type aesCCM struct {
 	block  cipher.Block
 	tagLen int // M: 4, 6, ... 16
 
-	mac     [aes.BlockSize]byte // CBC-MAC so far
-	counter [aes.BlockSize]byte // A_i of RFC 3610 §2.3, for the next block
-	stream  [aes.BlockSize]byte // S_i
+	mac     [aes.BlockSize]byte         // CBC-MAC so far
+	mask    [aes.BlockSize]byte         // S_0 of RFC 3610 §2.3, which hides the MAC
+	counter [lanes][aes.BlockSize]byte  // A_i, for the next block of each lane
+	stream  [lanes * aes.BlockSize]byte // S_i of each lane
 }
 
 func newCCM16(key []byte) AEAD { return newCCM(key, 16) }
@@ -56,14 +62,17 @@ func (c *aesCCM) seal(buf []byte, n int, nonce, aad []byte) {
 	text, tag := buf[:n:n], buf[n:n+c.tagLen]
 	c.start(nonce, aad, n)
 	for len(text) > 0 {
-		block := text[:min(aes.BlockSize, len(text))]
-		subtle.XORBytes(c.mac[:], c.mac[:], block)
-		c.nextKeystream()
-		c.block.Encrypt(c.mac[:], c.mac[:])
-		subtle.XORBytes(block, block, c.stream[:])
-		text = text[len(block):]
+		part := text[:min(len(c.stream), len(text))]
+		for i, rest := 0, part; len(rest) > 0; i++ {
+			n := subtle.XORBytes(c.mac[:], c.mac[:], rest)
+			c.keystream(i)
+			c.block.Encrypt(c.mac[:], c.mac[:])
+			rest = rest[n:]
+		}
+		subtle.XORBytes(part, part, c.stream[:])
+		text = text[len(part):]
 	}
-	c.finish(len(nonce))
+	subtle.XORBytes(c.mac[:], c.mac[:], c.mask[:])
 	copy(tag, c.mac[:])
 }
 
@@ -75,16 +84,23 @@ func (c *aesCCM) open(buf []byte, nonce, aad []byte) (n int, ok bool) {
 	}
 	text, tag := buf[:n:n], buf[n:]
 	c.start(nonce, aad, n)
-	c.nextKeystream() // always one block ahead of the CBC-MAC
-	for len(text) > 0 {
-		block := text[:min(aes.BlockSize, len(text))]
-		subtle.XORBytes(block, block, c.stream[:])
-		subtle.XORBytes(c.mac[:], c.mac[:], block)
-		c.nextKeystream()
-		c.block.Encrypt(c.mac[:], c.mac[:])
-		text = text[len(block):]
+	for i := 0; i < lanes && i*aes.BlockSize < n; i++ {
+		c.keystream(i)
 	}
-	c.finish(len(nonce))
+	for len(text) > 0 {
+		part := text[:min(len(c.stream), len(text))]
+		text = text[len(part):]
+		subtle.XORBytes(part, part, c.stream[:])
+		for i := 0; len(part) > 0; i++ {
+			n := subtle.XORBytes(c.mac[:], c.mac[:], part)
+			if i*aes.BlockSize < len(text) {
+				c.keystream(i) // of the part to come
+			}
+			c.block.Encrypt(c.mac[:], c.mac[:])
+			part = part[n:]
+		}
+	}
+	subtle.XORBytes(c.mac[:], c.mac[:], c.mask[:])
 	if subtle.ConstantTimeCompare(tag, c.mac[:c.tagLen]) != 1 {
 		clear(buf)
 		return 0, false
@@ -99,12 +115,15 @@ func ccmMaxLen(nonce []byte) int {
 }
 
 // start computes the CBC-MAC over B_0 and the additional data (RFC 3610
-// §2.2) and sets the counter to one, the first block's.
+// §2.2) and S_0, and sets the counters to those of the first blocks.
 func (c *aesCCM) start(nonce, aad []byte, n int) {
 	lengthLen := aes.BlockSize - 1 - len(nonce) // L
-	c.counter = [aes.BlockSize]byte{byte(lengthLen - 1)}
-	copy(c.counter[1:], nonce)
-	c.counter[15] = 1
+	c.mask = [aes.BlockSize]byte{byte(lengthLen - 1)}
+	copy(c.mask[1:], nonce)
+	for i := range c.counter {
+		c.counter[i] = c.mask
+		c.counter[i][aes.BlockSize-1] = byte(1 + i)
+	}
 
 	c.mac = [aes.BlockSize]byte{}
 	binary.BigEndian.PutUint32(c.mac[12:], uint32(n)) // the nonce covers its zeros
@@ -114,40 +133,39 @@ func (c *aesCCM) start(nonce, aad []byte, n int) {
 	if len(aad) > 0 {
 		c.mac[0] |= 1 << 6
 	}
+	rest := c.additional(aad)
+
+	c.block.Encrypt(c.mask[:], c.mask[:])
 	c.block.Encrypt(c.mac[:], c.mac[:])
 	if len(aad) > 0 {
-		c.additional(aad)
+		subtle.XORBytes(c.mac[:], c.mac[:], c.stream[:aes.BlockSize])
+		c.block.Encrypt(c.mac[:], c.mac[:])
+	}
+	for len(rest) > 0 {
+		n := subtle.XORBytes(c.mac[:], c.mac[:], rest)
+		c.block.Encrypt(c.mac[:], c.mac[:])
+		rest = rest[n:]
 	}
 }
 
-// additional runs the additional data through the CBC-MAC: two bytes of
-// length, the data, zeros up to a whole block. A record has 13 bytes of it,
-// which is one block.
-func (c *aesCCM) additional(aad []byte) {
+// additional writes the first block of additional data to the first lane,
+// where no keystream is yet: two bytes of length, the data, zeros. A record
+// has 13 bytes of it, which fit. What does not is returned.
+func (c *aesCCM) additional(aad []byte) (rest []byte) {
 	if len(aad) >= 0xff00 {
 		panic("suite: additional data too long") // would need a longer length
 	}
-	c.mac[0] ^= byte(len(aad) >> 8)
-	c.mac[1] ^= byte(len(aad))
-	n := subtle.XORBytes(c.mac[2:], c.mac[2:], aad)
-	c.block.Encrypt(c.mac[:], c.mac[:])
-	for aad = aad[n:]; len(aad) > 0; aad = aad[n:] {
-		n = subtle.XORBytes(c.mac[:], c.mac[:], aad)
-		c.block.Encrypt(c.mac[:], c.mac[:])
-	}
+	first := c.stream[:aes.BlockSize]
+	clear(first)
+	binary.BigEndian.PutUint16(first, uint16(len(aad)))
+	return aad[copy(first[2:], aad):]
 }
 
-// nextKeystream computes the counter's block and advances it. The counter
-// field may be shorter than the 32 bits added to here, but ccmMaxLen keeps it
-// from running over into the nonce.
-func (c *aesCCM) nextKeystream() {
-	c.block.Encrypt(c.stream[:], c.counter[:])
-	binary.BigEndian.PutUint32(c.counter[12:], binary.BigEndian.Uint32(c.counter[12:])+1)
-}
-
-// finish turns the CBC-MAC into the tag: T XOR S_0.
-func (c *aesCCM) finish(nonceLen int) {
-	clear(c.counter[1+nonceLen:])
-	c.block.Encrypt(c.stream[:], c.counter[:])
-	subtle.XORBytes(c.mac[:], c.mac[:], c.stream[:])
+// keystream computes the next block of a lane and advances its counter. The
+// counter field may be shorter than the 32 bits added to here, but ccmMaxLen
+// keeps what is used from running over into the nonce.
+func (c *aesCCM) keystream(lane int) {
+	counter := &c.counter[lane%lanes]
+	c.block.Encrypt(c.stream[lane%lanes*aes.BlockSize:], counter[:])
+	binary.BigEndian.PutUint32(counter[12:], binary.BigEndian.Uint32(counter[12:])+lanes)
 }

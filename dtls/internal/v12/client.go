@@ -82,7 +82,7 @@ func (c *Conn) offer(suites []wire.CipherSuite) {
 	h := c.hs
 	// RFC 5746 §3.4: an empty renegotiation_info extension, or this.
 	suites = append(suites, wire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV)
-	h.client.offered = clientExtensions(c.cfg, h.creds, c.facts.ServerName, suites)
+	h.client.offered = clientExtensions(c.hs.cfg, h.creds, c.facts.ServerName, suites)
 	h.client.hello = wire.ClientHello{
 		Version: wire.VersionDTLS12, Random: h.clientRandom[:],
 		CipherSuites: wire.ListOf(suites), Compression: []byte{0},
@@ -165,7 +165,7 @@ func (c *Conn) rewindForCookie(m wire.HandshakeHeader, fragment []byte) {
 	}
 	var request wire.HelloVerifyRequest
 	if request.Parse(fragment[wire.HandshakeHeaderLen:]) == nil && !bytes.Equal(request.Cookie, h.client.hello.Cookie) {
-		h.in = newReassembler(c.cfg, m.MessageSeq)
+		h.in = newReassembler(c.hs.cfg, m.MessageSeq)
 	}
 }
 
@@ -199,7 +199,7 @@ func (c *Conn) onServerHello(now tick.Time, m *flight.Message) hs.Reason {
 		return hs.ReasonDecodeError
 	}
 	h := c.hs
-	s := c.cfg.Suite(hello.CipherSuite)
+	s := c.hs.cfg.Suite(hello.CipherSuite)
 	offered := s != nil && h.client.hello.CipherSuites.Contains(s.ID)
 	switch {
 	case hello.Version != wire.VersionDTLS12 && !offered:
@@ -251,7 +251,7 @@ func (c *Conn) readServerExtensions(hello *wire.ServerHello) hs.Reason {
 	if e.Present.Has(wire.ExtECPointFormats) && bytes.IndexByte(e.PointFormats, wire.PointUncompressed) < 0 {
 		return hs.ReasonIllegalParameter // RFC 8422 §5.2
 	}
-	if c.facts.ExtendedMasterSecret = e.ExtendedMasterSecret; !e.ExtendedMasterSecret && c.cfg.RequireEMS {
+	if c.facts.ExtendedMasterSecret = e.ExtendedMasterSecret; !e.ExtendedMasterSecret && c.hs.cfg.RequireEMS {
 		return hs.ReasonNoExtendedMasterSecret // RFC 7627 §5.3
 	}
 	if r := c.readCertTypes(&e); r != hs.ReasonNone {
@@ -297,7 +297,7 @@ func (c *Conn) readServerLimits(e *wire.ServerExtensions) hs.Reason {
 			return hs.ReasonIllegalParameter
 		}
 		c.layer.SetSendLimit(int(e.RecordSizeLimit), 0)
-		c.layer.SetReceiveLimit(c.cfg.RecordSizeLimit)
+		c.layer.SetReceiveLimit(c.hs.cfg.RecordSizeLimit)
 	}
 	return hs.ReasonNone
 }
@@ -313,7 +313,7 @@ func (c *Conn) onServerCertificate(now tick.Time, m *flight.Message) hs.Reason {
 		return r
 	case peer == nil:
 		return hs.ReasonNoPeerKey
-	case !peer.Usable(c.cfg, c.hs.suite.KeyExchange, true):
+	case !peer.Usable(c.hs.cfg, c.hs.suite.KeyExchange, true):
 		return hs.ReasonCertUnsupported
 	}
 	c.hs.peer = peer
@@ -366,7 +366,7 @@ func (c *Conn) onServerHelloDone(now tick.Time, m *flight.Message) hs.Reason {
 		return c.enter(clientPSK, hs.EventWantPSK)
 	}
 	x := &h.client.exchange
-	share, err := hs.NewShare(c.cfg.Rand, x.Group)
+	share, err := hs.NewShare(c.hs.cfg.Rand, x.Group)
 	if err != nil {
 		return hs.ReasonInternal
 	}
@@ -436,7 +436,7 @@ func (c *Conn) sendClientKeys(now tick.Time) hs.Reason {
 		return c.sendClientFinished(now)
 	}
 	h.job = &hs.Job{Signing: &hs.Signing{
-		Signer: showing.Signer, Scheme: showing.Scheme, Rand: c.cfg.Rand, Message: h.transcript.Raw(),
+		Signer: showing.Signer, Scheme: showing.Scheme, Rand: c.hs.cfg.Rand, Message: h.transcript.Raw(),
 	}}
 	return c.enter(clientSignature, hs.EventNeedJob)
 }
@@ -448,7 +448,7 @@ func (c *Conn) sendClientKeys(now tick.Time) hs.Reason {
 func (c *Conn) sayClientCertificate() {
 	h := c.hs
 	t := c.facts.LocalCertType
-	h.client.showing = hs.ChooseClientShowing(c.cfg, h.creds, t, h.client.request)
+	h.client.showing = hs.ChooseClientShowing(c.hs.cfg, h.creds, t, h.client.request)
 	c.sayCertificate(h.client.showing)
 }
 
@@ -488,9 +488,14 @@ func (c *Conn) clientSigned(now tick.Time, job *hs.Job) hs.Reason {
 func (c *Conn) sendClientFinished(now tick.Time) hs.Reason {
 	h := c.hs
 	h.transcript.DropRaw(false)
-	if r := c.sayFinished(h.schedule.ClientVerifyData(h.transcript.Sum())); r != hs.ReasonNone {
+	verifyData := h.schedule.ClientVerifyData(h.transcript.Sum())
+	// "A Finished message is always sent immediately after a change cipher
+	// spec message" (RFC 5246 §7.4.9).
+	h.out.AddChangeCipherSpec(0)
+	if r := c.changeWriteKeys(); r != hs.ReasonNone {
 		return r
 	}
+	h.say(c.layer.WriteEpoch(), wire.HandshakeFinished, func(b []byte) []byte { return append(b, verifyData[:]...) })
 	h.sent(now)
 	return c.await(clientFinished)
 }

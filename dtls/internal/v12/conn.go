@@ -13,13 +13,16 @@
 //	server.go     the server's side
 //	keys.go       from a premaster secret to the keys of both directions
 //	transmit.go   flights, alerts and data go out; timers
+//	asleep.go     the session at rest, in few bytes
 //	end.go        how sessions end
 package v12
 
 import (
 	"errors"
 
+	"github.com/coaps-go/coaps/dtls/internal/flight"
 	"github.com/coaps-go/coaps/dtls/internal/hs"
+	"github.com/coaps-go/coaps/dtls/internal/pack"
 	"github.com/coaps-go/coaps/dtls/internal/record"
 	"github.com/coaps-go/coaps/dtls/internal/suite"
 	"github.com/coaps-go/coaps/dtls/internal/wire"
@@ -30,17 +33,17 @@ import (
 // small: what only the handshake needs hangs from hs. It begins with
 // StartClient or StartServer, and must not be copied.
 type Conn struct {
-	cfg      *hs.Config
 	counters *hs.Counters
 	layer    record.Layer
 	input    []byte // what is left of the datagram being read
 
-	facts    hs.Facts
+	facts    *hs.Facts      // nil: only packed
+	packed   hs.PackedFacts // nil until they are needed; then final
 	exporter exporter
 
-	hs   *handshake  // nil once the handshake is complete
-	last *lastFlight // the flight that ended it, while the peer may ask again
-	over *ending     // nil while the session lives
+	hs   *handshake   // nil once the handshake is complete
+	last *flight.Last // the flight that ended it, while the peer may ask again
+	over *ending      // nil while the session lives
 
 	mtu         uint16
 	suspicion   hs.Reason    // not yet told
@@ -59,7 +62,7 @@ type exporter struct {
 // start is what both roles begin with. firstSeq is the number of the first
 // handshake message to receive.
 func (c *Conn) start(cfg *hs.Config, counters *hs.Counters, now tick.Time, firstSeq uint16) {
-	c.cfg, c.counters, c.mtu = cfg, counters, uint16(cfg.MTU)
+	c.counters, c.mtu, c.facts = counters, uint16(cfg.MTU), new(hs.Facts)
 	c.layer.Limits = &cfg.RecordLimits
 	c.hs = newHandshake(cfg, now, firstSeq)
 }
@@ -86,7 +89,20 @@ func (c *Conn) State() State {
 }
 
 // Facts is what the handshake has established so far.
-func (c *Conn) Facts() *hs.Facts { return &c.facts }
+func (c *Conn) Facts() *hs.Facts {
+	if c.facts == nil {
+		c.facts = c.packed.Facts()
+		c.addLayerFacts()
+	}
+	return c.facts
+}
+
+// addLayerFacts adds what is negotiated by the handshake, and known to the
+// record layer since.
+func (c *Conn) addLayerFacts() {
+	c.facts.Version, c.facts.CipherSuite = wire.VersionDTLS12, c.layer.Suite().ID
+	c.facts.PeerMaxFragment = c.layer.MaxPlaintext(c.layer.WriteEpoch())
+}
 
 // Err is what ended the session, nil while it lives.
 func (c *Conn) Err() *hs.Error {
@@ -127,20 +143,17 @@ func (c *Conn) Export(label string, context []byte, n int) ([]byte, error) {
 	// "If a client and server choose to continue a full handshake without the
 	// extended master secret extension, ... they MUST NOT export any key
 	// material based on the new master secret" (RFC 7627 §5.4).
-	if !c.facts.ExtendedMasterSecret {
+	if !c.Facts().ExtendedMasterSecret {
 		return nil, ErrNoExport
 	}
 	e := &c.exporter
 	out := make([]byte, n)
-	err := suite.ByID(c.facts.CipherSuite).Export(out, &e.master, e.clientRandom[:], e.serverRandom[:], label, context)
+	err := c.layer.Suite().Export(out, &e.master, e.clientRandom[:], e.serverRandom[:], label, context)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
-
-// Compact lets go of what can be computed again from the keys.
-func (c *Conn) Compact() { c.layer.Compact() }
 
 // Authenticates reports whether the first protected record of a datagram
 // would open under this session's keys. Nothing changes, but that a forgery
@@ -156,6 +169,12 @@ func (c *Conn) Authenticates(datagram []byte) bool {
 		}
 		datagram = rest
 	}
+}
+
+func (e *exporter) pack(k *pack.Coder) {
+	k.Fixed(e.master[:])
+	k.Fixed(e.clientRandom[:])
+	k.Fixed(e.serverRandom[:])
 }
 
 // wipe overwrites all secrets.

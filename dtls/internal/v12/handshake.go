@@ -14,6 +14,7 @@ import (
 // handshake is the scratch of a handshake. It is wiped and dropped when that
 // ends, well or badly.
 type handshake struct {
+	cfg      *hs.Config
 	state    stateID
 	deadline tick.Time // of the whole handshake
 
@@ -56,6 +57,7 @@ type pskScratch struct {
 
 func newHandshake(cfg *hs.Config, now tick.Time, firstSeq uint16) *handshake {
 	return &handshake{
+		cfg:         cfg,
 		deadline:    now.Add(cfg.HandshakeTimeout),
 		in:          newReassembler(cfg, firstSeq),
 		flightStart: firstSeq,

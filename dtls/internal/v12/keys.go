@@ -6,6 +6,7 @@ package v12
 import (
 	"crypto/subtle"
 
+	"github.com/coaps-go/coaps/dtls/internal/flight"
 	"github.com/coaps-go/coaps/dtls/internal/hs"
 	"github.com/coaps-go/coaps/dtls/internal/suite"
 	"github.com/coaps-go/coaps/dtls/internal/wire"
@@ -45,8 +46,8 @@ func (c *Conn) derive(premaster []byte, client bool) {
 	if client {
 		h.readKeys, h.writeKeys = h.writeKeys, h.readKeys
 	}
-	if c.cfg.KeyLog != nil {
-		c.cfg.KeyLog(keyLogLabel, h.clientRandom[:], h.schedule.Master()[:])
+	if c.hs.cfg.KeyLog != nil {
+		c.hs.cfg.KeyLog(keyLogLabel, h.clientRandom[:], h.schedule.Master()[:])
 	}
 }
 
@@ -63,15 +64,11 @@ func (c *Conn) changeReadKeys() {
 	}
 }
 
-// sayFinished adds ChangeCipherSpec and Finished to the flight (RFC 5246
-// §7.1, §7.4.9).
-func (c *Conn) sayFinished(verifyData [suite.VerifyDataLen]byte) hs.Reason {
-	h := c.hs
-	h.out.AddChangeCipherSpec(0)
-	if err := c.layer.SetWriteKeys(h.suite, &h.writeKeys); err != nil {
+// changeWriteKeys begins our protected epoch, with Finished.
+func (c *Conn) changeWriteKeys() hs.Reason {
+	if err := c.layer.SetWriteKeys(c.hs.suite, &c.hs.writeKeys); err != nil {
 		return hs.ReasonInternal
 	}
-	h.say(c.layer.WriteEpoch(), wire.HandshakeFinished, func(b []byte) []byte { return append(b, verifyData[:]...) })
 	return hs.ReasonNone
 }
 
@@ -85,16 +82,17 @@ func finishedMatches(body []byte, want [suite.VerifyDataLen]byte) bool {
 func (c *Conn) complete() {
 	h := c.hs
 	c.exporter = exporter{master: *h.schedule.Master(), clientRandom: h.clientRandom, serverRandom: h.serverRandom}
-	c.facts.PeerMaxFragment = c.layer.MaxPlaintext(c.layer.WriteEpoch())
 	c.layer.Complete()
+	c.addLayerFacts()
 	c.established = true
 	c.news = hs.EventEstablished
 	h.wipe()
 	c.hs = nil
 }
 
-// keepLast keeps the flight that ends the handshake, before complete.
-func (c *Conn) keepLast(now tick.Time) {
-	c.last = &lastFlight{flight: c.hs.out, timer: c.hs.timer, deadline: now.Add(c.cfg.LastFlight)}
-	c.last.timer.StartLast(now)
+// keepLast keeps the flight that ends the handshake, before complete: it is
+// now sent for the first time.
+func (c *Conn) keepLast(now tick.Time, verifyData [suite.VerifyDataLen]byte) {
+	h := c.hs
+	c.last = flight.NewLast(h.cfg.Timing, now, h.cfg.LastFlight, c.layer.WriteEpoch(), h.sendSeq, verifyData)
 }

@@ -176,7 +176,7 @@ func (c *Conn) suspect() {
 // sends data has our Finished: the last flight will not be asked for again.
 // Data that came before that flight was sent proves nothing.
 func (c *Conn) receivedData() {
-	if c.last != nil && c.last.sentOnce {
+	if c.last != nil && c.last.Sent() {
 		c.last = nil
 	}
 }
@@ -252,8 +252,8 @@ func (c *Conn) receiveLate(now tick.Time, h wire.HandshakeHeader) {
 		c.counters.Add(hs.DropStaleMessage)
 		// The peer has not got our Finished: "the node that transmits the
 		// last flight" sends it again (RFC 6347 §4.2.4).
-		if c.last != nil && c.last.timer.Prompt(now) {
-			c.last.flight.Rewind()
+		if c.last != nil {
+			c.last.Prompt(now)
 		}
 	case wire.HandshakeHelloRequest, wire.HandshakeClientHello:
 		// Renegotiation is refused (RFC 5246 §7.2.2, no_renegotiation): once,

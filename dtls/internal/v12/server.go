@@ -86,13 +86,13 @@ func (c *Conn) onClientHello(now tick.Time, m *flight.Message) hs.Reason {
 	if r := c.checkOffer(&hello, offer); r != hs.ReasonNone {
 		return r
 	}
-	if h.creds = c.cfg.CredentialsFor(c.facts.ServerName); h.creds == nil {
+	if h.creds = c.hs.cfg.CredentialsFor(c.facts.ServerName); h.creds == nil {
 		if c.facts.ServerName != "" {
 			return hs.ReasonUnknownServerName
 		}
 		return hs.ReasonNoCredential
 	}
-	choice, r := hs.ChooseServer(c.cfg, h.creds, offer)
+	choice, r := hs.ChooseServer(c.hs.cfg, h.creds, offer)
 	if r != hs.ReasonNone {
 		return r
 	}
@@ -114,7 +114,7 @@ func (c *Conn) checkOffer(hello *wire.ClientHello, o *hs.Offer) hs.Reason {
 	if len(o.RenegotiationInfo) != 0 {
 		return hs.ReasonBadRenegotiationInfo // RFC 5746 §3.6
 	}
-	if c.facts.ExtendedMasterSecret = o.ExtendedMasterSecret; !o.ExtendedMasterSecret && c.cfg.RequireEMS {
+	if c.facts.ExtendedMasterSecret = o.ExtendedMasterSecret; !o.ExtendedMasterSecret && c.hs.cfg.RequireEMS {
 		return hs.ReasonNoExtendedMasterSecret // RFC 7627 §5.3
 	}
 	if !ValidName(o.ServerName) {
@@ -145,7 +145,7 @@ func (c *Conn) readClientLimits(o *hs.Offer) hs.Reason {
 		if o.RecordSizeLimit < minRecordSizeLimit {
 			return hs.ReasonIllegalParameter
 		}
-		own := c.cfg.RecordSizeLimit
+		own := c.hs.cfg.RecordSizeLimit
 		if own == 0 {
 			own = wire.MaxPlaintextLen
 		}
@@ -173,7 +173,7 @@ func (c *Conn) answerHello(now tick.Time, o *hs.Offer) hs.Reason {
 	choice := &h.server.choice
 	h.suite = choice.Suite
 	h.transcript.Start(h.suite.Hash, choice.AskPeerKey)
-	if _, err := io.ReadFull(c.cfg.Rand, h.serverRandom[:]); err != nil {
+	if _, err := io.ReadFull(c.hs.cfg.Rand, h.serverRandom[:]); err != nil {
 		return hs.ReasonInternal
 	}
 	c.answerExtensions(o)
@@ -181,12 +181,12 @@ func (c *Conn) answerHello(now tick.Time, o *hs.Offer) hs.Reason {
 		Version: wire.VersionDTLS12, Random: h.serverRandom[:], CipherSuite: h.suite.ID,
 		Extensions: h.server.ext.Append(nil),
 	}
-	f := &c.facts
+	f := c.facts
 	f.Version, f.CipherSuite, f.Group = wire.VersionDTLS12, h.suite.ID, choice.Group
 	if choice.Group == 0 {
 		return c.sendServerFlight(now, nil)
 	}
-	share, err := hs.NewShare(c.cfg.Rand, choice.Group)
+	share, err := hs.NewShare(c.hs.cfg.Rand, choice.Group)
 	if err != nil {
 		return hs.ReasonInternal
 	}
@@ -194,7 +194,7 @@ func (c *Conn) answerHello(now tick.Time, o *hs.Offer) hs.Reason {
 	h.job = &hs.Job{Share: share}
 	if s := choice.Showing; s != nil {
 		f.LocalCertType, f.LocalSignatureScheme, f.PeerCertType = s.Type, s.Scheme, choice.PeerCertType
-		h.job.Signing = &hs.Signing{Signer: s.Signer, Scheme: s.Scheme, Rand: c.cfg.Rand, Message: signedParams(h, nil), Params: true}
+		h.job.Signing = &hs.Signing{Signer: s.Signer, Scheme: s.Scheme, Rand: c.hs.cfg.Rand, Message: signedParams(h, nil), Params: true}
 	}
 	return c.enter(serverSignature, hs.EventNeedJob)
 }
@@ -277,8 +277,8 @@ func (c *Conn) sayServerKeyExchange(signature []byte) {
 // the schemes; Ed25519 goes by ecdsa_sign (RFC 8422 §5.5). Authorities are
 // for certificates only.
 func (c *Conn) certificateRequest() *wire.CertificateRequest {
-	r := &wire.CertificateRequest{Schemes: wire.ListOf(c.cfg.Schemes)}
-	r.Types = hs.RequestTypes(c.cfg.Schemes)
+	r := &wire.CertificateRequest{Schemes: wire.ListOf(c.hs.cfg.Schemes)}
+	r.Types = hs.RequestTypes(c.hs.cfg.Schemes)
 	if c.facts.PeerCertType == wire.CertX509 {
 		for _, name := range c.hs.creds.Authorities {
 			r.Authorities = wire.AppendAuthority(r.Authorities, name)
@@ -298,7 +298,7 @@ func (c *Conn) onClientCertificate(now tick.Time, m *flight.Message) hs.Reason {
 		return r
 	case peer == nil && h.creds.RequirePeerKey:
 		return hs.ReasonNoPeerKey
-	case peer != nil && !peer.Usable(c.cfg, h.suite.KeyExchange, false):
+	case peer != nil && !peer.Usable(c.hs.cfg, h.suite.KeyExchange, false):
 		return hs.ReasonCertUnsupported
 	}
 	h.peer = peer
@@ -314,7 +314,7 @@ func (c *Conn) onClientKeyExchange(now tick.Time, m *flight.Message) hs.Reason {
 	if x.Parse(m.Body(), form(h.suite)) != nil {
 		return hs.ReasonDecodeError
 	}
-	if len(x.Identity) > c.cfg.MaxPSKIdentity {
+	if len(x.Identity) > c.hs.cfg.MaxPSKIdentity {
 		return hs.ReasonLimit
 	}
 	h.psk.identity = x.Identity
@@ -347,7 +347,7 @@ func (c *Conn) serverKeyFound(now tick.Time, _, key []byte) hs.Reason {
 	h := c.hs
 	// Drawn for known identities too, which keeps the time the same.
 	var random [randomKeyLen]byte
-	if _, err := io.ReadFull(c.cfg.Rand, random[:]); err != nil {
+	if _, err := io.ReadFull(c.hs.cfg.Rand, random[:]); err != nil {
 		return hs.ReasonInternal
 	}
 	if h.psk.unknown = len(key) == 0; h.psk.unknown {
@@ -380,7 +380,7 @@ func (c *Conn) onCertificateVerify(now tick.Time, m *flight.Message) hs.Reason {
 		return hs.ReasonDecodeError
 	}
 	// Only a scheme that was offered, and only one for the key shown.
-	if !c.cfg.HasScheme(v.Scheme) || !hs.SchemeFits(v.Scheme, h.peer.Public) {
+	if !c.hs.cfg.HasScheme(v.Scheme) || !hs.SchemeFits(v.Scheme, h.peer.Public) {
 		return hs.ReasonIllegalParameter
 	}
 	c.facts.SignatureScheme = v.Scheme
@@ -415,10 +415,10 @@ func (c *Conn) onClientFinished(now tick.Time, m *flight.Message) hs.Reason {
 	}
 	h.transcript.Add(m.Raw)
 	h.begin(6)
-	if r := c.sayFinished(h.schedule.ServerVerifyData(h.transcript.Sum())); r != hs.ReasonNone {
+	if r := c.changeWriteKeys(); r != hs.ReasonNone {
 		return r
 	}
-	c.keepLast(now)
+	c.keepLast(now, h.schedule.ServerVerifyData(h.transcript.Sum()))
 	c.complete()
 	return hs.ReasonNone
 }

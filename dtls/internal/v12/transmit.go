@@ -13,17 +13,6 @@ import (
 	"github.com/coaps-go/coaps/tick"
 )
 
-// lastFlight is kept by the side whose flight ends the handshake, for twice
-// the maximum segment lifetime (RFC 6347 §4.2.4) or until the peer's data
-// shows that it arrived. Only the peer's Finished, authentic and new, has it
-// sent again.
-type lastFlight struct {
-	flight   flight.Flight
-	timer    flight.Timer
-	deadline tick.Time
-	sentOnce bool
-}
-
 // Transmit writes the next datagram to dst and returns its length, 0 if
 // there is none.
 func (c *Conn) Transmit(now tick.Time, dst []byte) int {
@@ -36,9 +25,8 @@ func (c *Conn) Transmit(now tick.Time, dst []byte) int {
 		return 0
 	case c.hs != nil:
 		return c.transmitFlight(&c.hs.out, dst, c.flightMTU())
-	case c.last != nil && c.last.flight.Pending():
-		c.last.sentOnce = true
-		return c.transmitFlight(&c.last.flight, dst, int(c.mtu))
+	case c.last != nil && c.last.Pending():
+		return c.transmitFlight(c.last, dst, int(c.mtu))
 	case c.refuse:
 		c.refuse, c.refused = false, true
 		return len(c.sealAlert(dst[:0], wire.LevelWarning, wire.AlertNoRenegotiation))
@@ -46,7 +34,12 @@ func (c *Conn) Transmit(now tick.Time, dst []byte) int {
 	return 0
 }
 
-func (c *Conn) transmitFlight(f *flight.Flight, dst []byte, mtu int) int {
+// transmitter is a flight.Flight or the flight.Last.
+type transmitter interface {
+	Transmit(l *record.Layer, dst []byte, mtu int) (n int, err error)
+}
+
+func (c *Conn) transmitFlight(f transmitter, dst []byte, mtu int) int {
 	n, err := f.Transmit(&c.layer, dst, mtu)
 	if err != nil {
 		c.end(hs.ReasonInternal)
@@ -89,7 +82,7 @@ func (c *Conn) Deadline() tick.Time {
 	case c.hs != nil:
 		return tick.First(c.hs.deadline, c.hs.timer.Deadline())
 	case c.last != nil:
-		return c.last.deadline
+		return c.last.Deadline()
 	}
 	return tick.Never
 }
@@ -100,7 +93,14 @@ func (c *Conn) Expire(now tick.Time) {
 	case c.over != nil:
 	case c.hs != nil:
 		c.expireHandshake(now)
-	case c.last != nil && !now.Before(c.last.deadline):
+	default:
+		c.forgetLast(now)
+	}
+}
+
+// forgetLast drops the flight that ended the handshake when its time is over.
+func (c *Conn) forgetLast(now tick.Time) {
+	if c.last != nil && !now.Before(c.last.Deadline()) {
 		c.last = nil
 	}
 }

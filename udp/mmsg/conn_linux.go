@@ -22,8 +22,8 @@ import (
 )
 
 // socketBuffer is asked of the system for each direction, in bytes, as in
-// package portable. The system may grant less.
-const socketBuffer = 2 << 20
+// package portable. The system grants twice that, by its own measure, or less.
+const socketBuffer = 4 << 20
 
 // A Conn is a UDP socket. It is a [udp.Conn] and a [udp.OverflowCounter].
 //
@@ -194,5 +194,8 @@ func (c *Conn) waitError(err error) error {
 func (c *Conn) nextError() (u *udp.Unreachable) {
 	_ = c.raw.Control(func(fd uintptr) { u = c.queue.Next(int(fd), &c.zones) }) // fails only when closed
 	c.errors, c.reported = u != nil, u != nil
+	if u != nil && !c.info {
+		u.Local = c.local.Addr()
+	}
 	return u
 }

@@ -73,8 +73,14 @@ func (c *Conn) addr() string {
 }
 
 // Buffers is how many bytes the system allows to wait to be received and to be
-// sent, in its own measure: a datagram of 60 bytes takes 768 or more of them. It
-// is 0, 0 after Close.
+// sent, in its own measure: a datagram counts with all the memory that holds it.
+// On the loopback that is 832 bytes for a payload of 60, 1,280 for 600 and 2,304
+// for 1,232; a network card's driver often takes a half or a whole page. It is
+// 0, 0 after Close.
+//
+// A process that may (CAP_NET_ADMIN) gets 8 MiB each way, 10,000 small requests.
+// For others net.core.rmem_max, doubled, is the limit: with its common value of
+// 212,992 there is room for 512 requests, 5 ms of a core's full load.
 func (c *Conn) Buffers() (receive, send int) {
 	_ = c.raw.Control(func(fd uintptr) { receive, send = ancillary.Buffers(int(fd)) }) // fails only when closed
 	return receive, send

@@ -19,9 +19,9 @@ import (
 )
 
 // socketBuffer is asked of the system for each direction, in bytes. A server
-// has to keep what arrives while it works; 2 MiB is some 10,000 requests, a
-// tenth of a second of full load. The system may grant less.
-const socketBuffer = 2 << 20
+// has to keep what arrives while it works: on Linux this is some 10,000
+// requests, a tenth of a second of full load. The system may grant less.
+const socketBuffer = 4 << 20
 
 type conn struct {
 	udp   *net.UDPConn

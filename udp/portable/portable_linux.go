@@ -42,6 +42,9 @@ func reportICMP(c *net.UDPConn) { withFD(c, ancillary.ReportICMP) }
 // nextICMP takes one error from the queue, nil when there is none.
 func (p *packetInfo) nextICMP(c *net.UDPConn) (u *udp.Unreachable) {
 	withFD(c, func(fd int) { u = p.errors.Next(fd, &p.zones) })
+	if u != nil && !p.enabled {
+		u.Local = unmap(c.LocalAddr().(*net.UDPAddr).AddrPort()).Addr()
+	}
 	return u
 }
 

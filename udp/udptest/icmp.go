@@ -41,6 +41,9 @@ func (s suite) refusedNamesTheDestination(t *testing.T) {
 			if u == nil {
 				t.Fatal("nothing was reported")
 			}
+			if u.Local != closed.Addr() { // it is 127.0.0.1 on both sides
+				t.Errorf("sent from %v", u.Local)
+			}
 			if u.Remote != closed || string(u.Quoted) != "anybody?" || !errors.Is(u, syscall.ECONNREFUSED) {
 				t.Errorf("unreachable: %v quoting %q, want %v", u, u.Quoted, closed)
 			}

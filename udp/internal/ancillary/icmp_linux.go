@@ -64,7 +64,10 @@ func nextICMP(fd int, zones *Zones) *udp.Unreachable {
 		}
 		errno, ok := icmpError(control[:controln])
 		if remote := remoteOf(from, zones); ok && remote.IsValid() {
-			return &udp.Unreachable{Remote: remote, Quoted: quoted[:n], Err: errno}
+			// Packet info is that of the ICMP message: it came to the address
+			// that the datagram was sent from.
+			local := Destination(control[:controln], zones)
+			return &udp.Unreachable{Remote: remote, Local: local, Quoted: quoted[:n], Err: errno}
 		}
 	}
 }

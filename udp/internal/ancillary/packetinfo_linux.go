@@ -58,12 +58,13 @@ func destination6(data []byte, zones *Zones) netip.Addr {
 // destination4 picks from struct in_pktinfo { ifindex, spec_dst, addr }. The
 // address in the header (addr) may be a broadcast address, which nothing can be
 // sent from; spec_dst is the local address then. A multicast address is
-// reported as such.
+// reported as such. With ICMP errors there is no spec_dst.
 func destination4(data []byte) netip.Addr {
-	if header := netip.AddrFrom4([4]byte(data[8:12])); header.IsMulticast() {
+	header, local := netip.AddrFrom4([4]byte(data[8:12])), netip.AddrFrom4([4]byte(data[4:8]))
+	if header.IsMulticast() || local.IsUnspecified() {
 		return header
 	}
-	return netip.AddrFrom4([4]byte(data[4:8]))
+	return local
 }
 
 // A Source is a control message that makes a datagram leave from an address. It

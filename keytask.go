@@ -5,6 +5,7 @@ package coaps
 
 import (
 	"bytes"
+	"runtime"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -51,6 +52,7 @@ func newKeyTask(l *loop, policy *security.Policy, ev *endpoint.Event) *keyTask {
 func (t *keyTask) run() {
 	t.work()
 	_ = t.loop.mail.post(t, true) // a loop that has ended needs it no more
+	runtime.Gosched()
 }
 
 func (t *keyTask) work() {

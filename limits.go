@@ -34,8 +34,9 @@ const (
 	// queue bound them.
 	mailboxLetters = 1 << 14
 
-	// batchSize is how many datagrams are received or sent at once.
-	batchSize = 16
+	// batchSize is how many datagrams are received or sent at once, as many as
+	// one system call of udp/mmsg moves.
+	batchSize = 64
 
 	// receiveSize holds any datagram: a record may have 2^14 bytes and more.
 	receiveSize = 1 << 16
@@ -49,7 +50,12 @@ const (
 	// bytes of a Request; RFC 7252 defines 17, few of them repeatable.
 	maxOptions = 256
 
-	// pathsKept is how many paths a port remembers, and maxPathKept how long
+	// worksKept is how many requests with their responses an event loop keeps to
+	// use again, as many as one batch may bring and some in the handlers'
+	// hands; workKept how large each may have been, in bytes and options.
+	worksKept, workKept = 4 * batchSize, 1 << 13
+
+	// pathsKept is how many paths an event loop remembers, and maxPathKept how long
 	// each may be: some 64 KiB at most.
 	pathsKept, maxPathKept = 256, 256
 

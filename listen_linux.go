@@ -22,3 +22,21 @@ func ListenPacket(network, addr string) (udp.Conn, error) {
 	}
 	return conn, err
 }
+
+// listenGroup opens n sockets on one address, among which the system divides the
+// clients; one socket where it cannot.
+func listenGroup(network, addr string, n int) ([]udp.Conn, error) {
+	group, err := mmsg.ListenGroup(network, addr, n)
+	if errors.Is(err, errors.ErrUnsupported) {
+		conn, err := portable.Listen(network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return []udp.Conn{conn}, nil
+	}
+	conns := make([]udp.Conn, len(group))
+	for i, conn := range group {
+		conns[i] = conn
+	}
+	return conns, err
+}

@@ -25,8 +25,8 @@ func TestReceiveOverflowsAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	if _, ok := server.plain.conn.(*mmsg.Conn); !ok {
-		t.Fatalf("the default socket is a %T", server.plain.conn)
+	if _, ok := server.plain.shards[0].conn.(*mmsg.Conn); !ok {
+		t.Fatalf("the default socket is a %T", server.plain.shards[0].conn)
 	}
 	go server.Serve(t.Context())
 

@@ -15,3 +15,12 @@ import (
 // one call a datagram. It is for those who put something between; addr is
 // "host:port".
 func ListenPacket(network, addr string) (udp.Conn, error) { return portable.Listen(network, addr) }
+
+// listenGroup opens the one socket that an address can have here.
+func listenGroup(network, addr string, _ int) ([]udp.Conn, error) {
+	conn, err := portable.Listen(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return []udp.Conn{conn}, nil
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -29,8 +30,9 @@ type loop struct {
 	out   []udp.Datagram
 	event endpoint.Event // the one being handled
 
-	handle func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
-	seen   func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
+	handle   func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
+	handOver func() (given bool)                                     // sets others to work on what events were about
+	seen     func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
 
 	running  bool
 	failures int  // to receive, one after the other
@@ -49,11 +51,17 @@ func (l *loop) run() {
 			l.ep.Receive(now, &l.in[i])
 			l.events(now)
 		}
+		given := l.handOver()
 		l.mail.deliver(now)
 		if l.ep.Deadline() <= now {
 			l.ep.Expire(now)
 		}
 		for l.events(now); l.send(now); l.events(now) {
+		}
+		if l.handOver() || given {
+			// What they do quickly is there when they have had their turn on this
+			// processor, and can be sent at once and without a doorbell.
+			runtime.Gosched()
 		}
 	}
 }
@@ -76,20 +84,24 @@ func (l *loop) receive() int {
 	}
 	// A deadline that has passed would not even look at the socket.
 	soon := now.Add(pollTime)
-	if !l.mail.sleep(now, max(until, soon)) {
+	waits := l.mail.sleep(now, max(until, soon))
+	if !waits {
 		if l.letters = !l.letters; l.letters {
 			return 0
 		}
-		l.mail.poll(now, soon) // neither letters nor datagrams keep the other waiting
+		l.mail.arm(now, soon) // neither letters nor datagrams keep the other waiting
 	}
 	n, err := l.conn.Recv(l.in)
+	if waits {
+		l.mail.awake()
+	}
 	if err != nil {
 		l.receiveFailed(err)
 		return 0
 	}
 	l.failures = 0
-	for i := range l.in[:n] {
-		if l.seen != nil {
+	if l.seen != nil {
+		for i := range l.in[:n] {
 			l.seen(l.clock.now(), false, l.in[i].Remote, l.in[i].N)
 		}
 	}
@@ -104,6 +116,7 @@ const failuresInARow = 16
 
 func (l *loop) receiveFailed(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.mail.bell = 0 // it may have been the doorbell
 		return
 	}
 	u, unreachable := errors.AsType[*udp.Unreachable](err)
@@ -188,41 +201,52 @@ func newLoop(conn udp.Conn, cfg endpoint.Config, mtu int) (*loop, error) {
 		return nil, err
 	}
 	l := &loop{conn: conn, ep: ep, clock: clock, running: true, done: make(chan struct{})}
-	l.mail = mailbox{conn: conn, clock: clock}
+	l.handOver = func() bool { return false }
+	l.mail.conn, l.mail.clock = conn, clock
 	l.in, l.out = datagrams(batchSize, receiveSize), datagrams(batchSize, cmp.Or(mtu, defaultMTU))
 	return l, nil
 }
 
+// datagrams makes n buffers. They do not begin at multiples of a page, as then
+// their beginnings, which are all of them that is used as a rule, would compete
+// for the same few lines of the processor's cache. Pages that are never used
+// take no memory of the system.
 func datagrams(n, size int) []udp.Datagram {
+	const line = 64
+	stride := (size+line-1)/line*line + 3*line
 	batch := make([]udp.Datagram, n)
-	all := make([]byte, n*size)
+	all := make([]byte, n*stride)
 	for i := range batch {
-		batch[i].Buf = all[i*size : (i+1)*size : (i+1)*size]
+		batch[i].Buf = all[i*stride : i*stride+size : i*stride+size]
 	}
 	return batch
 }
 
-// stop is the letter that ends a loop: every session gets its close_notify in
-// the turn that delivers it.
-type stop struct{ loop *loop }
+// ending is the letter that ends a loop: every session gets its close_notify.
+type ending struct{ loop *loop }
 
-func (s stop) deliver(now tick.Time) {
-	s.loop.ep.Close(now)
-	s.loop.running = false
+func (e ending) deliver(now tick.Time) {
+	e.loop.ep.Close(now)
+	e.loop.running = false
 }
 
 // end sends what is left and closes the socket.
 func (l *loop) end() {
 	for l.busy {
-		l.send(l.clock.now())
+		for now := l.clock.now(); l.send(now); {
+			l.events(now)
+		}
 	}
 	l.mail.close()
 	_ = l.conn.Close()
 	close(l.done)
 }
 
+// stop asks the loop to end. It may be called on any goroutine.
+func (l *loop) stop() { _ = l.mail.post(ending{l}, true) }
+
 // close ends the loop and waits for it.
 func (l *loop) close() {
-	_ = l.mail.post(stop{l}, true)
+	l.stop()
 	<-l.done
 }

@@ -5,7 +5,7 @@ package coaps
 
 import (
 	"errors"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coaps-go/coaps/tick"
@@ -22,63 +22,96 @@ var (
 	errMailboxClosed = errors.New("coaps: the event loop has ended")
 )
 
+// An envelope is a letter on its way. What is sent often has its own.
+type envelope struct {
+	letter
+	below   *envelope // posted before this one
+	counted bool      // among those of which there is a limit
+}
+
 // A mailbox is the only way from other goroutines to an event loop. The loop
-// waits in Recv; the read deadline of its socket is the doorbell.
+// waits in Recv; the read deadline of its socket is the doorbell. Nobody waits
+// for anybody: letters are a stack of which the loop takes all at once.
 type mailbox struct {
 	conn  udp.Conn
 	clock clock
 
-	mu      sync.Mutex
-	letters []letter
-	closed  bool
-	waiting bool      // the loop is in Recv, or on its way there: ring
-	bell    tick.Time // the read deadline in force
-	spare   []letter  // of the loop alone: the slice emptied last
+	top     atomic.Pointer[envelope] // the letter posted last; sealed when the loop has ended
+	counted atomic.Int32             // letters in the box that post has put there
+	waiting atomic.Bool              // the loop is in Recv, or on its way there: ring
+
+	bell tick.Time // of the loop alone: the read deadline in force, 0 if that is not known
 }
 
-// rung is a time in the past.
-var rung = time.Unix(1, 0)
+var (
+	rung   = time.Unix(1, 0) // a time in the past
+	sealed = new(envelope)
+)
 
 // post hands a letter to the loop. One that has to arrive is taken even when
 // the box is full.
 func (m *mailbox) post(l letter, hasToArrive bool) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case m.closed:
-		return errMailboxClosed
-	case len(m.letters) >= mailboxLetters && !hasToArrive:
+	if m.counted.Add(1) > mailboxLetters && !hasToArrive {
+		m.counted.Add(-1)
 		return errMailboxFull
 	}
-	m.letters = append(m.letters, l)
-	if m.waiting {
-		m.waiting, m.bell = false, 0
-		return m.conn.SetReadDeadline(rung)
+	if err := m.put(&envelope{letter: l, counted: true}); err != nil {
+		return err
 	}
-	return nil
+	return m.ring()
 }
+
+// put hands over a letter and leaves it to the caller to ring.
+func (m *mailbox) put(e *envelope) error {
+	for {
+		top := m.top.Load()
+		if top == sealed {
+			return errMailboxClosed
+		}
+		e.below = top
+		if m.top.CompareAndSwap(top, e) {
+			return nil
+		}
+	}
+}
+
+// ring wakes the loop if it waits and has letters. Of those who could, one does.
+func (m *mailbox) ring() error {
+	if !m.waiting.Load() || m.empty() || !m.waiting.CompareAndSwap(true, false) {
+		return nil
+	}
+	return m.conn.SetReadDeadline(rung)
+}
+
+func (m *mailbox) empty() bool { return m.top.Load() == nil }
 
 // sleep prepares the loop's wait until the given time and reports whether there
-// are no letters. A deadline in force that is earlier is left: moving it costs
-// more than waking once for nothing.
+// are no letters. The doorbell is armed before anybody may ring it, so that
+// nobody's ringing is undone.
 func (m *mailbox) sleep(now, until tick.Time) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.letters) > 0 {
+	if !m.empty() {
 		return false
 	}
-	m.waiting = true
 	m.arm(now, until)
-	return true
+	m.waiting.Store(true)
+	if m.empty() {
+		return true
+	}
+	m.awake()
+	return false
 }
 
-// poll prepares for a look at the socket while letters wait.
-func (m *mailbox) poll(now, until tick.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.arm(now, until)
+// awake ends the wait. Somebody who has rung, or is about to, has moved the
+// deadline.
+func (m *mailbox) awake() {
+	if m.waiting.Load() && m.waiting.CompareAndSwap(true, false) {
+		return
+	}
+	m.bell = 0
 }
 
+// arm sets the read deadline. One in force that is earlier is left: moving it
+// costs more than waking once for nothing.
 func (m *mailbox) arm(now, until tick.Time) {
 	if m.bell <= now || until < m.bell {
 		m.bell = until
@@ -86,25 +119,33 @@ func (m *mailbox) arm(now, until tick.Time) {
 	}
 }
 
-// deliver ends the wait and opens all letters.
+// deliver opens all letters, in the order in which they were posted.
 func (m *mailbox) deliver(now tick.Time) {
-	m.mu.Lock()
-	m.waiting = false
-	letters := m.letters
-	m.letters = m.spare[:0]
-	m.mu.Unlock()
-	for i, l := range letters {
-		letters[i] = nil
-		l.deliver(now)
+	if m.empty() {
+		return
 	}
-	m.spare = letters
+	for e := inOrder(m.top.Swap(nil)); e != nil; {
+		next := e.below // before the letter is delivered: after that it may be on its way again
+		if e.counted {
+			m.counted.Add(-1)
+		}
+		e.deliver(now)
+		e = next
+	}
 }
 
-func (m *mailbox) close() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.closed, m.letters = true, nil
+// inOrder turns a stack around.
+func inOrder(top *envelope) (first *envelope) {
+	for e := top; e != nil; {
+		below := e.below
+		e.below = first
+		first, e = e, below
+	}
+	return first
 }
+
+// close throws away what comes too late.
+func (m *mailbox) close() { m.top.Store(sealed) }
 
 // clock is the engine's time: nanoseconds since the loop began.
 type clock struct{ origin time.Time }

@@ -98,8 +98,7 @@ func (m *Mux) handler(r *Request) Handler {
 		return conditional(m.list)
 	}
 	found := m.route(r.Path)
-	switch {
-	case found == nil:
+	if found == nil {
 		return notFound
 	}
 	if h := found.handlers[r.Method]; h != nil {
@@ -124,12 +123,12 @@ func (m *Mux) route(path string) *route {
 }
 
 var (
-	notFound = HandlerFunc(func(w ResponseWriter, _ *Request) {
+	notFound = Inline(HandlerFunc(func(w ResponseWriter, _ *Request) {
 		WriteError(w, coap.NotFound, "no such resource")
-	})
-	methodNotAllowed = HandlerFunc(func(w ResponseWriter, _ *Request) {
+	}))
+	methodNotAllowed = Inline(HandlerFunc(func(w ResponseWriter, _ *Request) {
 		WriteError(w, coap.MethodNotAllowed, "not with this method")
-	})
+	}))
 )
 
 // list answers GET /.well-known/core, filtered by the query (RFC 6690 section
@@ -158,13 +157,13 @@ func Inline(h Handler) Handler { return inlineHandler{h} }
 
 type inlineHandler struct{ Handler }
 
-// inline reports whether the handler that will answer r is marked.
-func inline(h Handler, r *Request) bool {
+// handlerOf is the handler that will answer r, and whether it is marked.
+func handlerOf(h Handler, r *Request) (answers Handler, inline bool) {
 	if m, ok := h.(*Mux); ok {
 		h = m.handler(r)
 	}
-	_, ok := h.(inlineHandler)
-	return ok
+	_, inline = h.(inlineHandler)
+	return h, inline
 }
 
 // WriteError answers with a code and a diagnostic payload (RFC 7252 section

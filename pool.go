@@ -3,59 +3,130 @@
 
 package coaps
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
 
 // A task is work for a pool.
 type task interface{ run() }
 
 // A pool is a bounded number of goroutines with a bounded queue before them.
 // The goroutines are started as work comes and end with the pool.
+//
+// Event loops put a batch of tasks into the queue and then wake one worker. A
+// worker that takes a task and leaves others behind wakes the next one first.
+// So tasks that are quick are done by one or two workers, one after the other,
+// and those behind one that waits are not held up by it.
 type pool struct {
-	queue chan task
-	max   int
+	queue *queue
+	max   int32
 
-	mu      sync.Mutex
-	workers int
-	closed  bool
+	// rest is what a worker does when nobody else may be about to: before it
+	// runs the task that leaves the queue empty, and before it waits for more.
+	// Rings doorbells; may be nil.
+	rest func()
+
+	workers atomic.Int32
+	waiting atomic.Int32 // workers at rest
+	waking  atomic.Bool  // one is on its way to the queue
+	wakeups chan struct{}
+	closed  atomic.Bool
 	wg      sync.WaitGroup
 }
 
 func newPool(workers, waiting int) *pool {
-	return &pool{queue: make(chan task, waiting), max: workers}
+	return &pool{queue: newQueue(waiting), max: int32(workers), wakeups: make(chan struct{}, workers)}
 }
 
-// submit queues t. It reports false if the queue is full or the pool closed.
+// submit queues t and wakes a worker. It reports false if the queue is full or
+// the pool closed.
 func (p *pool) submit(t task) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
+	ok := p.put(t)
+	p.wake()
+	return ok
+}
+
+// put queues t. The caller has to wake a worker when it has put all. It is not
+// called once close may have been.
+func (p *pool) put(t task) bool { return !p.closed.Load() && p.queue.put(t) }
+
+// wake gets one worker to look at the queue, unless there is one on its way.
+func (p *pool) wake() {
+	if p.queue.empty() || !p.waking.CompareAndSwap(false, true) {
+		return
 	}
-	select {
-	case p.queue <- t:
-	default:
-		return false
-	}
-	if p.workers < p.max && len(p.queue) > 0 {
-		p.workers++
+	switch {
+	case p.claim():
+		p.wakeups <- struct{}{} // there is room for all workers
+	case p.workers.Load() < p.max:
+		p.workers.Add(1) // here and only by who has set waking
 		p.wg.Go(p.work)
+	default:
+		p.waking.Store(false) // all are at work and look at the queue before they rest
 	}
-	return true
+}
+
+// claim takes a worker from those at rest.
+func (p *pool) claim() bool {
+	for {
+		n := p.waiting.Load()
+		if n == 0 {
+			return false
+		}
+		if p.waiting.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
 }
 
 func (p *pool) work() {
-	for t := range p.queue {
-		t.run()
+	for p.arrive(); ; p.arrive() {
+		for t := p.queue.take(); t != nil; t = p.queue.take() {
+			p.relieve()
+			t.run()
+		}
+		p.relieve()
+		if p.closed.Load() && p.queue.empty() {
+			return
+		}
+		p.sleep()
 	}
+}
+
+// arrive follows when a worker has been woken.
+func (p *pool) arrive() { p.waking.Store(false) }
+
+// relieve makes sure that somebody looks after what this worker may be kept
+// from: the tasks behind its own, or the doorbells.
+func (p *pool) relieve() {
+	if !p.queue.empty() {
+		p.wake()
+		return
+	}
+	if p.rest != nil {
+		p.rest()
+	}
+}
+
+// sleep waits to be woken.
+func (p *pool) sleep() {
+	p.waiting.Add(1)
+	if (p.closed.Load() || !p.queue.empty()) && p.claim() {
+		runtime.Gosched() // a task may be on its way into the queue
+		return
+	}
+	<-p.wakeups
 }
 
 // close lets the workers finish what is queued and end. It does not wait.
 func (p *pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closed {
-		p.closed = true
-		close(p.queue)
+	if p.closed.Swap(true) {
+		return
+	}
+	for p.claim() {
+		p.wakeups <- struct{}{}
 	}
 }
 

@@ -4,158 +4,89 @@
 package coaps
 
 import (
-	"github.com/coaps-go/coaps/coap"
-	"github.com/coaps-go/coaps/dtls"
+	"cmp"
+	"crypto/rand"
+	"net/netip"
+
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/security"
-	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
 )
 
-// A port is one of a server's sockets: the plain or the secure one. All its
-// methods run on its event loop.
+// A port is one of a server's addresses: the plain or the secure one. It has one
+// or more sockets, among which the system divides the clients, each with an
+// event loop of its own.
 type port struct {
-	*loop
-	server   *Server
-	policy   *security.Policy // nil on the plain port
-	workers  *pool            // of its own: who floods the plain port does not slow down the secure one
-	sessions []session        // by the index of the peer
-	paths    paths
-	details  map[endpoint.PeerID]error
-	draining bool
-	inHand   int // requests given to handlers and not answered yet
+	server  *Server
+	policy  *security.Policy // nil on the plain port
+	workers *pool            // of its own: who floods the plain port does not slow down the secure one
+	shards  []*shard
 }
 
-// A session is who a peer has proved to be, found once.
-type session struct {
-	id   endpoint.PeerID
-	peer Peer
+// openPort opens the sockets of a port with an endpoint on each.
+func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
+	conns, err := s.listen(addr)
+	if err != nil {
+		return nil, err
+	}
+	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
+	p := &port{server: s, policy: policy, workers: newPool(workers, workers*handlersWaiting)}
+	p.workers.rest = p.ring
+	for _, conn := range conns {
+		if err = p.open(conn, len(conns)); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		for _, conn := range conns {
+			conn.Close()
+		}
+		return nil, err
+	}
+	return p, nil
 }
 
-func (p *port) handle(now tick.Time, ev *endpoint.Event) {
-	switch ev.Kind {
-	case endpoint.EventRequest:
-		p.request(now, ev)
-	case endpoint.EventWantPSK, endpoint.EventWantVerdict, endpoint.EventNeedJob:
-		p.keyTask(now, ev)
-	case endpoint.EventConnected:
-		p.connected(now, ev)
-	case endpoint.EventSuspect:
-		p.server.log.refused(ev, nil)
-	case endpoint.EventDisconnected:
-		p.disconnected(ev)
+// listen opens the sockets of one address.
+func (s *Server) listen(addr string) ([]udp.Conn, error) {
+	network := cmp.Or(s.Network, "udp")
+	if s.ListenPacket == nil {
+		return listenGroup(network, addr, s.loops)
 	}
+	conn, err := s.ListenPacket(network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return []udp.Conn{conn}, nil
 }
 
-// keyTask gives work to the key workers. When they cannot keep up the handshake
-// ends, and the client tries again later.
-func (p *port) keyTask(now tick.Time, ev *endpoint.Event) {
-	t := newKeyTask(p.loop, p.policy, ev)
-	t.judged = p.judged
-	if ev.Kind == endpoint.EventWantPSK && p.server.instantPSK {
-		t.work() // in memory: not worth a change of goroutines
-		t.deliver(now)
-		return
+// open makes a shard of a socket, one of n.
+func (p *port) open(conn udp.Conn, n int) error {
+	s := p.server
+	cfg := endpoint.Config{
+		Server:  true,
+		Request: &request.Config{Params: s.Params},
+		Limits:  s.Limits.Share(n),
+		Rand:    rand.Reader,
 	}
-	if p.draining || !p.server.keyWorkers.submit(t) {
-		p.server.counters.keyJobsRefused.Add(1)
-		p.ep.Abort(now, ev.Peer(), dtls.ReasonLimit)
+	if p.policy != nil {
+		cfg.DTLS = p.policy.DTLS(rand.Reader)
+		cfg.DTLS.Timers, cfg.DTLS.MTU, cfg.DTLS.RecordSizeLimit = s.Timers, s.MTU, s.RecordSizeLimit
 	}
+	l, err := newLoop(conn, cfg, s.MTU)
+	if err != nil {
+		return err
+	}
+	p.shards = append(p.shards, newShard(p, l))
+	return nil
 }
 
-// judged keeps what was wrong with a peer's key until the handshake's end is
-// logged. The peer may be gone by the time of the verdict.
-func (p *port) judged(id endpoint.PeerID, err error) {
-	if p.ep.Remote(id).IsValid() {
-		p.details[id] = err
-	}
-}
+// addr is where all sockets of the port listen.
+func (p *port) addr() netip.AddrPort { return p.shards[0].conn.LocalAddr() }
 
-func (p *port) connected(now tick.Time, ev *endpoint.Event) {
-	if p.draining {
-		p.ep.Disconnect(now, ev.Peer())
-		return
+// ring wakes the loops that have letters.
+func (p *port) ring() {
+	for _, s := range p.shards {
+		_ = s.mail.ring() // fails only when closed
 	}
-	for len(p.sessions) <= ev.Peer().Index() {
-		p.sessions = append(p.sessions, session{})
-	}
-	identity := p.policy.Identify(ev.Facts)
-	s := session{ev.Peer(), Peer{
-		Mode: identity.Mode(), Identity: identity, CipherSuite: ev.Facts.CipherSuite, Addr: ev.Remote, Facts: ev.Facts,
-	}}
-	p.sessions[ev.Peer().Index()] = s
-	p.server.log.accepted(&s.peer)
-}
-
-func (p *port) disconnected(ev *endpoint.Event) {
-	if i := ev.Peer().Index(); i < len(p.sessions) && p.sessions[i].id == ev.Peer() {
-		p.sessions[i] = session{}
-	}
-	detail := p.details[ev.Peer()]
-	delete(p.details, ev.Peer())
-	if ev.Handshake && !ev.Suspected {
-		p.server.log.refused(ev, detail)
-		return
-	}
-	p.server.log.ended(ev)
-}
-
-// peerOf is who sent a request.
-func (p *port) peerOf(ev *endpoint.Event) Peer {
-	if i := ev.Peer().Index(); i < len(p.sessions) && p.sessions[i].id == ev.Peer() {
-		return p.sessions[i].peer
-	}
-	return Peer{Addr: ev.Remote}
-}
-
-// request brings a request to its handler: on this goroutine if it is marked
-// inline, else on a worker.
-func (p *port) request(now tick.Time, ev *endpoint.Event) {
-	if p.draining {
-		p.refuse(now, ev.Exchange)
-		return
-	}
-	if o := ev.Message.Options; o.Has(coap.ProxyURI) || o.Has(coap.ProxyScheme) {
-		// RFC 7252 section 5.10.2: whoever is no forward-proxy must say so.
-		_ = p.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
-		return
-	}
-	if tooManyOptions(ev.Message.Options) {
-		p.server.counters.optionsRefused.Add(1)
-		_ = p.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())})
-		return
-	}
-	w := newWork(p, ev)
-	if inline(p.server.handler, &w.request) {
-		p.inHand++
-		w.serve()
-		w.deliver(now)
-		return
-	}
-	if !p.workers.submit(w) {
-		p.server.counters.handlersRefused.Add(1)
-		p.refuse(now, ev.Exchange)
-		w.recycle()
-		return
-	}
-	p.inHand++
-}
-
-// refuse answers 5.03 Service Unavailable. RFC 7252 section 5.9.3.4 has Max-Age
-// say when to try again.
-func (p *port) refuse(now tick.Time, id endpoint.ExchangeID) {
-	var buf [8]byte
-	options := coap.AppendUintOption(buf[:0], 0, coap.MaxAge, uint32(retryAfter.Seconds()))
-	_ = p.ep.Respond(now, id, request.Outgoing{Code: coap.ServiceUnavailable, Options: options})
-}
-
-// drain is the letter by which Shutdown asks whether the port has come to rest.
-type drain struct {
-	port *port
-	rest chan<- bool
-}
-
-func (d drain) deliver(tick.Time) {
-	d.port.draining = true
-	d.rest <- d.port.inHand == 0 && !d.port.ep.Active()
 }

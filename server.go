@@ -6,7 +6,6 @@ package coaps
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -18,7 +17,6 @@ import (
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/message"
-	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/tick"
@@ -37,11 +35,18 @@ type Server struct {
 	Handler Handler // 4.04 for everything when nil
 
 	Network string          // "udp" (default: IPv6 and IPv4), "udp4" or "udp6"
-	Limits  endpoint.Limits // zero fields take the defaults
+	Limits  endpoint.Limits // of each port; zero fields take the defaults
 	Params  message.Params  // RFC 7252 section 4.8; zero fields take its defaults
 	Timers  dtls.Timers     // of the handshake; zero fields take dtls's defaults. For constrained devices dtls.ProfileConstrained, as on their side
 	MTU     int             // largest UDP payload in bytes; 0 is dtls's default
 	Workers int             // goroutines for handlers, of each port; 0 is DefaultWorkers
+
+	// Loops is how many sockets each port has, among which the system divides
+	// the clients by a hash of their addresses, and as many event loops; 0 is
+	// one for each processor that Go may use. The Limits of the port are divided
+	// among them, but for those of a single client. More than one is for Linux,
+	// and not together with ListenPacket.
+	Loops int
 
 	// RecordSizeLimit is dtls.Config.RecordSizeLimit: the largest plaintext in
 	// bytes that clients are asked to put into one record (RFC 8449); 0 does
@@ -63,6 +68,7 @@ type Server struct {
 	handler    Handler
 	log        *serverLog
 	keyWorkers *pool
+	loops      int
 	instantPSK bool
 	ctx        context.Context
 	cancel     context.CancelFunc
@@ -93,6 +99,8 @@ func (s *Server) Listen() error {
 		return errors.New("coaps: server is listening already")
 	case !s.NoSec && s.Security == nil:
 		return ErrNothingToServe
+	case s.Loops > 1 && s.ListenPacket != nil:
+		return errors.New("coaps: ListenPacket opens one socket, Loops asks for more")
 	}
 	if err := s.Params.Check(); err != nil {
 		return err
@@ -115,7 +123,9 @@ func (s *Server) prepare() {
 	if s.handler == nil {
 		s.handler = NewMux()
 	}
-	s.keyWorkers = newPool(2*runtime.GOMAXPROCS(0), keyJobsWaiting)
+	s.loops = cmp.Or(max(s.Loops, 0), runtime.GOMAXPROCS(0))
+	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)
+	s.keyWorkers.rest = s.ring
 	s.ended = make(chan struct{})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 }
@@ -139,36 +149,6 @@ func (s *Server) open() error {
 		}
 	}
 	return nil
-}
-
-// openPort opens one socket with an endpoint on it.
-func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
-	cfg := endpoint.Config{
-		Server:  true,
-		Request: &request.Config{Params: s.Params},
-		Limits:  s.Limits,
-		Rand:    rand.Reader,
-	}
-	if policy != nil {
-		cfg.DTLS = policy.DTLS(rand.Reader)
-		cfg.DTLS.Timers, cfg.DTLS.MTU, cfg.DTLS.RecordSizeLimit = s.Timers, s.MTU, s.RecordSizeLimit
-	}
-	conn, err := listen(s.ListenPacket, s.Network, addr)
-	if err != nil {
-		return nil, err
-	}
-	l, err := newLoop(conn, cfg, s.MTU)
-	if err != nil {
-		conn.Close()
-		return nil, err
-	}
-	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
-	p := &port{
-		loop: l, server: s, policy: policy, details: make(map[endpoint.PeerID]error),
-		workers: newPool(workers, workers*handlersWaiting),
-	}
-	l.handle = p.handle
-	return p, nil
 }
 
 // listen opens a socket with what the application gave for that purpose.
@@ -208,8 +188,8 @@ func (s *Server) start() error {
 	}
 	s.serving = true
 	var loops sync.WaitGroup
-	for _, p := range s.ports() {
-		loops.Go(p.run)
+	for _, one := range s.shards() {
+		loops.Go(one.run)
 	}
 	go func() {
 		loops.Wait()
@@ -233,6 +213,21 @@ func (s *Server) ports() (open []*port) {
 	return open
 }
 
+// shards lists the sockets of the open ports.
+func (s *Server) shards() (all []*shard) {
+	for _, p := range s.ports() {
+		all = append(all, p.shards...)
+	}
+	return all
+}
+
+// ring wakes the event loops that have letters.
+func (s *Server) ring() {
+	for _, p := range s.ports() {
+		p.ring()
+	}
+}
+
 // Addrs is where the server listens. A port that is not open is the zero
 // AddrPort.
 func (s *Server) Addrs() (plain, secure netip.AddrPort) {
@@ -243,10 +238,10 @@ func (s *Server) Addrs() (plain, secure netip.AddrPort) {
 
 func (s *Server) addrs() (plain, secure netip.AddrPort) {
 	if s.plain != nil {
-		plain = s.plain.conn.LocalAddr()
+		plain = s.plain.addr()
 	}
 	if s.secure != nil {
-		secure = s.secure.conn.LocalAddr()
+		secure = s.secure.addr()
 	}
 	return plain, secure
 }
@@ -303,15 +298,15 @@ func (s *Server) rest(ctx context.Context) error {
 }
 
 func (s *Server) atRest() bool {
-	ports := s.ports()
-	answers := make(chan bool, len(ports))
-	for _, p := range ports {
-		if p.mail.post(drain{p, answers}, true) != nil {
+	shards := s.shards()
+	answers := make(chan bool, len(shards))
+	for _, one := range shards {
+		if one.mail.post(drain{one, answers}, true) != nil {
 			answers <- true
 		}
 	}
 	all := true
-	for range ports {
+	for range shards {
 		select {
 		case rest := <-answers:
 			all = all && rest
@@ -339,8 +334,9 @@ func (s *Server) Close() error {
 		s.closePorts()
 		return nil
 	}
-	for _, p := range s.ports() {
-		p.close()
+	shards := s.shards()
+	for _, one := range shards {
+		one.stop()
 	}
 	<-s.ended
 	return nil
@@ -348,23 +344,23 @@ func (s *Server) Close() error {
 
 // closePorts closes the sockets of loops that have not begun to run.
 func (s *Server) closePorts() {
-	for _, p := range s.ports() {
-		p.conn.Close()
+	for _, one := range s.shards() {
+		one.conn.Close()
 	}
 }
 
-// Stats returns the counters of both ports, added up. It waits for the event
+// Stats returns the counters of both ports and all their loops, added up. It waits for the event
 // loops, so that an Inline handler must not call it.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
-	serving, ports := s.serving, s.ports()
+	serving, shards := s.serving, s.shards()
 	s.mu.Unlock()
 	var total Stats
-	for _, p := range ports {
+	for _, one := range shards {
 		if serving {
-			total.Stats.Add(p.stats())
+			total.Stats.Add(one.stats())
 		}
-		if c, ok := p.conn.(udp.OverflowCounter); ok {
+		if c, ok := one.conn.(udp.OverflowCounter); ok {
 			total.ReceiveOverflows += c.Overflows()
 		}
 	}

@@ -466,13 +466,13 @@ func TestRefusalsInTheLogAreBounded(t *testing.T) {
 // A verdict on a peer that has gone meanwhile leaves nothing behind.
 func TestVerdictOnNobody(t *testing.T) {
 	s := newStage(t, whoami, nil)
-	port := s.server.secure
+	shard := s.server.secure.shards[0]
 	for range 10 {
-		task := &keyTask{loop: port.loop, kind: endpoint.EventWantVerdict, err: errors.New("bad key"), judged: port.judged}
-		port.mail.post(task, true)
+		task := &keyTask{loop: shard.loop, kind: endpoint.EventWantVerdict, err: errors.New("bad key"), judged: shard.judged}
+		shard.mail.post(task, true)
 	}
 	left := make(chan int)
-	port.mail.post(note(func(tick.Time) { left <- len(port.details) }), true)
+	shard.mail.post(note(func(tick.Time) { left <- len(shard.details) }), true)
 	if n := <-left; n != 0 {
 		t.Errorf("%d verdicts are kept", n)
 	}
@@ -506,7 +506,7 @@ func TestKeyWorkersAreBusy(t *testing.T) {
 	}
 	set := make(chan struct{})
 	workers := s.server.keyWorkers
-	s.server.secure.mail.post(note(func(tick.Time) { s.server.keyWorkers = newPool(1, 0); close(set) }), true)
+	s.server.secure.shards[0].mail.post(note(func(tick.Time) { s.server.keyWorkers = newPool(1, 0); close(set) }), true)
 	<-set
 	_, err := rpk.Get(timeout(t), s.secure+"/")
 	wantReason(t, err, "alert_internal_error")
@@ -517,7 +517,7 @@ func TestKeyWorkersAreBusy(t *testing.T) {
 		t.Errorf("a session that exists: %v", err)
 	}
 	back := make(chan struct{})
-	s.server.secure.mail.post(note(func(tick.Time) { s.server.keyWorkers = workers; close(back) }), true)
+	s.server.secure.shards[0].mail.post(note(func(tick.Time) { s.server.keyWorkers = workers; close(back) }), true)
 	<-back
 	if _, err := rpk.Get(timeout(t), s.secure+"/"); err != nil {
 		t.Errorf("the next attempt: %v", err)

@@ -51,7 +51,7 @@ func TestRecordSizesThatAreNone(t *testing.T) {
 	c.MaxFragmentLength = 500
 	_, err := c.Get(timeout(t), s.secure+"/")
 	wantReason(t, err, ReasonSetup)
-	bad := &Server{SecureAddr: "127.0.0.1:0", Security: s.credentials(s.server.secure.conn.LocalAddr()), RecordSizeLimit: 63}
+	bad := &Server{SecureAddr: "127.0.0.1:0", Security: s.credentials(s.server.secure.shards[0].conn.LocalAddr()), RecordSizeLimit: 63}
 	if err := bad.Listen(); err == nil || !strings.Contains(err.Error(), "record size limit 63") {
 		t.Errorf("Listen: %v", err)
 	}

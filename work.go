@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/endpoint"
@@ -19,28 +18,29 @@ import (
 // way back. It travels as a task to a worker and as a letter to the loop, and
 // is used again.
 type work struct {
-	port     *port
+	envelope // of the letter it is on the way back
+	shard    *shard
 	exchange endpoint.ExchangeID
+	handler  Handler
 	request  Request
 	response response
 	octets   []byte // what request refers to; the datagram's buffer is the loop's
 	encoded  []byte // the response's options
 }
 
-var works = sync.Pool{New: func() any { return new(work) }}
-
-func newWork(p *port, ev *endpoint.Event) *work {
-	w := works.Get().(*work)
+// newWork copies a request, as the datagram's buffer is the loop's.
+func (s *shard) newWork(ev *endpoint.Event) *work {
+	w := s.freshWork()
 	m := &ev.Message
-	w.port, w.exchange = p, ev.Exchange
+	w.exchange = ev.Exchange
 	w.octets = append(append(append(w.octets[:0], m.Options...), m.Payload...), m.Token...)
 	options := coap.Options(w.octets[:len(m.Options)])
 	payload, token := w.octets[len(m.Options):], w.octets[len(w.octets)-len(m.Token):]
 	w.request = Request{
-		Method: m.Code, Path: p.paths.of(options), Query: options.Query(),
+		Method: m.Code, Path: s.paths.of(options), Query: options.Query(),
 		Options: w.request.Options[:0], Payload: payload[:len(m.Payload)], Token: token,
 		NonConfirmable: m.Type == coap.NonConfirmable,
-		Peer:           p.peerOf(ev), ctx: p.server.ctx,
+		Peer:           s.peerOf(ev), ctx: s.server.ctx,
 	}
 	for number, value := range options.All() {
 		switch number {
@@ -94,25 +94,41 @@ func tooManyOptions(options coap.Options) bool {
 	return false
 }
 
-// recycle makes w usable for another request. Nothing of this one stays.
-func (w *work) recycle() {
-	clear(w.octets)
-	clear(w.request.Options)
-	*w = work{request: Request{Options: w.request.Options[:0]}, response: w.response, octets: w.octets, encoded: w.encoded}
-	w.response.reset()
-	works.Put(w)
+// freshWork takes a work that has been used before, if there is one.
+func (s *shard) freshWork() *work {
+	if n := len(s.works); n > 0 {
+		w := s.works[n-1]
+		s.works = s.works[:n-1]
+		return w
+	}
+	w := &work{shard: s}
+	w.letter = w
+	return w
 }
 
-// run is on a worker.
+// recycle makes w usable for another request. Nothing of this one stays.
+func (w *work) recycle() {
+	s := w.shard
+	if len(s.works) >= worksKept || cap(w.octets)+cap(w.response.payload)+cap(w.request.Options) > workKept {
+		return
+	}
+	clear(w.octets)
+	clear(w.request.Options)
+	w.request = Request{Options: w.request.Options[:0]}
+	w.response.reset()
+	s.works = append(s.works, w)
+}
+
+// run is on a worker, which rings when it has nothing more to run.
 func (w *work) run() {
 	w.serve()
-	_ = w.port.mail.post(w, true) // after Close nobody waits for it
+	_ = w.shard.mail.put(&w.envelope) // after Close nobody waits for it
 }
 
 // serve calls the handler. A panic of it ends neither the server nor the
 // exchange.
 func (w *work) serve() {
-	s := w.port.server
+	s := w.shard.server
 	defer func() {
 		if v := recover(); v != nil {
 			s.counters.handlersPanicked.Add(1)
@@ -122,12 +138,12 @@ func (w *work) serve() {
 			w.response.SetCode(coap.InternalServerError)
 		}
 	}()
-	s.handler.ServeCOAP(&w.response, &w.request)
+	w.handler.ServeCOAP(&w.response, &w.request)
 }
 
 // deliver is on the event loop.
 func (w *work) deliver(now tick.Time) {
-	w.port.inHand--
+	w.shard.inHand--
 	w.respond(now)
 	w.recycle()
 }
@@ -136,18 +152,18 @@ func (w *work) respond(now tick.Time) {
 	r := &w.response
 	w.encoded = r.options.Encode(w.encoded[:0])
 	out := request.Outgoing{Code: r.codeFor(w.request.Method), Options: w.encoded, Payload: r.payload}
-	err := w.port.ep.Respond(now, w.exchange, out)
+	err := w.shard.ep.Respond(now, w.exchange, out)
 	switch {
 	case err == nil:
 		return
 	case errors.Is(err, endpoint.ErrTooLarge):
-		err = w.port.ep.Respond(now, w.exchange, tooLarge)
+		err = w.shard.ep.Respond(now, w.exchange, tooLarge)
 	case !errors.Is(err, endpoint.ErrGone):
 		// What the handler has put together is no message.
-		w.port.ep.Respond(now, w.exchange, request.Outgoing{Code: coap.InternalServerError})
+		w.shard.ep.Respond(now, w.exchange, request.Outgoing{Code: coap.InternalServerError})
 	}
 	if err != nil {
-		w.port.server.log.dropped(w.request.Peer.Addr, w.request.Path, err)
+		w.shard.server.log.dropped(w.request.Peer.Addr, w.request.Path, err)
 	}
 }
 

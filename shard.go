@@ -1,0 +1,177 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// A shard is one socket of a port and the clients that it hears. All its methods
+// run on its event loop.
+type shard struct {
+	*loop
+	port     *port
+	server   *Server
+	paths    paths
+	works    []*work // to be used again
+	details  map[endpoint.PeerID]error
+	draining bool
+	given    bool // the pool has requests that no worker was woken for
+	inHand   int  // requests given to handlers and not answered yet
+}
+
+func newShard(p *port, l *loop) *shard {
+	s := &shard{loop: l, port: p, server: p.server, details: make(map[endpoint.PeerID]error)}
+	l.handle, l.handOver = s.handle, s.handOver
+	return s
+}
+
+func (s *shard) handle(now tick.Time, ev *endpoint.Event) {
+	switch ev.Kind {
+	case endpoint.EventRequest:
+		s.request(now, ev)
+	case endpoint.EventWantPSK, endpoint.EventWantVerdict, endpoint.EventNeedJob:
+		s.keyTask(now, ev)
+	case endpoint.EventConnected:
+		s.connected(now, ev)
+	case endpoint.EventSuspect:
+		s.server.log.refused(ev, nil)
+	case endpoint.EventDisconnected:
+		s.disconnected(ev)
+	}
+}
+
+// keyTask gives work to the key workers. When they cannot keep up the handshake
+// ends, and the client tries again later.
+func (s *shard) keyTask(now tick.Time, ev *endpoint.Event) {
+	t := newKeyTask(s.loop, s.port.policy, ev)
+	t.judged = s.judged
+	if ev.Kind == endpoint.EventWantPSK && s.server.instantPSK {
+		t.work() // in memory: not worth a change of goroutines
+		t.deliver(now)
+		return
+	}
+	if s.draining || !s.server.keyWorkers.submit(t) {
+		s.server.counters.keyJobsRefused.Add(1)
+		s.ep.Abort(now, ev.Peer(), dtls.ReasonLimit)
+	}
+}
+
+// judged keeps what was wrong with a peer's key until the handshake's end is
+// logged. The peer may be gone by the time of the verdict.
+func (s *shard) judged(id endpoint.PeerID, err error) {
+	if s.ep.Remote(id).IsValid() {
+		s.details[id] = err
+	}
+}
+
+func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
+	if s.draining {
+		s.ep.Disconnect(now, ev.Peer())
+		return
+	}
+	s.server.log.accepted(s.identify(ev, ev.Facts))
+}
+
+// identify finds out who a peer has proved to be and leaves that with the peer.
+func (s *shard) identify(ev *endpoint.Event, facts *dtls.Facts) *Peer {
+	identity := s.port.policy.Identify(facts)
+	peer := &Peer{
+		Mode: identity.Mode(), Identity: identity, CipherSuite: facts.CipherSuite, Addr: ev.Remote, Facts: facts,
+	}
+	s.ep.SetTag(ev.Peer(), peer)
+	return peer
+}
+
+// peerOf is who sent a request. A peer that has slept since it was last heard is
+// identified anew.
+func (s *shard) peerOf(ev *endpoint.Event) Peer {
+	if peer, ok := ev.Tag.(*Peer); ok {
+		return *peer
+	}
+	if s.port.policy != nil {
+		if facts := s.ep.Facts(ev.Peer()); facts != nil {
+			return *s.identify(ev, facts)
+		}
+	}
+	return Peer{Addr: ev.Remote}
+}
+
+func (s *shard) disconnected(ev *endpoint.Event) {
+	detail := s.details[ev.Peer()]
+	delete(s.details, ev.Peer())
+	if ev.Handshake && !ev.Suspected {
+		s.server.log.refused(ev, detail)
+		return
+	}
+	s.server.log.ended(ev)
+}
+
+// request brings a request to its handler: on this goroutine if it is marked
+// inline, else on a worker.
+func (s *shard) request(now tick.Time, ev *endpoint.Event) {
+	if s.draining {
+		s.refuse(now, ev.Exchange)
+		return
+	}
+	if o := ev.Message.Options; o.Has(coap.ProxyURI) || o.Has(coap.ProxyScheme) {
+		// RFC 7252 section 5.10.2: whoever is no forward-proxy must say so.
+		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
+		return
+	}
+	if tooManyOptions(ev.Message.Options) {
+		s.server.counters.optionsRefused.Add(1)
+		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())})
+		return
+	}
+	w := s.newWork(ev)
+	var inline bool
+	if w.handler, inline = handlerOf(s.server.handler, &w.request); inline {
+		s.inHand++
+		w.serve()
+		w.deliver(now)
+		return
+	}
+	if !s.port.workers.put(w) {
+		s.server.counters.handlersRefused.Add(1)
+		s.refuse(now, ev.Exchange)
+		w.recycle()
+		return
+	}
+	s.inHand++
+	s.given = true
+}
+
+// handOver wakes a worker for the requests of this turn.
+func (s *shard) handOver() (given bool) {
+	given, s.given = s.given, false
+	if given {
+		s.port.workers.wake()
+	}
+	return given
+}
+
+// refuse answers 5.03 Service Unavailable. RFC 7252 section 5.9.3.4 has Max-Age
+// say when to try again.
+func (s *shard) refuse(now tick.Time, id endpoint.ExchangeID) {
+	var buf [8]byte
+	options := coap.AppendUintOption(buf[:0], 0, coap.MaxAge, uint32(retryAfter.Seconds()))
+	_ = s.ep.Respond(now, id, request.Outgoing{Code: coap.ServiceUnavailable, Options: options})
+}
+
+// drain is the letter by which Shutdown asks whether the clients of a shard have
+// come to rest.
+type drain struct {
+	shard *shard
+	rest  chan<- bool
+}
+
+func (d drain) deliver(tick.Time) {
+	d.shard.draining = true
+	d.rest <- d.shard.inHand == 0 && !d.shard.ep.Active()
+}

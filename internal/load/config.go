@@ -99,7 +99,8 @@ type Config struct {
 	Warmup time.Duration
 	// Ramp is the time over which the connections of Requests are spread.
 	Ramp time.Duration
-	// Timeout is how long a request may take; 30 s.
+	// Timeout is how long a request or a handshake may take; 30 s, or 2 s if
+	// all requests of the mix are Non-confirmable, or 1 s for an echo.
 	Timeout time.Duration
 
 	// Greet lets each client of Sessions ask once when it has connected.
@@ -119,7 +120,9 @@ type Config struct {
 	Seed          uint64
 
 	// Params are the transmission parameters of the clients, but for NStart,
-	// which is Window; Timers those of their handshakes.
+	// which is Window; Timers those of their handshakes. PROBING_RATE is 1 MB/s
+	// unless set, so that a Non-confirmable request that is lost does not hold
+	// its client up.
 	Params message.Params
 	Timers dtls.Timers
 	// MTU of the clients' sessions, in bytes of UDP payload; that of package dtls.

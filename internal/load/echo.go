@@ -1,0 +1,70 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"encoding/binary"
+
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
+)
+
+// An echo begins with the flight it belongs to and with a number that no other
+// of this flight has had lately. It takes the same way as a request, less the
+// endpoint.
+
+// ping begins an echo on a flight.
+func (l *loop) ping(at uint32, due tick.Time) {
+	l.sequence++
+	if l.sequence == 0 {
+		l.sequence = 1
+	}
+	l.flights[at] = flight{due: due, id: request.ID(l.sequence)}
+	l.flying++
+	l.echoes.push(at)
+}
+
+// nextEcho makes the next datagram to send.
+func (l *loop) nextEcho(d *udp.Datagram) bool {
+	if l.echoes.n == 0 {
+		return false
+	}
+	at := l.echoes.pop()
+	d.N = copy(d.Buf, l.mix.made[0].Payload)
+	binary.BigEndian.PutUint32(d.Buf, at)
+	binary.BigEndian.PutUint32(d.Buf[4:], uint32(l.flights[at].id))
+	d.Remote, d.Local = l.run.cfg.Server, l.share.local(l.share.first+int(at)/l.window)
+	return true
+}
+
+// echoed takes a datagram that has come back.
+func (l *loop) echoed(now tick.Time, d *udp.Datagram) {
+	b := d.Payload()
+	if len(b) < minEcho || d.Remote != l.run.cfg.Server {
+		return
+	}
+	at, id := binary.BigEndian.Uint32(b), request.ID(binary.BigEndian.Uint32(b[4:]))
+	if int(at) >= len(l.flights) || id == 0 || l.flights[at].id != id {
+		return
+	}
+	l.refusals = 0
+	l.heard = true
+	l.land(now, at, 0)
+}
+
+// refused counts the ICMP errors that an echo gets. Where there is nothing but
+// them, nobody is there.
+func (l *loop) refused(refused bool) {
+	reason := reasonUnreachable
+	if refused {
+		reason = reasonRefused
+	}
+	if l.refusals++; l.refusals <= len(l.flights) {
+		l.tally.fail(reason)
+	}
+	if !l.heard && l.refusals >= len(l.clients) {
+		l.gone = len(l.clients)
+	}
+}

@@ -1,0 +1,124 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/netip"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/message"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/udp"
+)
+
+// No test may leave a goroutine.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Failures come quickly with these.
+var (
+	impatient = message.Params{AckTimeout: 50 * time.Millisecond, MaxRetransmit: 6, MaxLatency: time.Second}
+	hasty     = dtls.Timers{Initial: 50 * time.Millisecond, Handshake: time.Second}
+)
+
+// A stage is a server on the loopback.
+type stage_ struct {
+	plain, secure netip.AddrPort
+	psk           keys.PSK
+}
+
+func newPSK(t testing.TB, key string) keys.PSK {
+	t.Helper()
+	psk, err := keys.NewPSK([]byte("device"), []byte(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return psk
+}
+
+// serve starts a server whose /hello is answered on the event loop.
+func serve(t testing.TB) *stage_ {
+	t.Helper()
+	s := &stage_{psk: newPSK(t, "a key of 16 bytes")}
+	known, err := keys.NewPSKMap(s.psk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := coaps.NewMux()
+	mux.Handle("GET /hello", coaps.Inline(coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
+		_, _ = io.WriteString(w, "hello")
+	})))
+	mux.Handle("POST /store", coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) { w.SetCode(coap.Changed) }))
+	server := &coaps.Server{
+		NoSec: true, Addr: "plain", SecureAddr: "secure",
+		Security: &security.Config{PSK: known}, Handler: mux,
+		Logger: slog.New(slog.DiscardHandler),
+		ListenPacket: func(_, addr string) (udp.Conn, error) {
+			conn, err := listen("udp4", "127.0.0.1:0")
+			if err == nil && addr == "plain" {
+				s.plain = conn.LocalAddr()
+			} else if err == nil {
+				s.secure = conn.LocalAddr()
+			}
+			return conn, err
+		},
+	}
+	if err := server.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(context.Background()) }()
+	t.Cleanup(func() {
+		_ = server.Close()
+		if err := <-served; !errors.Is(err, coaps.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// secured is a configuration for the secure port.
+func (s *stage_) secured() Config {
+	cfg := &security.Config{ClientPSK: &s.psk}
+	return Config{
+		Server: s.secure, Secure: true, Security: func(int) *security.Config { return cfg },
+		Clients: 8, Duration: 300 * time.Millisecond, Mix: []Request{{Path: "/hello"}},
+		Params: impatient, Timers: hasty, Timeout: 5 * time.Second,
+	}
+}
+
+func (s *stage_) open() Config {
+	c := s.secured()
+	c.Server, c.Secure, c.Security = s.plain, false, nil
+	return c
+}
+
+func run_(t testing.TB, cfg Config) *Report {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	rep, err := Run(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func TestRequests(t *testing.T) {
+	s := serve(t)
+	rep := run_(t, s.open())
+	t.Logf("%+v", rep)
+	rep = run_(t, s.secured())
+	t.Logf("%+v", rep)
+}

@@ -1,0 +1,26 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package load
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/coaps-go/coaps/udp"
+	"github.com/coaps-go/coaps/udp/portable"
+)
+
+// listen opens a socket.
+func listen(network, addr string) (udp.Conn, error) { return portable.Listen(network, addr) }
+
+// listenFan opens the one socket that there is without a poller of our own.
+func listenFan(network string, addrs []netip.AddrPort) (udp.Conn, []netip.Addr, error) {
+	if len(addrs) > 1 {
+		return nil, nil, fmt.Errorf("load: %d clients need as many sockets, which this system cannot wait for at once", len(addrs))
+	}
+	conn, err := listen(network, addrs[0].String())
+	return conn, []netip.Addr{addrs[0].Addr()}, err
+}

@@ -17,11 +17,12 @@ const (
 	groupTrust    = "Whom to believe"
 	groupDTLS     = "DTLS"
 	groupMessage  = "Message"
+	groupLoad     = "Load"
 	groupNetwork  = "Network"
 	groupOutput   = "Output"
 )
 
-var flagGroups = []string{groupMessage, groupIdentity, groupTrust, groupDTLS, groupNetwork, groupOutput}
+var flagGroups = []string{groupLoad, groupMessage, groupIdentity, groupTrust, groupDTLS, groupNetwork, groupOutput}
 
 // groupAnnotation is where a flag keeps its group.
 const groupAnnotation = "coaps_group"

@@ -15,6 +15,7 @@ const (
 	exitServerError = 5
 	exitResolve     = 6
 	exitRefused     = 7
+	exitCheck       = 9
 	exitTimeout     = 28
 	exitHandshake   = 35
 	exitUntrusted   = 60
@@ -39,6 +40,10 @@ var reasons = map[string]reasonInfo{
 	"usage":       {exitUsage, "the command line is not understood", "coaps help"},
 	"bad_uri":     {exitUsage, "the URI is not a coap or coaps URI", "coap://HOST[:5683]/PATH or coaps://HOST[:5684]/PATH; an IPv6 address goes in brackets"},
 	"interrupted": {exitInterrupted, "stopped by a signal before it was done", "run it again; -B 2m waits longer"},
+
+	// A load.
+	"too_many_failures": {exitCheck, "more operations failed than --fail-above allows", "the report lists the failures by reason"},
+	"only_errors":       {exitClientError, "every answer was an error", "coaps get with the same URI shows the answer"},
 
 	// Local set-up.
 	"no_credential":       {exitSetup, "a coaps URI needs something to show or somebody to believe", noCredentialHint},

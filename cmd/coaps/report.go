@@ -208,6 +208,8 @@ func failureKind(f *failure) string {
 		return "handshake"
 	case exitUntrusted:
 		return "trust"
+	case exitCheck:
+		return "check"
 	case exitInterrupted:
 		return "interrupted"
 	}

@@ -95,7 +95,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: groupServe, Title: "Be a server:"},
 		&cobra.Group{ID: groupKeys, Title: "Keys:"})
 	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
-		a.pingCommand(), a.connectCommand(), a.serveCommand(), a.keyCommand(), a.versionCommand())
+		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(), a.keyCommand(), a.versionCommand())
 }
 
 const (

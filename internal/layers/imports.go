@@ -12,7 +12,7 @@ import (
 // golang.org/x and our own packages. The library packages have no row: their
 // users inherit nothing.
 var outside = map[string][]string{
-	"cmd/coaps":     {"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fxamacker/cbor/v2"},
+	"cmd/coaps":     {"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fxamacker/cbor/v2", "github.com/go-analyze/charts"},
 	"internal/demo": {"github.com/fxamacker/cbor/v2"},
 	"internal/load": {"github.com/HdrHistogram/hdrhistogram-go"},
 }

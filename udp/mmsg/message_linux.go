@@ -60,14 +60,12 @@ func (s *sockaddr) set(a netip.AddrPort, v6 bool, zones *ancillary.Zones) uint32
 		return 0
 	case v6:
 		binary.NativeEndian.PutUint16(s[:], unix.AF_INET6)
-		b := addr.As16()
-		copy(s[8:24], b[:])
+		*(*[16]byte)(s[8:]) = addr.As16()
 		binary.NativeEndian.PutUint32(s[24:], zones.Index(addr.Zone()))
 		return unix.SizeofSockaddrInet6
 	case addr.Is4() || addr.Is4In6():
 		binary.NativeEndian.PutUint16(s[:], unix.AF_INET)
-		b := addr.Unmap().As4()
-		copy(s[4:8], b[:])
+		*(*[4]byte)(s[4:]) = addr.Unmap().As4()
 		return unix.SizeofSockaddrInet4
 	}
 	return 0

@@ -156,10 +156,10 @@ func (out *outbound) address(i int, d *udp.Datagram, run int) bool {
 	control := out.control[i*controlSize:][:controlSize]
 	n := 0
 	if out.info && d.Local.IsValid() {
-		n = copy(control, out.source.From(d.Local, out.zones))
+		n = out.source.Put(control, d.Local, out.zones)
 	}
 	if run > 1 {
-		n += copy(control[n:], out.segments.Of(d.N))
+		n += out.segments.Put(control[n:], d.N)
 	}
 	h.SetControllen(n)
 	return true

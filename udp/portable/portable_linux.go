@@ -15,9 +15,10 @@ import (
 // of a datagram. It works in buffers of its own, so that no datagram costs an
 // allocation.
 type packetInfo struct {
-	in      [128]byte // control messages of the datagram received last; first for its alignment
+	in      [128]byte // control messages of the datagram received last; first for their alignment
+	out     [64]byte  // that of the one sent last
 	enabled bool
-	out     ancillary.Source
+	from    ancillary.Source
 	zones   ancillary.Zones
 	errors  ancillary.ErrorQueue
 }
@@ -26,7 +27,7 @@ func (p *packetInfo) enable(c *net.UDPConn) {
 	withFD(c, func(fd int) {
 		v6, err := ancillary.IsIPv6(fd)
 		p.enabled = err == nil && ancillary.EnablePacketInfo(fd, v6) == nil
-		p.out = ancillary.NewSource(v6)
+		p.from = ancillary.NewSource(v6)
 	})
 }
 
@@ -34,7 +35,9 @@ func (p *packetInfo) destination(oob []byte) netip.Addr { return ancillary.Desti
 
 // source returns the control message that makes a datagram leave from a. It is
 // valid until the next call.
-func (p *packetInfo) source(a netip.Addr) []byte { return p.out.From(a, &p.zones) }
+func (p *packetInfo) source(a netip.Addr) []byte {
+	return p.out[:p.from.Put(p.out[:], a, &p.zones)]
+}
 
 // reportICMP makes the kernel queue ICMP errors.
 func reportICMP(c *net.UDPConn) { withFD(c, ancillary.ReportICMP) }

@@ -67,41 +67,48 @@ func destination4(data []byte) netip.Addr {
 	return local
 }
 
-// A Source is a control message that makes a datagram leave from an address. It
-// is written anew for each datagram without allocating.
+// A Source writes the control message that makes a datagram leave from an
+// address.
 type Source struct {
-	v6      bool
-	message []byte
-	address []byte // within message, as the next
-	ifindex []byte
+	v6    bool
+	blank [infoSize]byte // but for the address
 }
 
-// NewSource makes the control message for a socket of the given family.
+// The sizes of control messages in bytes, with what aligns the next. infoSize is
+// that of the larger one.
+const (
+	align     = unix.SizeofPtr
+	info4Size = (unix.SizeofCmsghdr + unix.SizeofInet4Pktinfo + align - 1) &^ (align - 1)
+	infoSize  = (unix.SizeofCmsghdr + unix.SizeofInet6Pktinfo + align - 1) &^ (align - 1)
+)
+
+// NewSource makes the control messages for a socket of the given family.
 func NewSource(v6 bool) Source {
-	header := unix.CmsgLen(0)
+	s := Source{v6: v6}
 	if v6 {
-		b := unix.PktInfo6(&unix.Inet6Pktinfo{})
-		data := b[header:]
-		return Source{true, b, data[:16], data[16:20]}
+		copy(s.blank[:], unix.PktInfo6(&unix.Inet6Pktinfo{}))
+	} else {
+		copy(s.blank[:], unix.PktInfo4(&unix.Inet4Pktinfo{}))
 	}
-	b := unix.PktInfo4(&unix.Inet4Pktinfo{})
-	data := b[header:]
-	return Source{false, b, data[4:8], data[:4]}
+	return s
 }
 
-// From returns the control message for a, nil if no datagram of this family can
-// leave from there. It is valid until the next call.
-func (s *Source) From(a netip.Addr, zones *Zones) []byte {
+// Put writes the control message for a to the beginning of control, which has
+// room for 64 bytes. It returns its length, 0 if no datagram of this family can
+// leave from there.
+func (s *Source) Put(control []byte, a netip.Addr, zones *Zones) int {
 	switch {
 	case s.v6:
-		b := a.As16()
-		copy(s.address, b[:])
-		binary.NativeEndian.PutUint32(s.ifindex, zones.Index(a.Zone()))
+		*(*[infoSize]byte)(control) = s.blank
+		data := control[unix.SizeofCmsghdr:] // addr, ifindex
+		*(*[16]byte)(data) = a.As16()
+		binary.NativeEndian.PutUint32(data[16:], zones.Index(a.Zone()))
+		return infoSize
 	case a.Is4() || a.Is4In6():
-		b := a.Unmap().As4()
-		copy(s.address, b[:])
-	default:
-		return nil
+		*(*[info4Size]byte)(control) = [info4Size]byte(s.blank[:])
+		data := control[unix.SizeofCmsghdr:] // ifindex, spec_dst, addr
+		*(*[4]byte)(data[4:]) = a.Unmap().As4()
+		return info4Size
 	}
-	return s.message
+	return 0
 }

@@ -10,22 +10,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Segments is the control message UDP_SEGMENT, which makes the kernel cut up
-// what is sent with it into datagrams.
-type Segments struct{ message, size []byte }
+// A Segments writes the control message UDP_SEGMENT, which makes the kernel cut
+// up what is sent with it into datagrams.
+type Segments struct{ blank [segmentsSize]byte }
+
+const segmentsSize = unix.SizeofCmsghdr + (2+align-1)&^(align-1)
 
 // NewSegments makes the control message.
-func NewSegments() Segments {
-	b := make([]byte, unix.CmsgSpace(2))
-	h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(b)))
+func NewSegments() (s Segments) {
+	h := (*unix.Cmsghdr)(unsafe.Pointer(&s))
 	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 	h.SetLen(unix.CmsgLen(2))
-	return Segments{b, b[unix.CmsgLen(0):][:2]}
+	return s
 }
 
-// Of returns the control message for datagrams of size bytes, of which the last
-// may have less. It is valid until the next call.
-func (s *Segments) Of(size int) []byte {
-	binary.NativeEndian.PutUint16(s.size, uint16(size))
-	return s.message
+// Put writes the control message for datagrams of size bytes, of which the last
+// may have less, to the beginning of control, and returns its length.
+func (s *Segments) Put(control []byte, size int) int {
+	*(*[segmentsSize]byte)(control) = s.blank
+	binary.NativeEndian.PutUint16(control[unix.SizeofCmsghdr:], uint16(size))
+	return segmentsSize
 }

@@ -43,7 +43,7 @@ func (l *loop) ask(now tick.Time, at uint32, due tick.Time) {
 	out.Token = l.token[:]
 	x, err := l.ep.Request(now, c.peer, *out)
 	if err != nil {
-		l.unasked(now, i, at, err)
+		l.unasked(i, at, err)
 		return
 	}
 	l.flights[at] = flight{due: due, id: x.ID}
@@ -51,22 +51,25 @@ func (l *loop) ask(now tick.Time, at uint32, due tick.Time) {
 }
 
 // unasked follows when a request could not even be made.
-func (l *loop) unasked(now tick.Time, i, at uint32, err error) {
+func (l *loop) unasked(i, at uint32, err error) {
 	reason := requestReason(err)
 	l.tally.fail(reason)
 	if reason == reasonMessageIDs || reason == reasonTooLarge {
 		// It would be the same with the next one.
 		if l.clients[i].state == up {
-			l.retire(now, i)
+			l.retire(i)
 		}
 		return
 	}
 	l.again(at)
 }
 
-// retire takes a client out that cannot ask any more. What it has in flight
-// may still be answered.
-func (l *loop) retire(_ tick.Time, i uint32) {
+// retireTime is how long what a client still has in flight may take when it
+// cannot ask any more. What waits for a Message ID would wait for minutes.
+const retireTime = 200 * time.Millisecond
+
+// retire takes a client out that cannot ask any more.
+func (l *loop) retire(i uint32) {
 	l.connected--
 	l.leave(i)
 }
@@ -117,6 +120,8 @@ func (l *loop) land(now tick.Time, at uint32, code coap.Code) {
 	case l.phase == Touching, l.phase == Draining && l.run.cfg.Kind == Sessions:
 		l.touched++
 		record(l.touch, now.Sub(f.due))
+	case l.phase == Draining:
+		l.drained++
 	case l.run.cfg.Kind != Sessions: // whose operations are the sessions
 		took := now.Sub(f.due)
 		l.step.operation(took)
@@ -160,6 +165,12 @@ func (l *loop) freeAll(i uint32) {
 func (l *loop) failed(now tick.Time, ev *endpoint.Event) {
 	i, at, ok := l.flightOf(ev.Exchange)
 	if !ok {
+		return
+	}
+	if ev.Sent == tick.Never && l.clients[i].state == out {
+		// It has waited for a Message ID that will not come: see retire.
+		l.flights[at] = flight{}
+		l.flying--
 		return
 	}
 	reason := ev.Reason.String()
@@ -216,12 +227,13 @@ func (l *loop) sweep(now tick.Time) {
 	if l.flying == 0 {
 		return
 	}
-	late := now.Add(-l.run.cfg.Timeout)
+	late, retired := now.Add(-l.run.cfg.Timeout), now.Add(-retireTime)
 	for range len(l.flights)/sweepParts + 1 {
 		if l.swept++; l.swept >= len(l.flights) {
 			l.swept = 0
 		}
-		if f := l.flights[l.swept]; f.id != 0 && f.due <= late {
+		f := l.flights[l.swept]
+		if f.id != 0 && (f.due <= late || f.due <= retired && l.clients[l.swept/l.window].state == out) {
 			l.expire(now, uint32(l.swept), f)
 		}
 	}

@@ -24,6 +24,7 @@ func (r *run) report() *Report {
 		all.add(&l.tally)
 		w = w.add(l.counted)
 		rep.Overdue += l.overdue
+		rep.Drained += l.drained
 		rep.Unfinished += uint64(l.unfinished)
 		rep.Connected += r.connectedOf(l)
 	}
@@ -35,6 +36,9 @@ func (r *run) report() *Report {
 	rep.Latency = summary(all.latency, true)
 	rep.Series, rep.Wire, rep.Failures = r.steps.series, w.report(), all.failures
 	rep.Codes = codes(&all)
+	if len(rep.Failures) == 0 {
+		rep.Failures = nil
+	}
 	rep.Server = r.server.usage(rep.Operations)
 	if u := r.client.usage(rep.Operations); u != nil {
 		rep.Client = *u

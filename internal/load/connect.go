@@ -102,6 +102,9 @@ func (l *loop) established(now tick.Time, ev *endpoint.Event) {
 		return
 	}
 	took := now.Sub(l.flights[int(i)*l.window].due)
+	if l.phase == Draining {
+		l.drained++
+	}
 	l.shaking--
 	l.lastShaken = now
 	record(l.handshake, took)

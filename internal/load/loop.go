@@ -76,6 +76,7 @@ type loop struct {
 	everUp     uint64
 	hsFailed   uint64
 	unfinished int    // operations in progress when draining had ended
+	drained    uint64 // operations that were answered while draining
 	lost       uint64 // sessions that ended at rest
 	touched    uint64
 	touchFails uint64

@@ -47,6 +47,7 @@ type Report struct {
 	Operations  uint64  `json:"operations"`            // succeeded
 	PerSecond   float64 `json:"per_second"`
 	Connected   int     `json:"connected"`            // clients whose sessions were up when measuring began, or ever with Handshakes
+	Drained     uint64  `json:"drained,omitempty"`    // begun before the measured part ended, and succeeded after that
 	Unfinished  uint64  `json:"unfinished,omitempty"` // begun, and neither succeeded nor failed when draining ended
 	Overdue     uint64  `json:"overdue,omitempty"`    // open loop: due, and not begun at the end, as every client was busy
 	Errors      uint64  `json:"errors,omitempty"`     // responses of classes 4 and 5; they count as operations

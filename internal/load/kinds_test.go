@@ -1,0 +1,233 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/internal/echo"
+)
+
+// whole checks what holds for every report of a run that went well.
+func whole(t *testing.T, rep *Report) {
+	t.Helper()
+	if rep.Failed() != 0 || rep.Unfinished != 0 || rep.Interrupted {
+		t.Errorf("failures %v, %d unfinished, interrupted %v", rep.Failures, rep.Unfinished, rep.Interrupted)
+	}
+	if rep.Operations == 0 || rep.Latency.Count != rep.Operations {
+		t.Errorf("%d operations, %d of them timed", rep.Operations, rep.Latency.Count)
+	}
+	var buckets, series uint64
+	for _, b := range rep.Latency.Buckets {
+		buckets += b.Count
+	}
+	for _, in := range rep.Series {
+		series += in.Operations
+	}
+	if buckets != rep.Operations || series != rep.Operations {
+		t.Errorf("%d operations, %d in the buckets, %d in the series", rep.Operations, buckets, series)
+	}
+	l := rep.Latency
+	if !(0 < l.Min && l.Min <= l.P50 && l.P50 <= l.P90 && l.P90 <= l.P99 && l.P99 <= l.P999 && l.P999 <= l.Max) {
+		t.Errorf("latencies out of order: %+v", l)
+	}
+	if rep.Seconds <= 0 || math.Abs(rep.PerSecond*rep.Seconds-float64(rep.Operations)) > 1 {
+		t.Errorf("%d in %g s are not %g a second", rep.Operations, rep.Seconds, rep.PerSecond)
+	}
+	if rep.Client.CPUPerOp <= 0 {
+		t.Error("no CPU time of the client")
+	}
+}
+
+func TestRequests(t *testing.T) {
+	s := serve(t)
+	for name, cfg := range map[string]Config{"coap": s.open(), "coaps": s.secured()} {
+		t.Run(name, func(t *testing.T) {
+			cfg.ServerPID = os.Getpid()
+			cfg.Warmup = 50 * time.Millisecond
+			rep := generate(t, cfg)
+			whole(t, rep)
+			if rep.Connected != cfg.Clients || rep.Codes["2.05"] != rep.Operations {
+				t.Errorf("%d connected, codes %v", rep.Connected, rep.Codes)
+			}
+			if cfg.Secure != (rep.Handshakes != nil) || cfg.Secure && rep.Handshakes.Completed != uint64(cfg.Clients) {
+				t.Errorf("handshakes: %+v", rep.Handshakes)
+			}
+			if rep.Server == nil || rep.Server.CPUPerOp <= 0 || rep.Server.RSSAfter == 0 {
+				t.Errorf("server: %+v", rep.Server)
+			}
+			if w := rep.Wire; w.DatagramsUp < rep.Operations || w.BytesUp <= w.DatagramsUp || w.BytesDown == 0 {
+				t.Errorf("on the wire: %+v", w)
+			}
+		})
+	}
+}
+
+// A report is JSON that reads back as it was.
+func TestReportJSON(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Count, cfg.Duration = 100, 0
+	rep := generate(t, cfg)
+	text, err := json.Marshal(rep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(text, &back); err != nil {
+		t.Fatal(err)
+	}
+	back.Began = rep.Began
+	if diff := cmp.Diff(rep, &back); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCount(t *testing.T) {
+	s := serve(t)
+	for _, loops := range []int{1, 2} {
+		cfg := s.secured()
+		cfg.Count, cfg.Duration, cfg.Loops, cfg.Window = 1001, 0, loops, 3
+		rep := generate(t, cfg)
+		whole(t, rep)
+		if rep.Operations != 1001 {
+			t.Errorf("%d loops: %d operations", loops, rep.Operations)
+		}
+	}
+}
+
+// begun checks that as many operations were due as the rate says.
+func begun(t *testing.T, rep *Report, rate float64) {
+	t.Helper()
+	due := rep.Operations + rep.Drained + rep.Unfinished + rep.Overdue
+	if want := rate * rep.Seconds; math.Abs(float64(due)-want) > 2 || rep.Operations < due/2 {
+		t.Errorf("%d were due, %d done in %.3f s at %.0f a second", due, rep.Operations, rep.Seconds, rate)
+	}
+}
+
+// An open loop begins as many as it is told to, whatever the server does.
+func TestRate(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Rate, cfg.Duration = 200, time.Second
+	rep := generate(t, cfg)
+	whole(t, rep)
+	begun(t, rep, 200)
+}
+
+// Latency counts from when a request was due: a server that takes 20 ms and
+// one client give 50 a second, and at 100 a second the last has waited for half
+// of the time.
+func TestRateTooHigh(t *testing.T) {
+	s := serve(t)
+	cfg := s.open()
+	cfg.Clients, cfg.Rate, cfg.Duration, cfg.Mix = 1, 100, time.Second, []Request{{Path: "/slow"}}
+	rep := generate(t, cfg)
+	if rep.Overdue < 20 || len(rep.Notes) == 0 {
+		t.Errorf("%d overdue, notes %q", rep.Overdue, rep.Notes)
+	}
+	if rep.Latency.Max < Duration(300*time.Millisecond) {
+		t.Errorf("nobody waited: %+v", rep.Latency)
+	}
+}
+
+func TestMix(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Window, cfg.Count, cfg.Duration = 4, 2000, 0
+	cfg.Mix = []Request{
+		{Weight: 3, Path: "/hello"},
+		{Weight: 1, Method: coap.POST, Path: "/store", PayloadSize: 500},
+		{Weight: 1, Path: "/nothing", NonConfirmable: true},
+	}
+	rep := generate(t, cfg)
+	whole(t, rep)
+	for code, want := range map[string]float64{"2.05": 0.6, "2.04": 0.2, "4.04": 0.2} {
+		if got := float64(rep.Codes[code]) / float64(rep.Operations); math.Abs(got-want) > 0.05 {
+			t.Errorf("%s: %.3f, want %.1f", code, got, want)
+		}
+	}
+	if rep.Errors != rep.Codes["4.04"] {
+		t.Errorf("%d errors of %v", rep.Errors, rep.Codes)
+	}
+	if up := float64(rep.Wire.BytesUp) / float64(rep.Operations); up < 120 {
+		t.Errorf("%.0f bytes up a request", up)
+	}
+}
+
+func TestHandshakes(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Kind = Handshakes
+	cfg.Count, cfg.Duration = 200, 0
+	rep := generate(t, cfg)
+	whole(t, rep)
+	if rep.Operations != 200 || rep.Handshakes.Completed != 200 || rep.Connected != cfg.Clients {
+		t.Errorf("%d operations, %+v, %d connected", rep.Operations, rep.Handshakes, rep.Connected)
+	}
+	if perHandshake := float64(rep.Wire.DatagramsUp) / 200; perHandshake < 4 || perHandshake > 6 {
+		t.Errorf("%.1f datagrams up a handshake", perHandshake)
+	}
+}
+
+func TestHandshakesAtARate(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Kind, cfg.Rate, cfg.Duration = Handshakes, 100, 500*time.Millisecond
+	rep := generate(t, cfg)
+	if begun(t, rep, 100); rep.Failed() > 0 {
+		t.Error(rep.Failures)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Kind, cfg.Clients, cfg.ServerPID = Sessions, 300, os.Getpid()
+	cfg.Greet, cfg.Hold, cfg.Touch = true, 200*time.Millisecond, true
+	rep := generate(t, cfg)
+	whole(t, rep)
+	got := rep.Sessions
+	if rep.Operations != 300 || got.Established != 300 || got.Touched != 300 || got.Lost+got.TouchFailed != 0 {
+		t.Errorf("%d operations, %+v", rep.Operations, got)
+	}
+	if got.HeldSeconds < 0.2 || got.TouchLatency.Count != 300 || rep.Config.Sockets != 1 {
+		t.Errorf("%+v, %d sockets", got, rep.Config.Sockets)
+	}
+}
+
+func TestEcho(t *testing.T) {
+	conn, err := listen("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- echo.Serve(conn) }()
+	for _, clients := range []int{8, 100} {
+		rep := generate(t, Config{
+			Kind: Echo, Server: conn.LocalAddr(), Clients: clients, Window: 2, Loss: 0.01, Timeout: 50 * time.Millisecond,
+			Duration: 300 * time.Millisecond, Mix: []Request{{PayloadSize: 60}},
+		})
+		if rep.Operations < 100 || rep.Latency.Count != rep.Operations {
+			t.Errorf("%d clients: %d operations", clients, rep.Operations)
+		}
+		if rep.Failures["timeout"] == 0 {
+			t.Errorf("%d clients: nothing was lost: %v", clients, rep.Failures)
+		}
+		if w := rep.Wire; w.BytesUp != 60*w.DatagramsUp || w.BytesDown != 60*w.DatagramsDown {
+			t.Errorf("on the wire: %+v", w)
+		}
+	}
+	conn.Close()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}

@@ -127,7 +127,7 @@ func (f *Fan) visit(i int32, others int) {
 	default:
 		f.in.errno = errno
 	}
-	if n == share || s.errors {
+	if n == share || s.errors || f.in.errno != 0 { // it may have more, and will not be announced again
 		f.again(i)
 	}
 }

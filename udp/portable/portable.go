@@ -52,8 +52,7 @@ func Listen(network, addr string) (udp.Conn, error) {
 // setup asks for what makes the socket better but is no condition for using it:
 // a kernel may refuse any of it.
 func (c *conn) setup() {
-	_ = c.udp.SetReadBuffer(socketBuffer)
-	_ = c.udp.SetWriteBuffer(socketBuffer)
+	setBuffers(c.udp)
 	if c.local.Addr().IsUnspecified() {
 		c.info.enable(c.udp) // a socket bound to one address has only that to answer from
 	}

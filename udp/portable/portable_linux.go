@@ -39,6 +39,8 @@ func (p *packetInfo) source(a netip.Addr) []byte {
 	return p.out[:p.from.Put(p.out[:], a, &p.zones)]
 }
 
+func setBuffers(c *net.UDPConn) { withFD(c, func(fd int) { ancillary.SetBuffers(fd, socketBuffer) }) }
+
 // reportICMP makes the kernel queue ICMP errors.
 func reportICMP(c *net.UDPConn) { withFD(c, ancillary.ReportICMP) }
 

@@ -58,6 +58,11 @@ func (p *packetInfo) source(a netip.Addr) []byte {
 	return nil // IPv4 on an IPv6 socket: only Linux takes a mapped source
 }
 
+func setBuffers(c *net.UDPConn) {
+	_ = c.SetReadBuffer(socketBuffer)
+	_ = c.SetWriteBuffer(socketBuffer)
+}
+
 // ICMP errors reach only connected sockets here; a silent peer is found by its
 // timeout.
 func reportICMP(*net.UDPConn) {}

@@ -39,7 +39,8 @@ func TestAgainstCryptoTLS(t *testing.T) {
 				}
 			}
 
-			sched := &Schedule{suite: s, master: c.master, prf: newPRF(s.Hash, c.master[:])}
+			sched := &Schedule{suite: s, master: c.master}
+			sched.prf.start(s.Hash, c.master[:])
 			client, _ := sched.KeyBlock(c.clientRandom, c.serverRandom)
 			finished := openFirstTLSRecord(t, s, &client, c.clientFinished)
 			h := s.Hash.New()

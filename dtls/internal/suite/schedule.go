@@ -54,7 +54,7 @@ func (k *Keys) Wipe() { *k = Keys{} }
 type Schedule struct {
 	suite  *Suite
 	master MasterSecret
-	prf    *prf
+	prf    prf
 }
 
 // MasterSecret derives the master secret of RFC 5246 §8.1 from a premaster
@@ -72,8 +72,9 @@ func (s *Suite) ExtendedMasterSecret(premaster, sessionHash []byte) *Schedule {
 
 func (s *Suite) schedule(premaster []byte, label string, seeds ...[]byte) *Schedule {
 	sched := &Schedule{suite: s}
-	newPRF(s.Hash, premaster).expand(sched.master[:], label, seeds...)
-	sched.prf = newPRF(s.Hash, sched.master[:])
+	sched.prf.start(s.Hash, premaster)
+	sched.prf.expand(sched.master[:], label, seeds...)
+	sched.prf.start(s.Hash, sched.master[:])
 	return sched
 }
 
@@ -83,11 +84,10 @@ func (d *Schedule) Master() *MasterSecret { return &d.master }
 // Format redacts the secrets whatever the verb.
 func (Schedule) Format(f fmt.State, _ rune) { redact(f) }
 
-// Wipe overwrites the master secret. What the keyed HMAC holds is out of
-// reach and goes with the garbage.
+// Wipe overwrites the master secret and what follows from it.
 func (d *Schedule) Wipe() {
 	d.master.Wipe()
-	d.prf = nil
+	d.prf.wipe()
 }
 
 // KeyBlock derives the keys of both directions (RFC 5246 §6.3). AEAD suites

@@ -21,7 +21,7 @@ import (
 )
 
 // A Fan is many sockets that are used as one. It is for load generators, which
-// are many clients in one process. It is a [udp.Conn] and a
+// are many clients in one process. It is a [udp.Conn], a [udp.Poller] and a
 // [udp.OverflowCounter].
 //
 // The Local of a datagram says which socket it leaves from or has come to: see
@@ -54,6 +54,7 @@ type Fan struct {
 
 	// The methods of these names, bound once, as in Conn.
 	receive, send func(epoll uintptr) bool
+	look          func(epoll uintptr)
 	write         func() error
 
 	closed atomic.Bool
@@ -79,6 +80,7 @@ func ListenFan(network string, addrs []netip.AddrPort) (*Fan, error) {
 	}
 	f := &Fan{index: make(map[netip.Addr]int32, len(addrs))}
 	f.receive, f.send, f.write = f.receiveReady, f.sendBatch, f.writeCurrent
+	f.look = func(epoll uintptr) { f.receiveReady(epoll) }
 	if err := f.open(network, addrs); err != nil {
 		f.closeSockets()
 		if f.file != nil {

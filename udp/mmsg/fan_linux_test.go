@@ -364,3 +364,43 @@ func TestFanCloses(t *testing.T) {
 		t.Errorf("%d descriptors are left", len(after)-len(files)-1)
 	}
 }
+
+// Poll never waits, has the errors and the datagrams that Recv has, and goes on
+// after the deadline.
+func TestFanPolls(t *testing.T) {
+	f, other, gone := fanOn(t, 3, eachItsOwn), listen(t, "udp4", "127.0.0.1:0"), listen(t, "udp4", "127.0.0.1:0")
+	gone.Close()
+	poll := func(want int) error {
+		t.Helper()
+		in := burst(10, 100, here)
+		n, err := f.Poll(in)
+		if n != want {
+			t.Errorf("Poll = %d, %v, want %d", n, err, want)
+		}
+		return err
+	}
+	f.SetReadDeadline(time.Unix(1, 0))
+	poll(0)
+	for _, at := range f.Addrs() {
+		other.Send(burst(2, 10, at))
+	}
+	poll(6)
+	if err := poll(0); err != nil {
+		t.Error(err)
+	}
+	f.Send(burst(1, 10, gone.LocalAddr()))
+	other.Send(burst(1, 10, f.Addrs()[0]))
+	var u *udp.Unreachable
+	if err := poll(0); !errors.As(err, &u) || u.Local != f.Names()[0] {
+		t.Error(err)
+	}
+	poll(1)
+	in := burst(1, 10, here)
+	if n := testing.AllocsPerRun(100, func() { f.Poll(in) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	f.Close()
+	if err := poll(0); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}

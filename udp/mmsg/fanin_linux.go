@@ -4,6 +4,8 @@
 package mmsg
 
 import (
+	"net"
+
 	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/internal/ancillary"
 	"golang.org/x/sys/unix"
@@ -48,19 +50,40 @@ func (f *Fan) Recv(batch []udp.Datagram) (int, error) {
 		if err := f.raw.Read(f.receive); err != nil {
 			return 0, f.waitError(err)
 		}
-		switch {
-		case f.in.count > 0:
-			f.turn = false
-			f.collect(batch[:f.in.count])
-			return f.in.count, nil
-		case f.report != nil:
-			f.turn = true
-			return 0, f.report
-		case f.in.errno != 0:
-			return 0, f.in.errno
+		if n, err := f.outcome(batch); n > 0 || err != nil {
+			return n, err
 		}
-		f.turn = false // there was no datagram
 	}
+}
+
+// Poll is Recv that does not wait: when nothing is at hand it returns 0. The
+// read deadline means nothing to it. See [udp.Poller].
+func (f *Fan) Poll(batch []udp.Datagram) (int, error) {
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	f.in.prepare(batch)
+	if err := f.raw.Control(f.look); err != nil {
+		return 0, net.ErrClosed // Control fails for no other reason
+	}
+	return f.outcome(batch)
+}
+
+// outcome is what the last look at the sockets has brought. Errors and datagrams
+// take turns, so there may be neither: an error that was not looked at, or a
+// socket that had nothing after all.
+func (f *Fan) outcome(batch []udp.Datagram) (int, error) {
+	f.turn = f.in.count == 0 && f.report != nil
+	switch {
+	case f.in.count > 0:
+		f.collect(batch[:f.in.count])
+		return f.in.count, nil
+	case f.report != nil:
+		return 0, f.report
+	case f.in.errno != 0:
+		return 0, f.in.errno
+	}
+	return 0, nil
 }
 
 // receiveReady receives from the sockets that have something. It reports false

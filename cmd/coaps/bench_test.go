@@ -12,6 +12,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,6 +266,12 @@ func TestThinned(t *testing.T) {
 	var series []load.Interval
 	for i := range 10_001 {
 		series = append(series, load.Interval{At: float64(i+1) / 2, Operations: 3, P50: us(7), Max: us(float64(i))})
+	}
+	if short := thinned(series[:7]); len(short) != 7 {
+		t.Errorf("%d points of 7", len(short))
+	}
+	if rest := thinned(append(slices.Clone(series[:7]), load.Interval{At: 3.501})); len(rest) != 7 || rest[6].At != 3.501 {
+		t.Errorf("a step of a millisecond stands alone: %v", rest)
 	}
 	thin := thinned(series)
 	var operations uint64

@@ -184,29 +184,36 @@ func decadeText(log float64) string {
 // maxPoints bounds the points of a picture over time.
 const maxPoints = 240
 
-// thinned joins neighbours so that a long run stays a small picture.
+// thinned joins neighbours so that a long run stays a small picture, and the
+// rest at the end to the step before it.
 func thinned(series []load.Interval) []load.Interval {
-	step := (len(series) + maxPoints - 1) / maxPoints
-	if step <= 1 {
-		return series
-	}
+	step := max((len(series)+maxPoints-1)/maxPoints, 1)
 	var out []load.Interval
 	for at := 0; at < len(series); at += step {
-		joined := series[at]
-		weighted := float64(joined.P50) * float64(joined.Operations)
-		for _, next := range series[at+1 : min(at+step, len(series))] {
-			weighted += float64(next.P50) * float64(next.Operations)
-			joined.At = next.At
-			joined.Operations += next.Operations
-			joined.Failures += next.Failures
-			joined.P99, joined.Max = max(joined.P99, next.P99), max(joined.Max, next.Max)
-		}
-		if joined.Operations > 0 {
-			joined.P50 = load.Duration(weighted / float64(joined.Operations))
-		}
-		out = append(out, joined)
+		out = append(out, joined(series[at:min(at+step, len(series))]))
+	}
+	if n := len(out); n >= 2 && out[n-1].At-out[n-2].At < load.SeriesStep.Seconds()*float64(step)/2 {
+		out = append(out[:n-2], joined(out[n-2:]))
 	}
 	return out
+}
+
+// joined is what steps are together. The median of them is not known; the mean of
+// their medians is near it.
+func joined(series []load.Interval) load.Interval {
+	all := series[0]
+	weighted := float64(all.P50) * float64(all.Operations)
+	for _, next := range series[1:] {
+		weighted += float64(next.P50) * float64(next.Operations)
+		all.At = next.At
+		all.Operations += next.Operations
+		all.Failures += next.Failures
+		all.P99, all.Max = max(all.P99, next.P99), max(all.Max, next.Max)
+	}
+	if all.Operations > 0 {
+		all.P50 = load.Duration(weighted / float64(all.Operations))
+	}
+	return all
 }
 
 // overTime is a picture without its lines: the labels are seconds from 0, and

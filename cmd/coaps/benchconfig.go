@@ -252,6 +252,7 @@ func (b *bench) open(cmd *cobra.Command) error {
 		t.close()
 		secure := t.uri
 		secure.Scheme = "coaps"
+		secure.Port++ // the usual place of the secure port
 		return usage(cmd, "%v", errNoSession).try("%s %s, with -u and -k, -M and --peer-key, or -C", cmd.CommandPath(), secure.String())
 	}
 	b.config.Secure = t.uri.Secure()

@@ -21,6 +21,14 @@ func grouped(n uint64) string {
 	return string(out)
 }
 
+// many is plural with the number grouped.
+func many(n int, noun string) string {
+	if n == 1 {
+		return plural(n, noun)
+	}
+	return grouped(uint64(n)) + " " + noun + "s"
+}
+
 // rateText is a number a second, with three digits at least.
 func rateText(perSecond float64) string {
 	if perSecond >= 100 {

@@ -95,7 +95,9 @@ func (b *bench) facts(r *load.Report) *benchFacts {
 	}
 	f.addFailures(r)
 	f.addWire(r)
-	f.addHandshakes(b.kind, r.Handshakes)
+	if b.kind == load.Requests {
+		f.addHandshakes(r.Handshakes)
+	}
 	f.addSessions(r.Sessions)
 	f.addUsage("server", "", r.Server, r)
 	f.addUsage("client", "this process, ", &r.Client, r)
@@ -112,7 +114,7 @@ func (f *benchFacts) addf(name, format string, args ...any) {
 // loadText is what was asked of how many.
 func (b *bench) loadText(r *load.Report) string {
 	c := &r.Config
-	parts := []string{plural(c.Clients, "client")}
+	parts := []string{many(c.Clients, "client")}
 	if b.kind == load.Requests {
 		parts = append([]string{mixText(b.mix)}, parts...)
 	}
@@ -122,7 +124,7 @@ func (b *bench) loadText(r *load.Report) string {
 	case b.kind == load.Requests:
 		parts = append(parts, fmt.Sprintf("closed loop, window %d", c.Window))
 	default:
-		parts = append(parts, fmt.Sprintf("%s at a time", plural(c.Window, "handshake")))
+		parts = append(parts, many(c.Window, "handshake")+" at a time")
 	}
 	if c.Loss > 0 {
 		parts = append(parts, fmt.Sprintf("%.3g %% lost each way", 100*c.Loss))
@@ -145,9 +147,6 @@ func (b *bench) measuredText(r *load.Report) string {
 	text := seconds(r.Seconds)
 	if warmup := time.Duration(r.Config.Warmup); warmup > 0 {
 		text += " after a warm-up of " + seconds(warmup.Seconds())
-	}
-	if r.Interrupted {
-		text += ", then interrupted"
 	}
 	return text
 }
@@ -189,8 +188,8 @@ func (f *benchFacts) addWire(r *load.Report) {
 }
 
 // addHandshakes is about the sessions that requests went over.
-func (f *benchFacts) addHandshakes(kind load.Kind, h *load.HandshakeReport) {
-	if h == nil || kind == load.Handshakes {
+func (f *benchFacts) addHandshakes(h *load.HandshakeReport) {
+	if h == nil {
 		return
 	}
 	text := fmt.Sprintf("%s in %s, %s", grouped(h.Completed), seconds(h.Seconds), rateText(h.PerSecond))

@@ -18,7 +18,7 @@ func (b *bench) verdict(report *load.Report) *failure {
 	bad, all := report.Failed()+report.Errors, report.Operations+report.Failed()
 	switch {
 	case report.Interrupted:
-		return fail("interrupted", b.title(), "after %s", seconds(report.Seconds))
+		return fail("interrupted", b.title(), "after %s", seconds(report.Seconds)).try("the report is about what was done until then; --duration sets how long")
 	case report.Operations == 0:
 		return b.nothingDone(report)
 	case report.Errors > 0 && report.Errors == report.Operations:
@@ -40,7 +40,7 @@ func (b *bench) nothingDone(report *load.Report) *failure {
 	if !knownReason(reason) {
 		f = fail("unexpected", b.title(), "%s", reason)
 	}
-	f.detail = fmt.Sprintf("every one of %s failed, most of them so: %s", plural(int(report.Failed()), "operation"), f.explanation())
+	f.detail = fmt.Sprintf("every one of %s failed, most of them so: %s", many(int(report.Failed()), "operation"), f.explanation())
 	return f
 }
 

@@ -22,13 +22,14 @@ import (
 // A loop is one socket, the endpoint on it, and the one goroutine that touches
 // them. Servers and clients run the same loop.
 type loop struct {
-	conn  udp.Conn
-	ep    *endpoint.Endpoint
-	clock clock
-	mail  mailbox
-	in    []udp.Datagram
-	out   []udp.Datagram
-	event endpoint.Event // the one being handled
+	conn   udp.Conn
+	poller udp.Poller // conn, if it is one
+	ep     *endpoint.Endpoint
+	clock  clock
+	mail   mailbox
+	in     []udp.Datagram
+	out    []udp.Datagram
+	event  endpoint.Event // the one being handled
 
 	handle   func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
 	handOver func() (given bool)                                     // sets others to work on what events were about
@@ -36,7 +37,7 @@ type loop struct {
 
 	running  bool
 	failures int  // to receive, one after the other
-	letters  bool // the last turn was for letters only
+	passed   bool // the last turn has not looked at the socket
 	busy     bool // the last turn ended early: there is more to do
 	done     chan struct{}
 }
@@ -75,24 +76,15 @@ func (l *loop) events(now tick.Time) {
 }
 
 // receive waits for datagrams, for the endpoint's deadline or for a letter,
-// whichever comes first.
-func (l *loop) receive() int {
+// whichever comes first. When there is something to do already it does not wait.
+func (l *loop) receive() (n int) {
 	now := l.clock.now()
 	until := l.ep.Deadline()
-	if l.busy {
-		until = now.Add(pollTime)
-	}
-	// A deadline that has passed would not even look at the socket.
-	soon := now.Add(pollTime)
-	waits := l.mail.sleep(now, max(until, soon))
-	if !waits {
-		if l.letters = !l.letters; l.letters {
-			return 0
-		}
-		l.mail.arm(now, soon) // neither letters nor datagrams keep the other waiting
-	}
-	n, err := l.conn.Recv(l.in)
-	if waits {
+	var err error
+	if l.busy || until <= now || !l.mail.sleep(now, until) {
+		n, err = l.poll(now)
+	} else {
+		n, err = l.conn.Recv(l.in)
 		l.mail.awake()
 	}
 	if err != nil {
@@ -108,7 +100,22 @@ func (l *loop) receive() int {
 	return n
 }
 
-// pollTime is the shortest wait for a datagram.
+// poll takes the datagrams that are at hand. A Conn that can only be waited for
+// is looked at every other time, so that neither letters nor datagrams keep the
+// other waiting.
+func (l *loop) poll(now tick.Time) (int, error) {
+	if l.poller != nil {
+		return l.poller.Poll(l.in)
+	}
+	if l.passed = !l.passed; l.passed {
+		return 0, nil
+	}
+	// A deadline that has passed would not even look at the socket.
+	l.mail.arm(now, now.Add(pollTime))
+	return l.conn.Recv(l.in)
+}
+
+// pollTime is the shortest wait for a datagram, of a Conn that is no Poller.
 const pollTime = 20 * time.Microsecond
 
 // failuresInARow is after how many failures to receive the loop rests.
@@ -202,6 +209,7 @@ func newLoop(conn udp.Conn, cfg endpoint.Config, mtu int) (*loop, error) {
 	}
 	l := &loop{conn: conn, ep: ep, clock: clock, running: true, done: make(chan struct{})}
 	l.handOver = func() bool { return false }
+	l.poller, _ = conn.(udp.Poller)
 	l.mail.conn, l.mail.clock = conn, clock
 	l.in, l.out = datagrams(batchSize, receiveSize), datagrams(batchSize, cmp.Or(mtu, defaultMTU))
 	return l, nil

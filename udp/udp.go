@@ -52,6 +52,13 @@ type Conn interface {
 	Close() error
 }
 
+// A Poller is a Conn that can also look whether there is anything, for an event
+// loop that has other things to do. Poll is Recv without the wait: it returns 0
+// and no error when nothing is at hand, and takes no notice of the read deadline.
+type Poller interface {
+	Poll(batch []Datagram) (int, error)
+}
+
 // An OverflowCounter is a Conn that can tell how many datagrams the system has
 // dropped because the event loop did not receive them in time. It may be called
 // on any goroutine.

@@ -25,7 +25,8 @@ import (
 // package portable. The system grants twice that, by its own measure, or less.
 const socketBuffer = 4 << 20
 
-// A Conn is a UDP socket. It is a [udp.Conn] and a [udp.OverflowCounter].
+// A Conn is a UDP socket. It is a [udp.Conn], a [udp.Poller] and a
+// [udp.OverflowCounter].
 //
 // The socket is an os.File, as that hands the poller's errors on as they are:
 // the net package wraps each in a new net.OpError, one for every time the
@@ -44,6 +45,7 @@ type Conn struct {
 	// an allocation.
 	receive, transmitted func(fd uintptr) bool
 	write                func() error
+	look                 func(fd uintptr)
 
 	queue    ancillary.ErrorQueue
 	errors   bool // the queue may hold something to report
@@ -120,6 +122,7 @@ func newConn(file *os.File, local netip.AddrPort) (*Conn, error) {
 	}
 	c := &Conn{file: file, raw: raw, local: local}
 	c.receive, c.transmitted, c.write = c.receiveAll, c.transmit, c.writeOut
+	c.look = func(fd uintptr) { c.receiveAll(fd) }
 	if cerr := raw.Control(func(fd uintptr) { err = c.setup(int(fd)) }); cerr != nil {
 		return nil, cerr
 	}

@@ -19,10 +19,25 @@ type Gate struct {
 	cfg      *hs.Config
 	counters Counters
 	cookies  cookies
+	guard    Guard // may be nil
 }
 
+// A Guard bounds what strangers may cost each second. It counts itself what it
+// refuses.
+type Guard interface {
+	// Answer is asked before an answer is computed, so that one more
+	// ClientHello than it allows costs no cryptography.
+	Answer(now tick.Time) bool
+	// Begin is asked when a cookie has held, before a Session is made.
+	Begin(now tick.Time, remote netip.Addr) bool
+}
+
+// Guard sets the guard, none if it is nil.
+func (g *Gate) Guard(guard Guard) { g.guard = guard }
+
 // Screening is what a Gate makes of a datagram: a new Session, or an answer
-// of Reply bytes to send, or nothing. Drop says why there is no session.
+// of Reply bytes to send, or nothing. Drop says why there is no session; it is
+// DropNone if the Guard did not want one.
 type Screening struct {
 	Drop    Drop
 	Reply   int
@@ -53,28 +68,42 @@ func (g *Gate) Counters() *Counters { return &g.counters }
 // and copied it; call its Next and Transmit.
 func (g *Gate) Screen(now tick.Time, remote netip.AddrPort, datagram, reply []byte) Screening {
 	h, drop := parseHello(datagram)
-	if drop != hs.DropNone {
+	switch {
+	case drop != hs.DropNone:
 		return g.refuse(drop, 0)
-	}
-	if !hs.ChooseVersion(h.hello.Version) {
+	case !hs.ChooseVersion(h.hello.Version):
+		if !g.mayAnswer(now) {
+			return g.refuse(hs.DropVersion, 0)
+		}
 		answer := h.appendVersionAlert(reply[:0])
 		return g.refuse(hs.DropVersion, g.fit(answer, reply, datagram))
-	}
-	// "If a server receives a ClientHello with an invalid cookie, it SHOULD
-	// treat it the same as a ClientHello with no cookie" (RFC 6347 §4.2.1).
-	if !g.cookies.verify(g.cfg.Rand, now, remote, &h.hello) {
-		drop = hs.DropNoCookie
-		if len(h.hello.Cookie) > 0 {
-			drop = hs.DropBadCookie
-		}
-		cookie := g.cookies.make(remote, &h.hello)
-		answer := h.appendVerifyRequest(reply[:0], cookie[:])
-		return g.refuse(drop, g.fit(answer, reply, datagram))
+	case !g.cookies.verify(g.cfg.Rand, now, remote, &h.hello):
+		return g.ask(now, remote, &h, datagram, reply)
+	case g.guard != nil && !g.guard.Begin(now, remote.Addr()):
+		return Screening{}
 	}
 	s := new(Session)
 	s.conn.StartServer(g.cfg, &g.counters, now, h.record, h.payload)
 	return Screening{Session: s}
 }
+
+// ask answers a ClientHello with a cookie. "If a server receives a ClientHello
+// with an invalid cookie, it SHOULD treat it the same as a ClientHello with no
+// cookie" (RFC 6347 §4.2.1).
+func (g *Gate) ask(now tick.Time, remote netip.AddrPort, h *plainHello, datagram, reply []byte) Screening {
+	drop := hs.DropNoCookie
+	if len(h.hello.Cookie) > 0 {
+		drop = hs.DropBadCookie
+	}
+	if !g.mayAnswer(now) {
+		return g.refuse(drop, 0)
+	}
+	cookie := g.cookies.make(remote, &h.hello)
+	answer := h.appendVerifyRequest(reply[:0], cookie[:])
+	return g.refuse(drop, g.fit(answer, reply, datagram))
+}
+
+func (g *Gate) mayAnswer(now tick.Time) bool { return g.guard == nil || g.guard.Answer(now) }
 
 // refuse counts a datagram that makes no session.
 func (g *Gate) refuse(drop Drop, reply int) Screening {
@@ -97,6 +126,21 @@ func (g *Gate) fit(answer, reply, question []byte) int {
 func IsClientHello(datagram []byte) bool {
 	_, drop := parseHello(datagram)
 	return drop == hs.DropNone
+}
+
+// IsProtected reports whether a datagram has a record that an established
+// session could open: one that is not in plaintext.
+func IsProtected(datagram []byte) bool {
+	for {
+		h, ok := wire.ParseRecordHeader(datagram)
+		if !ok {
+			return false
+		}
+		if h.Epoch > 0 {
+			return h.Type >= wire.ContentAlert && h.Type <= wire.ContentApplicationData && h.Version.IsDTLS()
+		}
+		datagram = datagram[wire.RecordHeaderLen+h.Length:]
+	}
 }
 
 // plainHello is a ClientHello as it lies in a datagram.

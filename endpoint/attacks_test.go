@@ -108,8 +108,8 @@ func TestHelloBurst(t *testing.T) {
 }
 
 func (p *party) peerAt(remote netip.AddrPort) PeerID {
-	if found := p.find(remote, p.addr.Addr()); found != nil {
-		return found.id
+	if i := p.find(remote, p.addr.Addr()); i != 0 {
+		return PeerID{i, p.slots.At(i).generation}
 	}
 	return PeerID{}
 }

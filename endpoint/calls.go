@@ -20,7 +20,12 @@ import (
 // as many peers as there are local ones; ErrInUse is for the same pair twice.
 func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Addr, cfg *dtls.Config, serverName string) (PeerID, error) {
 	e.now = now
-	if e.byAddr[pair{remote, local}] != nil {
+	k, ok := e.zones.key(remote, local, true)
+	if !ok {
+		e.drop(DropZone)
+		return PeerID{}, errZone
+	}
+	if e.index.find(&e.slots, &k) != 0 {
 		return PeerID{}, ErrInUse
 	}
 	var session *dtls.Session
@@ -31,39 +36,36 @@ func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Add
 		}
 		session = s
 	}
-	p := e.newPeer(now, remote, local, session)
-	p.sent = new(sent)
-	e.byAddr[p.pair()] = p
+	p := e.newPeer(now, k, session)
+	e.slots.At(p.slot).ours, p.sent = true, new(sent)
+	e.admitKey(p.slot)
 	if session == nil {
 		e.open(now, p)
-	} else {
-		e.age(p, &e.halfOpen)
 	}
 	e.touch(p)
-	return p.id, nil
+	return e.id(p), nil
 }
 
 // Request sends a request. One to a peer whose handshake is in progress waits
 // for its end. Errors are ErrGone and those of request.Table.
 func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (ExchangeID, error) {
+	e.now = now
 	p := e.peer(id)
-	if !p.takesRequests() {
+	if p == nil || !e.takesRequests(p) {
 		return ExchangeID{}, ErrGone
 	}
 	if !p.fits(&out) {
 		return ExchangeID{}, ErrTooLarge
 	}
-	e.now = now
-	p.asked = true
-	x, err := e.table(p).Request(now, out)
+	x, err := p.table.Request(now, out)
 	e.touch(p)
 	return ExchangeID{id, x}, err
 }
 
 // takesRequests reports whether requests may be made of a peer: it is there, or
 // we have asked for it and they wait for the handshake.
-func (p *peer) takesRequests() bool {
-	return p != nil && (p.phase == open || p.sent != nil)
+func (e *Endpoint) takesRequests(p *peer) bool {
+	return p.phase == open || e.slots.At(p.slot).ours
 }
 
 // Respond answers the request that EventRequest brought. It returns ErrGone if
@@ -72,15 +74,15 @@ func (p *peer) takesRequests() bool {
 // datagram, in which case another response may be given, and the errors of
 // request.Table.
 func (e *Endpoint) Respond(now tick.Time, id ExchangeID, out request.Outgoing) error {
+	e.now = now
 	p := e.peer(id.Peer)
-	if p == nil || p.table == nil {
+	if p == nil || p.table.Idle() {
 		e.drop(DropLateResponse)
 		return ErrGone
 	}
 	if !p.fits(&out) {
 		return ErrTooLarge
 	}
-	e.now = now
 	err := p.table.Respond(now, id.ID, out)
 	if err == nil {
 		e.stats.Responses++
@@ -100,20 +102,20 @@ func (p *peer) fits(out *request.Outgoing) bool {
 
 // Ping asks whether the peer is there (RFC 7252 section 4.3).
 func (e *Endpoint) Ping(now tick.Time, id PeerID) (ExchangeID, error) {
+	e.now = now
 	p := e.peer(id)
-	if !p.takesRequests() {
+	if p == nil || !e.takesRequests(p) {
 		return ExchangeID{}, ErrGone
 	}
-	e.now = now
-	x, err := e.table(p).Ping(now)
+	x, err := p.table.Ping(now)
 	e.touch(p)
 	return ExchangeID{id, x}, err
 }
 
 // Cancel gives up a request or a ping. EventFailed follows.
 func (e *Endpoint) Cancel(now tick.Time, id ExchangeID) {
-	if p := e.peer(id.Peer); p != nil && p.table != nil {
-		e.now = now
+	e.now = now
+	if p := e.peer(id.Peer); p != nil {
 		p.table.Cancel(id.ID)
 		e.touch(p)
 	}
@@ -157,8 +159,8 @@ func (e *Endpoint) Abort(now tick.Time, id PeerID, r dtls.Reason) {
 
 // Disconnect ends a peer, with close_notify if it has a session.
 func (e *Endpoint) Disconnect(now tick.Time, id PeerID) {
+	e.now = now
 	if p := e.peer(id); p != nil {
-		e.now = now
 		e.end(now, p, CauseLocal)
 	}
 }
@@ -170,8 +172,8 @@ func (e *Endpoint) Disconnect(now tick.Time, id PeerID) {
 // otherwise it is ignored.
 func (e *Endpoint) Unreachable(now tick.Time, u *udp.Unreachable, refused bool) {
 	e.now = now
-	p := e.find(u.Remote, u.Local)
-	if p == nil || p.sent == nil || p.session != nil && p.phase != handshaking || !p.sent.quotedBy(u.Quoted) {
+	p := e.unproved(u.Remote, u.Local)
+	if p == nil || !p.sent.quotedBy(u.Quoted) {
 		e.drop(DropUnreachable)
 		return
 	}
@@ -182,9 +184,22 @@ func (e *Endpoint) Unreachable(now tick.Time, u *udp.Unreachable, refused bool) 
 // An established session takes it for a loss.
 func (e *Endpoint) SendFailed(now tick.Time, d *udp.Datagram, refused bool) {
 	e.now = now
-	if p := e.find(d.Remote, d.Local); p != nil && p.sent != nil && (p.session == nil || p.phase == handshaking) {
+	if p := e.unproved(d.Remote, d.Local); p != nil {
 		e.failed(now, p, refused)
 	}
+}
+
+// unproved is a peer that was named to Connect and has not proved itself, nil
+// if none has the addresses.
+func (e *Endpoint) unproved(remote netip.AddrPort, local netip.Addr) *peer {
+	i := e.find(remote, local)
+	if i == 0 {
+		return nil
+	}
+	if p := e.awake(e.slots.At(i)); p != nil && p.sent != nil {
+		return p
+	}
+	return nil
 }
 
 func (e *Endpoint) failed(now tick.Time, p *peer, refused bool) {
@@ -197,7 +212,7 @@ func (e *Endpoint) failed(now tick.Time, p *peer, refused bool) {
 }
 
 // Facts is what the peer's handshake has settled, nil in NoSec mode and for a
-// peer that is gone.
+// peer that is gone. They must not be changed.
 func (e *Endpoint) Facts(id PeerID) *dtls.Facts {
 	if p := e.peer(id); p != nil && p.session != nil {
 		return p.session.Facts()
@@ -216,8 +231,8 @@ func (e *Endpoint) SetTag(id PeerID, tag any) {
 
 // Remote is the peer's address, the zero AddrPort if it is gone.
 func (e *Endpoint) Remote(id PeerID) netip.AddrPort {
-	if p := e.peer(id); p != nil {
-		return p.remote
+	if at := e.slotOf(id); at != nil {
+		return e.zones.remote(&at.key)
 	}
 	return netip.AddrPort{}
 }
@@ -231,26 +246,45 @@ func (e *Endpoint) Export(id PeerID, label string, context []byte, n int) ([]byt
 	return p.session.Export(label, context, n)
 }
 
-var errNoSession = errors.New("endpoint: no session")
+var (
+	errNoSession = errors.New("endpoint: no session")
+	errZone      = errors.New("endpoint: too many IPv6 zones")
+)
 
-// peer finds the peer that an identifier names, nil if it is gone.
+// id is the identifier of a peer.
+func (e *Endpoint) id(p *peer) PeerID {
+	return PeerID{p.slot, e.slots.At(p.slot).generation}
+}
+
+// slotOf finds the slot of the peer that an identifier names, nil if it is gone.
+func (e *Endpoint) slotOf(id PeerID) *slot {
+	if id.index == 0 || int(id.index) > e.slots.Made() {
+		return nil
+	}
+	at := e.slots.At(id.index)
+	if at.generation != id.generation || at.class == ended || e.ending {
+		return nil
+	}
+	return at
+}
+
+// peer finds the peer that an identifier names, nil if it is gone. If it sleeps
+// it is woken.
 func (e *Endpoint) peer(id PeerID) *peer {
-	if int(id.index) >= len(e.slots) {
+	if e.slotOf(id) == nil {
 		return nil
 	}
-	p := e.slots[id.index].peer
-	if p == nil || p.id != id || p.phase == closing {
-		return nil
-	}
+	p := e.wake(id.index)
+	e.stir(p)
 	return p
 }
 
 // handshake finds a peer whose handshake the caller has something for.
 func (e *Endpoint) handshake(now tick.Time, id PeerID) *peer {
+	e.now = now
 	p := e.peer(id)
 	if p == nil || p.phase != handshaking {
 		return nil
 	}
-	e.now = now
 	return p
 }

@@ -11,20 +11,33 @@
 //	for ep.Transmit(now, &out) { send }    // after a batch
 //	ep.Expire(now)                         // at ep.Deadline()
 //
-// A peer is an address together with its session, or an address alone in NoSec
-// mode; both are the same type. All exchange state hangs from the peer, and a
-// peer never changes its session. So nothing that belongs to one session can
-// meet another: not a response that matches by token, not an acknowledgement
-// that matches by Message ID, not an answer whose session has been replaced by
-// that of another client behind the same address.
+// Where a datagram goes: Receive finds the slot of its address pair (slot.go,
+// index.go). None: a stranger's, for the gate (receive.go). A slot whose session
+// is awake has a peer, which takes it; one that sleeps is woken (sleep.go), or
+// not even that for what cannot be a record of its own. Next (next.go) brings up
+// what came of it, Transmit (transmit.go) brings down what is to be sent, and
+// there, when a peer has no more to say, its timer is set or it goes to rest.
+//
+// A peer is a pair of addresses together with its session, or the addresses
+// alone in NoSec mode; both are the same type. All exchange state hangs from the
+// peer, and a peer never changes its session. So nothing that belongs to one
+// session can meet another: not a response that matches by token, not an
+// acknowledgement that matches by Message ID, not an answer whose session has
+// been replaced by that of another client behind the same address.
+//
+// Most peers of a large server sleep. Of one that does there is a slot of fixed
+// size and its session in a few hundred bytes, both without pointers. Whatever
+// it takes to find, wake, evict or end it is the same among a million.
 package endpoint
 
 import (
 	"errors"
 	"io"
+	"math"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/internal/slab"
 	"github.com/coaps-go/coaps/internal/wheel"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
@@ -52,20 +65,29 @@ type Config struct {
 
 // An Endpoint is all peers of one socket. It is not safe for concurrent use.
 type Endpoint struct {
-	cfg    Config
-	limits Limits
-	mem    *request.Memory
-	gate   *dtls.Gate // of a server with DTLS
-	now    tick.Time  // of the last call that told it
+	cfg      Config
+	limits   Limits
+	mem      *request.Memory
+	gate     *dtls.Gate // of a server with DTLS
+	rates    rates
+	counters *dtls.Counters // of the gate, or of the sessions of a client that have slept
+	now      tick.Time      // of the last call that told it
 
-	slots  []slot
-	free   []uint32
-	tables []*request.Table // not in use
-	byAddr map[pair]*peer
-	wheel  wheel.Wheel
+	slots      slots                 // one for each peer, found by its addresses
+	byAge      [numClasses]slab.List // of slots, the one silent longest first
+	index      index
+	zones      zones
+	anyLocal   int    // slots that any local address finds
+	generation uint32 // of the last peer
 
-	halfOpen, secure, plain list // by age; every peer that is not closing is in one
-	news, wants             list
+	peers     slab.Pool[peer] // of the slots where something is going on
+	recent    list            // those whose session is awake, the one at rest longest first
+	dormitory dormitory       // the sessions that are not
+	spares    []*dtls.Session // to wake others in
+	wheel     wheel.Wheel     // a timer for each peer
+
+	news, wants list
+	ending      bool // Close was called: Transmit ends peer after peer
 
 	replies replies
 	scratch []byte // one CoAP message on its way into a record
@@ -73,17 +95,15 @@ type Endpoint struct {
 	stats   Stats
 }
 
-// A slot holds the peers that have the same index, one after the other.
-type slot struct {
-	peer       *peer
-	generation uint32
-}
-
 // events are the layers' events, kept here so that none is allocated.
 type events struct {
 	session dtls.Event
 	table   request.Event
 }
+
+// turn bounds what one call does for many peers: Expire leaves the rest to the
+// next, and Deadline says at once.
+const turn = 64
 
 // New makes an endpoint without peers.
 func New(cfg Config, now tick.Time) (*Endpoint, error) {
@@ -97,22 +117,27 @@ func New(cfg Config, now tick.Time) (*Endpoint, error) {
 		limits:   limits,
 		mem:      request.NewMemory(limits.requests(rc)),
 		now:      now,
-		byAddr:   make(map[pair]*peer),
-		halfOpen: list{kind: byAge},
-		secure:   list{kind: byAge},
-		plain:    list{kind: byAge},
+		counters: new(dtls.Counters),
+		slots:    slab.New[slot](math.MaxInt32),
+		index:    newIndex(),
+		peers:    slab.New[peer](math.MaxInt32),
+		recent:   list{kind: byRecency},
+		spares:   make([]*dtls.Session, 0, min(limits.Awake, 1<<12)),
 		news:     list{kind: byNews},
 		wants:    list{kind: byWants},
 		replies:  replies{ring: make([]reply, limits.Replies)},
 		scratch:  make([]byte, udp.MaxDatagram),
 	}
+	e.dormitory.cells = slab.New[cell](math.MaxInt32)
+	e.rates.init(&limits, &e.stats.Drops)
 	e.wheel.Expired(now) // its time begins here
 	if cfg.Server && cfg.DTLS != nil {
 		gate, err := dtls.NewGate(cfg.DTLS, now)
 		if err != nil {
 			return nil, err
 		}
-		e.gate = gate
+		e.gate, e.counters = gate, gate.Counters()
+		gate.Guard(&e.rates)
 	}
 	return e, nil
 }
@@ -121,29 +146,37 @@ func New(cfg Config, now tick.Time) (*Endpoint, error) {
 // early.
 func (e *Endpoint) Deadline() tick.Time {
 	at := e.wheel.Next()
-	if p := e.secure.head; p != nil && e.cfg.Server {
-		at = min(at, p.heard.Add(e.limits.SessionIdle))
+	if p := e.recent.head; p != nil {
+		at = min(at, p.stirred.Add(e.limits.SleepAfter))
 	}
-	if p := e.plain.head; p != nil && e.cfg.Server {
-		at = min(at, p.heard.Add(e.limits.PlainIdle))
+	if !e.cfg.Server {
+		return at
+	}
+	if i := e.oldest(secure); i != 0 {
+		at = min(at, e.slots.At(i).heard.Add(e.limits.SessionIdle))
+	}
+	if i := e.oldest(plain); i != 0 {
+		at = min(at, e.slots.At(i).heard.Add(e.limits.PlainIdle))
 	}
 	return at
 }
 
 // Expire tells that time has passed. Next and Transmit may have something
-// afterwards.
+// afterwards. It does a bounded amount of work: if more is due, Deadline is in
+// the past still.
 func (e *Endpoint) Expire(now tick.Time) {
 	e.now = now
-	for {
-		index, ok := e.wheel.Expired(now)
+	for range turn {
+		self, ok := e.wheel.Expired(now)
 		if !ok {
 			break
 		}
-		e.expirePeer(now, e.slots[index].peer)
+		e.expirePeer(now, e.peers.At(self))
 	}
+	e.expireAwake(now)
 	if e.cfg.Server {
-		e.expireIdle(now, &e.secure, e.limits.SessionIdle)
-		e.expireIdle(now, &e.plain, e.limits.PlainIdle)
+		e.expireIdle(now, secure, e.limits.SessionIdle)
+		e.expireIdle(now, plain, e.limits.PlainIdle)
 	}
 }
 
@@ -153,25 +186,33 @@ func (e *Endpoint) expirePeer(now tick.Time, p *peer) {
 		if p.session != nil {
 			p.session.Expire(now)
 		}
-		if p.table != nil {
-			p.table.Expire(now)
-		}
+		p.table.Expire(now)
 	}
 	e.touch(p)
 }
 
 // expireIdle forgets the peers that have been silent for too long. The list is
 // ordered by that, so only those are looked at.
-func (e *Endpoint) expireIdle(now tick.Time, l *list, limit time.Duration) {
-	for p := l.head; p != nil && p.heard.Add(limit) <= now; p = l.head {
-		if p.table != nil && p.table.Active() {
-			p.heard = now
-			l.toBack(p)
+func (e *Endpoint) expireIdle(now tick.Time, c class, limit time.Duration) {
+	for range turn {
+		i := e.oldest(c)
+		if i == 0 || e.slots.At(i).heard.Add(limit) > now {
+			return
+		}
+		if at := e.slots.At(i); e.busy(at) {
+			at.heard = now
+			e.toBack(i)
 			continue
 		}
 		e.stats.Idle++
-		e.end(now, p, CauseIdle)
+		e.end(now, e.wake(i), CauseIdle)
 	}
+}
+
+// busy reports whether an exchange with a peer is in progress.
+func (e *Endpoint) busy(at *slot) bool {
+	p := e.awake(at)
+	return p != nil && p.table.Active()
 }
 
 // touch follows every call into a peer: it may have news, and something to
@@ -186,25 +227,38 @@ func (e *Endpoint) touch(p *peer) {
 func (e *Endpoint) arm(p *peer) {
 	if at := p.deadline(); at < p.armed {
 		p.armed = at
-		e.wheel.Set(p.id.index, at)
+		e.wheel.Set(p.self, at)
 	}
 }
 
-// Close ends every peer; close_notify goes to those that have a session.
+// Close ends every peer; close_notify goes to those that have a session. They
+// end one after the other as Transmit asks, so that a million take no memory
+// at once: Next and Transmit must take turns until neither has anything.
 func (e *Endpoint) Close(now tick.Time) {
 	e.now = now
-	for i := range e.slots {
-		if p := e.slots[i].peer; p != nil && p.phase != closing {
-			e.end(now, p, CauseLocal)
+	e.ending = true
+}
+
+// endNext ends one more peer after Close. It reports false if none is left.
+func (e *Endpoint) endNext(now tick.Time) bool {
+	if !e.ending {
+		return false
+	}
+	for c := halfOpen; c < numClasses; c++ {
+		if i := e.oldest(c); i != 0 {
+			e.end(now, e.wake(i), CauseLocal)
+			return true
 		}
 	}
+	e.ending = false
+	return false
 }
 
 // Active reports whether an exchange with any peer is in progress. It looks at
-// every peer and is for a server that shuts down.
+// every peer that is awake and is for a server that shuts down.
 func (e *Endpoint) Active() bool {
-	for i := range e.slots {
-		if p := e.slots[i].peer; p != nil && p.table != nil && p.table.Active() {
+	for self := range uint32(e.peers.Made()) {
+		if p := e.peers.At(self + 1); p.slot != 0 && p.table.Active() {
 			return true
 		}
 	}

@@ -98,6 +98,9 @@ func (l Limits) resolved(params message.Params) Limits {
 	byDefault(&l.Bytes, 64<<20)
 	byDefault(&l.Awake, 1<<12)
 	byDefault(&l.SleepAfter, 5*time.Second)
+	rateByDefault(&l.HandshakeRate, 10_000)
+	rateByDefault(&l.PrefixHandshakeRate, 1000)
+	rateByDefault(&l.AnswerRate, 20_000)
 	byDefault(&l.Replies, 64)
 	return l
 }
@@ -113,5 +116,12 @@ func (l Limits) requests(cfg request.Config) *request.Config {
 func byDefault[T int | time.Duration](v *T, d T) {
 	if *v <= 0 {
 		*v = d
+	}
+}
+
+// rateByDefault leaves a negative rate, which is no limit.
+func rateByDefault(perSecond *int, d int) {
+	if *perSecond == 0 {
+		*perSecond = d
 	}
 }

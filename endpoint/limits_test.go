@@ -26,12 +26,11 @@ func address(i int) netip.AddrPort {
 func (p *party) clear(t *testing.T, sessions int) {
 	t.Helper()
 	got := p.Stats()
-	if got.Sessions != sessions || got.HalfOpen != 0 || len(p.byAddr) != sessions {
-		t.Errorf("%d sessions (want %d), %d half-open, %d addresses", got.Sessions, sessions, got.HalfOpen, len(p.byAddr))
+	if got.Sessions != sessions || got.HalfOpen != 0 || p.index.used != uint32(sessions) {
+		t.Errorf("%d sessions (want %d), %d half-open, %d addresses", got.Sessions, sessions, got.HalfOpen, p.index.used)
 	}
-	used := len(p.slots) - len(p.free)
-	if used != sessions || p.halfOpen.n != 0 || p.wants.n != 0 || p.news.n != 0 {
-		t.Errorf("%d slots in use, lists %d, %d, %d", used, p.halfOpen.n, p.wants.n, p.news.n)
+	if used := p.slots.Used(); used != sessions || p.peers.Used() > sessions || p.wants.n != 0 || p.news.n != 0 {
+		t.Errorf("%d slots in use, %d peers, lists %d, %d", used, p.peers.Used(), p.wants.n, p.news.n)
 	}
 }
 
@@ -54,13 +53,13 @@ func TestWrongKeysLeaveNothing(t *testing.T) {
 	}
 	round(0, 200)
 	server.clear(t, 0)
-	slots, heap := len(server.slots), heapInUse()
+	slots, heap := server.slots.Made(), heapInUse()
 	for i := range 4 {
 		round(200*i, 200*i+200)
 		server.clear(t, 0)
 	}
-	if len(server.slots) > slots+10 {
-		t.Errorf("slots grew from %d to %d", slots, len(server.slots))
+	if server.slots.Made() > slots+10 {
+		t.Errorf("slots grew from %d to %d", slots, server.slots.Made())
 	}
 	server.events = nil
 	if grown := int64(heapInUse()) - int64(heap); grown > 1<<20 {
@@ -178,7 +177,7 @@ func TestMulticastIsNotServed(t *testing.T) {
 // Pitfall E3: no answer is larger than its question
 func TestHelloFloodKeepsNothing(t *testing.T) {
 	n := newNetwork(t)
-	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{})
+	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{AnswerRate: -1})
 	client := n.client("203.0.113.66:1")
 	if _, err := client.Connect(n.now, server.addr, netip.Addr{}, pskConfig(2), ""); err != nil {
 		t.Fatal(err)
@@ -242,8 +241,8 @@ func TestHalfOpenLimit(t *testing.T) {
 	if got.HalfOpen != limit-1 || got.Drops[DropHalfOpen] != 2*limit+1 {
 		t.Errorf("%d half-open, %d gave way", got.HalfOpen, got.Drops[DropHalfOpen])
 	}
-	if len(server.slots) > limit+2 {
-		t.Errorf("%d slots", len(server.slots))
+	if server.slots.Made() > limit+2 {
+		t.Errorf("%d slots", server.slots.Made())
 	}
 	n.sleep(2 * time.Minute)
 	server.clear(t, 1)
@@ -324,8 +323,8 @@ func TestPlainPeerLimit(t *testing.T) {
 		}
 	}
 	got := server.Stats()
-	if got.Requests != 100 || got.Responses != 100 || got.Drops[DropPlainEvicted] != 90 || len(server.slots) > 12 {
-		t.Errorf("%d requests, %d responses, %d evicted, %d slots", got.Requests, got.Responses, got.Drops[DropPlainEvicted], len(server.slots))
+	if got.Requests != 100 || got.Responses != 100 || got.Drops[DropPlainEvicted] != 90 || server.slots.Made() > 12 {
+		t.Errorf("%d requests, %d responses, %d evicted, %d slots", got.Requests, got.Responses, got.Drops[DropPlainEvicted], server.slots.Made())
 	}
 	if !server.knows(address(99)) || server.knows(address(89)) {
 		t.Error("the wrong ones gave way")
@@ -451,8 +450,8 @@ func TestClientIgnoresStrangers(t *testing.T) {
 	client := n.client("198.51.100.2:40000")
 	n.inject(address(1), client, []byte{0x40, 1, 0, 1})
 	client.want(t)
-	if len(client.byAddr) != 0 || client.Stats().Drops[DropStranger] != 1 {
-		t.Errorf("%d peers, %d strangers", len(client.byAddr), client.Stats().Drops[DropStranger])
+	if client.index.used != 0 || client.Stats().Drops[DropStranger] != 1 {
+		t.Errorf("%d peers, %d strangers", client.index.used, client.Stats().Drops[DropStranger])
 	}
 }
 

@@ -28,9 +28,9 @@ func (e *Endpoint) News() bool { return e.news.head != nil }
 // nextOf brings up what one peer has: of its exchanges first, because they are
 // views into the record that the session has opened last.
 func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
-	*ev = Event{Exchange: ExchangeID{Peer: p.id}, Remote: p.remote, Tag: p.tag}
+	*ev = Event{Exchange: ExchangeID{Peer: e.id(p)}, Remote: e.remote(p), Tag: p.tag}
 	for p.phase != closing {
-		if p.table != nil && p.table.Next(&e.event.table) {
+		if p.table.Next(&e.event.table) {
 			e.fromTable(ev)
 			return true
 		}
@@ -74,7 +74,7 @@ func (e *Endpoint) fromSession(p *peer, ev *Event) bool {
 	case dtls.EventData:
 		if p.phase == open {
 			e.hear(e.now, p)
-			e.table(p).Receive(e.now, ev.DTLS.Data)
+			p.table.Receive(e.now, ev.DTLS.Data)
 		}
 		return false
 	case dtls.EventEstablished:
@@ -114,13 +114,11 @@ func (e *Endpoint) suspect(p *peer, ev *Event) {
 // must be abandoned. Everything made for it is dropped with its table: sealed
 // for the new session it would reach whoever has the address now.
 func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
-	if old := p.live; old != nil {
+	if p.candidate {
 		e.stats.Superseded++
-		old.candidate, p.live = nil, nil
-		e.end(now, old, CauseSuperseded)
-		e.byAddr[p.pair()] = p
+		e.end(now, p.rival, CauseSuperseded)
 	}
-	if e.secure.n >= e.limits.Sessions && !e.evictSession(now) {
+	if e.count(secure) >= e.limits.Sessions && !e.evictSession(now) {
 		e.drop(DropSessions)
 		p.refused = true // ends when the last flight is out: the close_notify is for a client that has it
 		return false
@@ -136,12 +134,12 @@ func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
 // (RFC 7252 section 9.1.1: "Devices can close a DTLS connection when they need
 // to recover resources").
 func (e *Endpoint) evictSession(now tick.Time) bool {
-	oldest := e.secure.head
-	if oldest == nil || now.Sub(oldest.heard) < e.limits.EvictAfter || oldest.table != nil && oldest.table.Active() {
+	i := e.oldest(secure)
+	if i == 0 || now.Sub(e.slots.At(i).heard) < e.limits.EvictAfter || e.busy(e.slots.At(i)) {
 		return false
 	}
 	e.drop(DropSessionEvicted)
-	e.end(now, oldest, CauseLimit)
+	e.end(now, e.wake(i), CauseLimit)
 	return true
 }
 
@@ -151,9 +149,12 @@ func (e *Endpoint) end(now tick.Time, p *peer, cause Cause) {
 	e.closeSession(now, p, cause)
 	p.cause = cause
 	p.phase = closing
-	e.age(p, nil)
-	e.forget(p)
+	e.leave(p.slot)
+	e.recent.remove(p)
+	p.table.Release()
 	e.detach(p)
+	// A NoSec peer that came by itself was not announced, and goes as quietly.
+	p.announced = !p.secure && !e.slots.At(p.slot).ours
 	e.touch(p)
 }
 
@@ -175,22 +176,21 @@ func (e *Endpoint) closeSession(now tick.Time, p *peer, cause Cause) {
 // detach takes a peer from its address. A candidate that waits behind it gets
 // the address.
 func (e *Endpoint) detach(p *peer) {
-	switch {
-	case p.live != nil:
-		p.live.candidate, p.live = nil, nil
-	case p.candidate != nil:
-		e.byAddr[p.pair()] = p.candidate
-		p.candidate.live, p.candidate = nil, nil
-	case e.byAddr[p.pair()] == p:
-		delete(e.byAddr, p.pair())
+	rival := p.rival
+	p.rival = nil
+	e.removeKey(p.slot)
+	if rival == nil {
+		return
+	}
+	rival.rival = nil
+	if rival.candidate {
+		rival.candidate = false
+		e.admitKey(rival.slot)
 	}
 }
 
 func (e *Endpoint) announceEnd(p *peer, ev *Event) bool {
 	p.announced = true
-	if p.session == nil && p.sent == nil {
-		return false // a NoSec peer that came by itself was not announced either
-	}
 	ev.Kind, ev.Cause, ev.Handshake = EventDisconnected, p.cause, p.session != nil && !p.connected
 	ev.Suspected = p.suspected
 	if p.session != nil {
@@ -202,11 +202,11 @@ func (e *Endpoint) announceEnd(p *peer, ev *Event) bool {
 // release frees the slot of a peer that has nothing left to say, upwards or
 // downwards.
 func (e *Endpoint) release(p *peer) {
-	if p.phase != closing || !p.announced {
+	if !p.announced {
 		return
 	}
 	e.news.remove(p)
-	e.wheel.Stop(p.id.index)
-	e.slots[p.id.index].peer = nil
-	e.free = append(e.free, p.id.index)
+	i := p.slot
+	e.free(p)
+	e.slots.Free(i)
 }

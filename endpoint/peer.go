@@ -4,8 +4,6 @@
 package endpoint
 
 import (
-	"net/netip"
-
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
@@ -15,8 +13,8 @@ import (
 // alone without DTLS. It never comes to name another, not even when a new
 // session at the same address takes its place. The zero PeerID names nobody.
 type PeerID struct {
-	index      uint32
-	generation uint32 // of the slot, from 1 up
+	index      uint32 // of the slot, from 1 up
+	generation uint32 // of the peer in it, from 1 up
 }
 
 // Index is a small number that no two peers have at the same time, for tables
@@ -32,38 +30,39 @@ const (
 	closing                  // nothing more is received or requested; its last alert and event go out
 )
 
-// A peer is what the endpoint knows of one address in one security context.
-// The exchanges hang from it, and it holds at most one session for all its
-// life. Matching an acknowledgement or a response of another session is
-// therefore not checked but impossible (RFC 7252 sections 9.1.1 and 9.1.2).
-// DTLS 1.2 without renegotiation has one epoch of application data a session,
-// so the same goes for epochs.
+// A peer is what the endpoint knows of one address pair in one security context
+// while something goes on there; its slot is what stays of it. The exchanges
+// hang from it, and it holds at most one session for all its life. Matching an
+// acknowledgement or a response of another session is therefore not checked but
+// impossible (RFC 7252 sections 9.1.1 and 9.1.2). DTLS 1.2 without renegotiation
+// has one epoch of application data a session, so the same goes for epochs.
 type peer struct {
-	id      PeerID
-	remote  netip.AddrPort
-	local   netip.Addr
-	session *dtls.Session  // nil in NoSec mode
-	tag     any            // the caller's
-	table   *request.Table // nil while nothing is remembered of any exchange: most peers sleep most of the time
+	slot    uint32        // its number in Endpoint.slots
+	self    uint32        // its own in Endpoint.peers, and its timer's
+	session *dtls.Session // nil in NoSec mode, and while it sleeps
+	table   request.Table // holds memory only while there is something to remember
+	tag     any           // the caller's
 
 	phase     phase
-	asked     bool // we have made requests: one table for all its life, so that no token occurs twice
-	connected bool // has been announced to the layer above
-	announced bool // its end has been, too
-	refused   bool // the handshake is complete, but there is no room
-	silent    bool // sends nothing more, not even an alert
-	suspected bool // has shown no key for its identity, which has been announced
+	in        uint8 // bit k: in the list of kind k
+	secure    bool  // has a session, awake or asleep
+	drowsy    bool  // was woken by a datagram, and nothing authentic has come yet
+	connected bool  // has been announced to the layer above
+	announced bool  // its end has been, too
+	refused   bool  // the handshake is complete, but there is no room
+	silent    bool  // sends nothing more, not even an alert
+	suspected bool  // has shown no key for its identity, which has been announced
+	candidate bool  // rival is the live one
 	cause     Cause
 
 	// Two sessions at one address (RFC 6347 section 4.2.8): the live one is
-	// known by the address, the candidate by the live one.
-	live, candidate *peer
+	// found by its key, the candidate by the live one. Both stay awake.
+	rival *peer
 
-	heard tick.Time // when it was last authentic, to the second
-	armed tick.Time // when the wheel will bring it up; not later than its deadline
-	sent  *sent     // of a peer we connected to: what an ICMP error may quote
+	stirred tick.Time // when it came to the end of the recent ones
+	armed   tick.Time // when the wheel will bring it up; not later than its deadline
+	sent    *sent     // until one we connected to has proved itself: what an ICMP error may quote
 
-	aging *list // the list of its class: half-open, secure or plain
 	links [numLinks]link
 }
 
@@ -72,22 +71,16 @@ func (p *peer) deadline() tick.Time {
 	if p.session != nil {
 		at = p.session.Deadline()
 	}
-	if p.table != nil {
-		at = min(at, p.table.Deadline())
-	}
-	return at
+	return min(at, p.table.Deadline())
 }
 
 // A link is a peer's place in one list. A peer can be in one list of each kind.
-type link struct {
-	next, prev *peer
-	in         bool
-}
+type link struct{ next, prev *peer }
 
 const (
-	byAge   = iota // oldest first: who is evicted next
-	byNews         // has events for the layer above
-	byWants        // may have datagrams to send
+	byRecency = iota // its session is awake: who goes to sleep next
+	byNews           // has events for the layer above
+	byWants          // may have datagrams to send
 	numLinks
 )
 
@@ -99,13 +92,15 @@ type list struct {
 	n          int
 }
 
+func (l *list) has(p *peer) bool { return p.in>>l.kind&1 != 0 }
+
 // push appends p unless it is in a list of this kind.
 func (l *list) push(p *peer) {
-	k := &p.links[l.kind]
-	if k.in {
+	if l.has(p) {
 		return
 	}
-	*k = link{prev: l.tail, in: true}
+	p.in |= 1 << l.kind
+	p.links[l.kind] = link{prev: l.tail}
 	if l.tail == nil {
 		l.head = p
 	} else {
@@ -116,10 +111,10 @@ func (l *list) push(p *peer) {
 }
 
 func (l *list) remove(p *peer) {
-	k := &p.links[l.kind]
-	if !k.in {
+	if !l.has(p) {
 		return
 	}
+	k := &p.links[l.kind]
 	if k.prev == nil {
 		l.head = k.next
 	} else {
@@ -131,6 +126,7 @@ func (l *list) remove(p *peer) {
 		k.next.links[l.kind].prev = k.prev
 	}
 	*k = link{}
+	p.in &^= 1 << l.kind
 	l.n--
 }
 
@@ -173,21 +169,4 @@ func (s *sent) quotedBy(quoted []byte) bool {
 		}
 	}
 	return false
-}
-
-// pair is what a peer is found by: both addresses. A peer that was connected
-// without a local address is found by any.
-type pair struct {
-	remote netip.AddrPort
-	local  netip.Addr
-}
-
-func (p *peer) pair() pair { return pair{p.remote, p.local} }
-
-// find returns the peer that a datagram is from, or would be for.
-func (e *Endpoint) find(remote netip.AddrPort, local netip.Addr) *peer {
-	if p := e.byAddr[pair{remote, local}]; p != nil {
-		return p
-	}
-	return e.byAddr[pair{remote: remote}]
 }

@@ -4,12 +4,10 @@
 package endpoint
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
-	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
 )
@@ -25,23 +23,45 @@ func (e *Endpoint) Receive(now tick.Time, d *udp.Datagram) {
 		e.drop(DropMulticast)
 		return
 	}
-	switch p := e.find(d.Remote, d.Local); {
-	case p == nil:
+	i := e.find(d.Remote, d.Local)
+	if i == 0 {
 		e.receiveStranger(now, d)
-	case p.session == nil:
+		return
+	}
+	at := e.slots.At(i)
+	switch {
+	case at.class == plain:
+		p := e.wake(i)
 		e.hear(now, p)
-		e.table(p).Receive(now, d.Payload())
+		p.table.Receive(now, d.Payload())
 		e.touch(p)
+	case at.asleep != 0:
+		e.receiveAsleep(now, i, d)
 	default:
-		e.receiveSecure(now, p, d)
+		e.receiveSecure(now, e.wake(i), d)
+	}
+}
+
+// receiveAsleep wakes a session for what may be a record of its own. A
+// ClientHello of a device that begins anew waits for its cookie.
+func (e *Endpoint) receiveAsleep(now tick.Time, i uint32, d *udp.Datagram) {
+	switch {
+	case dtls.IsProtected(d.Payload()):
+		e.feed(now, e.wake(i), d)
+	case e.gate != nil && dtls.IsClientHello(d.Payload()):
+		e.screen(now, d, i)
+	default:
+		e.drop(DropAsleep)
 	}
 }
 
 // receiveStranger judges a datagram from an address without a peer.
 func (e *Endpoint) receiveStranger(now tick.Time, d *udp.Datagram) {
 	switch {
+	case e.ending:
+		e.drop(DropStranger)
 	case e.gate != nil:
-		e.screen(now, d, nil)
+		e.screen(now, d, 0)
 	case e.cfg.DTLS == nil:
 		e.receivePlainStranger(now, d)
 	default:
@@ -58,22 +78,33 @@ func (e *Endpoint) receivePlainStranger(now tick.Time, d *udp.Datagram) {
 	case err == coap.ErrTooShort || err == coap.ErrVersion:
 		e.drop(DropMalformed)
 	case err == nil && e.cfg.Server && m.Code.IsRequest() && m.Type <= coap.NonConfirmable:
-		p := e.newPeer(now, d.Remote, d.Local, nil)
-		e.open(now, p)
-		e.byAddr[p.pair()] = p
-		e.table(p).Receive(now, d.Payload())
-		e.touch(p)
+		e.beginPlain(now, d)
 	case m.Type == coap.Confirmable:
 		e.drop(DropStranger)
-		e.replies.add(e, d, []byte{0x70, 0, byte(m.MessageID >> 8), byte(m.MessageID)})
+		if e.rates.Answer(now) {
+			e.replies.add(e, d, []byte{0x70, 0, byte(m.MessageID >> 8), byte(m.MessageID)})
+		}
 	default:
 		e.drop(DropStranger)
 	}
 }
 
+func (e *Endpoint) beginPlain(now tick.Time, d *udp.Datagram) {
+	k, ok := e.zones.key(d.Remote, d.Local, true)
+	if !ok {
+		e.drop(DropZone)
+		return
+	}
+	p := e.newPeer(now, k, nil)
+	e.admitKey(p.slot)
+	e.open(now, p)
+	p.table.Receive(now, d.Payload())
+	e.touch(p)
+}
+
 // receiveSecure decides which of the sessions at an address a datagram is for.
 func (e *Endpoint) receiveSecure(now tick.Time, p *peer, d *udp.Datagram) {
-	half := p.candidate
+	half := p.rival
 	if p.phase == handshaking {
 		half = p
 	}
@@ -86,9 +117,9 @@ func (e *Endpoint) receiveSecure(now tick.Time, p *peer, d *udp.Datagram) {
 				return
 			}
 		}
-		e.screen(now, d, p)
-	case p.candidate != nil && !p.session.Authenticates(d.Payload()):
-		e.feed(now, p.candidate, d)
+		e.screen(now, d, p.slot)
+	case p.rival != nil && !p.session.Authenticates(d.Payload()):
+		e.feed(now, p.rival, d)
 	default:
 		e.feed(now, p, d)
 	}
@@ -100,16 +131,16 @@ func (e *Endpoint) feed(now tick.Time, p *peer, d *udp.Datagram) {
 }
 
 // screen asks the gate about a datagram of somebody who has not proved
-// anything. Only a cookie that holds makes a session, whatever p, the peer
-// that now has the address, may be.
-func (e *Endpoint) screen(now tick.Time, d *udp.Datagram, p *peer) {
+// anything. Only a cookie that holds makes a session, whoever has the address
+// now: slot i, or nobody if that is 0.
+func (e *Endpoint) screen(now tick.Time, d *udp.Datagram, i uint32) {
 	answer := e.scratch[:replySize]
 	s := e.gate.Screen(now, d.Remote, d.Payload(), answer)
 	if s.Reply > 0 {
 		e.replies.add(e, d, answer[:s.Reply])
 	}
 	if s.Session != nil {
-		e.admit(now, d, s.Session, p)
+		e.admit(now, d, s.Session, i)
 	}
 }
 
@@ -117,101 +148,82 @@ func (e *Endpoint) screen(now tick.Time, d *udp.Datagram, p *peer) {
 // the address stays until the newcomer has proved itself by a verified
 // Finished; the cookie proves the address only, and could have been had by
 // whoever shares it.
-func (e *Endpoint) admit(now tick.Time, d *udp.Datagram, s *dtls.Session, p *peer) {
-	if p != nil && p.phase == handshaking {
-		e.end(now, p, CauseSuperseded)
-		p = nil
+func (e *Endpoint) admit(now tick.Time, d *udp.Datagram, s *dtls.Session, i uint32) {
+	k, ok := e.zones.key(d.Remote, d.Local, true)
+	if !ok {
+		e.drop(DropZone)
+		return
 	}
-	if p != nil && p.candidate != nil {
-		e.end(now, p.candidate, CauseSuperseded)
+	var live *peer
+	if i != 0 {
+		k = e.slots.At(i).key
+		live = e.makeWay(now, i)
 	}
-	if e.halfOpen.n >= e.limits.HalfOpen {
+	if e.count(halfOpen) >= e.limits.HalfOpen {
 		e.drop(DropHalfOpen)
-		e.end(now, e.halfOpen.head, CauseLimit)
+		e.end(now, e.wake(e.oldest(halfOpen)), CauseLimit)
 	}
-	q := e.newPeer(now, d.Remote, d.Local, s)
-	if p != nil {
-		q.local = p.local
-	}
-	e.age(q, &e.halfOpen)
-	if p == nil {
-		e.byAddr[q.pair()] = q
+	q := e.newPeer(now, k, s)
+	if live == nil {
+		e.admitKey(q.slot)
 	} else {
-		p.candidate, q.live = q, p
+		live.rival, q.rival, q.candidate = q, live, true
 	}
 	e.touch(q)
 }
 
-// newPeer takes a slot. The caller puts the peer under its address.
-func (e *Endpoint) newPeer(now tick.Time, remote netip.AddrPort, local netip.Addr, s *dtls.Session) *peer {
-	var index uint32
-	if n := len(e.free); n > 0 {
-		index, e.free = e.free[n-1], e.free[:n-1]
-	} else {
-		index, e.slots = uint32(len(e.slots)), append(e.slots, slot{})
+// makeWay ends the handshake in progress at slot i, and returns the established
+// peer there, if there is one, which stays.
+func (e *Endpoint) makeWay(now tick.Time, i uint32) (live *peer) {
+	p := e.wake(i)
+	if p.phase == handshaking {
+		e.end(now, p, CauseSuperseded)
+		return nil
 	}
-	at := &e.slots[index]
-	at.generation++
-	at.peer = &peer{
-		id: PeerID{index, at.generation}, remote: remote, local: local, session: s,
-		heard: now, armed: tick.Never,
+	if p.rival != nil {
+		e.end(now, p.rival, CauseSuperseded)
 	}
-	return at.peer
+	e.stir(p)
+	return p
+}
+
+// newPeer takes a slot, and a peer for it. The caller sees that it is found.
+func (e *Endpoint) newPeer(now tick.Time, k key, s *dtls.Session) *peer {
+	i := e.newSlot(now, k)
+	p := e.rise(i)
+	if s != nil {
+		p.session, p.secure = s, true
+		e.enter(i, halfOpen)
+	}
+	return p
 }
 
 // open makes a peer ready for exchanges, for which there must be room.
 func (e *Endpoint) open(now tick.Time, p *peer) {
-	p.phase, p.heard = open, now
-	if p.session != nil {
-		e.age(p, &e.secure)
+	e.slots.At(p.slot).heard = now
+	p.phase = open
+	if p.secure {
+		e.enter(p.slot, secure)
+		p.sent = nil // it has proved itself
+		e.stir(p)
 		return
 	}
-	if e.plain.n >= e.limits.PlainPeers && e.cfg.Server {
+	if e.count(plain) >= e.limits.PlainPeers && e.cfg.Server {
 		e.drop(DropPlainEvicted)
-		e.end(now, e.plain.head, CauseLimit)
+		e.end(now, e.wake(e.oldest(plain)), CauseLimit)
 	}
-	e.age(p, &e.plain)
+	e.enter(p.slot, plain)
 }
 
-// table returns the peer's exchanges, which begin now if nothing was remembered.
-func (e *Endpoint) table(p *peer) *request.Table {
-	if p.table != nil {
-		return p.table
-	}
-	if n := len(e.tables); n > 0 {
-		p.table, e.tables = e.tables[n-1], e.tables[:n-1]
-	} else {
-		p.table = new(request.Table)
-	}
-	p.table.Init(e.mem, e.cfg.Rand)
-	return p.table
-}
+// hearAgain is how long a peer that was heard is not noted again: short beside
+// all limits, and it spares a busy peer the relinking.
+const hearAgain = time.Second
 
-// forget gives a table back. Message IDs begin elsewhere in the next one; those
-// of before may be used again once the table is idle.
-func (e *Endpoint) forget(p *peer) {
-	if p.table != nil {
-		p.table.Release()
-		e.tables, p.table = append(e.tables, p.table), nil
-	}
-}
-
-// age moves a peer into the list of its class.
-func (e *Endpoint) age(p *peer, l *list) {
-	if p.aging != nil {
-		p.aging.remove(p)
-	}
-	p.aging = l
-	if l != nil {
-		l.push(p)
-	}
-}
-
-// hear notes that a peer is there. Once a second is enough for limits of
-// minutes, and spares a busy peer the relinking.
+// hear notes that a peer is there.
 func (e *Endpoint) hear(now tick.Time, p *peer) {
-	if now.Sub(p.heard) >= time.Second {
-		p.heard = now
-		p.aging.toBack(p)
+	if at := e.slots.At(p.slot); now.Sub(at.heard) >= hearAgain {
+		at.heard = now
+		e.toBack(p.slot)
 	}
+	e.stir(p)
 }

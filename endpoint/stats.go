@@ -52,6 +52,7 @@ func (d Drop) String() string {
 // Stats are an endpoint's gauges and counters.
 type Stats struct {
 	Sessions   int // established now
+	Awake      int // of them, those that do not sleep
 	HalfOpen   int // handshakes in progress now
 	PlainPeers int // addresses without DTLS remembered now
 
@@ -60,6 +61,7 @@ type Stats struct {
 	UnknownIdentities uint64 // handshakes with a PSK identity that is not known, counted at the client's Finished
 	WrongPSKs         uint64 // likewise with one that is, and another key; or with a forged record in Finished's place
 	Superseded        uint64 // sessions replaced by a new one at their address (RFC 6347 section 4.2.8)
+	Wakes             uint64 // of sleeping sessions
 	Idle              uint64 // peers forgotten after Limits.SessionIdle or PlainIdle
 	Requests          uint64 // received and handed up
 	Responses         uint64 // accepted from above
@@ -75,10 +77,9 @@ type Stats struct {
 // Stats returns a copy of the counters.
 func (e *Endpoint) Stats() Stats {
 	s := e.stats
-	s.Sessions, s.HalfOpen, s.PlainPeers = e.secure.n, e.halfOpen.n, e.plain.n
-	if e.gate != nil {
-		s.DTLSDrops = *e.gate.Counters()
-	}
+	s.Sessions, s.HalfOpen, s.PlainPeers = e.count(secure), e.count(halfOpen), e.count(plain)
+	s.Awake = e.recent.n
+	s.DTLSDrops = *e.counters
 	s.Traffic = *e.mem.Traffic()
 	s.RequestDrops, s.MessageDrops = *e.mem.Drops(), *e.mem.Messages()
 	return s
@@ -92,6 +93,7 @@ func (e *Endpoint) drop(d Drop) { e.stats.Drops[d]++ }
 // Add adds the gauges and counters of another endpoint.
 func (s *Stats) Add(o Stats) {
 	s.Sessions += o.Sessions
+	s.Awake += o.Awake
 	s.HalfOpen += o.HalfOpen
 	s.PlainPeers += o.PlainPeers
 	s.Handshakes += o.Handshakes
@@ -99,6 +101,7 @@ func (s *Stats) Add(o Stats) {
 	s.UnknownIdentities += o.UnknownIdentities
 	s.WrongPSKs += o.WrongPSKs
 	s.Superseded += o.Superseded
+	s.Wakes += o.Wakes
 	s.Idle += o.Idle
 	s.Requests += o.Requests
 	s.Responses += o.Responses

@@ -18,7 +18,8 @@ func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
 	if e.replies.take(d) {
 		return true
 	}
-	for p := e.wants.head; p != nil; p = e.wants.head {
+	for e.wants.head != nil || e.endNext(now) {
+		p := e.wants.head
 		d.N = e.transmitPeer(now, p, d.Buf)
 		e.wants.remove(p)
 		if d.N == 0 {
@@ -29,40 +30,41 @@ func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
 		if p.sent != nil {
 			p.sent.add(d.Payload())
 		}
-		d.Remote, d.Local = p.remote, p.local
+		at := e.slots.At(p.slot)
+		d.Remote, d.Local = e.zones.remote(&at.key), e.zones.local(&at.key)
 		return true
 	}
 	return false
 }
 
-// sentAll follows when a peer has nothing more to send.
+// sentAll follows when a peer has nothing more to send: it ends, or rests, or
+// waits for its timer.
 func (e *Endpoint) sentAll(now tick.Time, p *peer) {
 	switch {
 	case p.phase == closing:
 		e.release(p)
 	case p.refused:
 		e.end(now, p, CauseLimit)
+	case p.drowsy && e.layDown(p), e.dismiss(p):
 	default:
-		if p.table != nil && !p.asked && p.table.Idle() {
-			e.forget(p)
+		if p.drowsy && !e.news.has(p) {
+			e.stir(p) // it could not be laid down, so it is awake like others
 		}
 		e.arm(p)
 	}
+	e.trim()
 }
 
 // transmitPeer writes the peer's next datagram: what DTLS itself has to say
 // comes before the data it protects.
 func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
-	if p.session == nil {
-		if p.phase != open || p.table == nil {
-			return 0
-		}
+	switch {
+	case !p.secure && p.phase == open:
 		return p.table.Transmit(now, buf)
-	}
-	if p.silent {
+	case p.session == nil || p.silent:
 		return 0
 	}
-	if n := p.session.Transmit(now, buf); n > 0 || p.phase != open || p.table == nil {
+	if n := p.session.Transmit(now, buf); n > 0 || p.phase != open {
 		return n
 	}
 	for {

@@ -1,0 +1,214 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/internal/slab"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// How a peer comes and goes:
+//
+//	rise       a peer for a slot: something begins there
+//	wake       its session too, unpacked from the dormitory
+//	layDown    the session goes to sleep: packed, its keys' schedules and tag dropped
+//	dismiss    nothing is remembered of any exchange either: only the slot stays
+//
+// A session is laid down when it has been silent for Limits.SleepAfter, when
+// more than Limits.Awake are awake, or at once if it was woken by a datagram
+// that was not authentic. The last costs what a forged record must cost, and
+// takes no place from others.
+
+// rise makes a peer for slot i.
+func (e *Endpoint) rise(i uint32) *peer {
+	self, _ := e.peers.Alloc()
+	p := e.peers.At(self)
+	p.slot, p.self, p.armed = i, self, tick.Never
+	p.table.Init(e.mem, e.cfg.Rand)
+	at := e.slots.At(i)
+	at.awake = self
+	if at.class != ended {
+		p.phase = open
+		p.secure = at.class == secure
+		p.connected = p.secure
+	}
+	return p
+}
+
+// wake returns the peer of slot i, with its session.
+func (e *Endpoint) wake(i uint32) *peer {
+	at := e.slots.At(i)
+	p := e.awake(at)
+	if p == nil {
+		p = e.rise(i)
+	}
+	if at.asleep != 0 {
+		p.session = e.spare()
+		p.session.Wake(e.now, e.counters, e.dormitory.load(at.asleep))
+		e.dormitory.free(at.asleep)
+		at.asleep = 0
+		p.drowsy = true
+		e.stats.Wakes++
+	}
+	return p
+}
+
+// awake is the peer of a slot, nil if there is none at the time.
+func (e *Endpoint) awake(at *slot) *peer {
+	if at.awake == 0 {
+		return nil
+	}
+	return e.peers.At(at.awake)
+}
+
+// stir notes that a peer's session is in use. Once a second is enough, and
+// spares a busy peer the relinking.
+func (e *Endpoint) stir(p *peer) {
+	if p.session == nil || p.phase != open {
+		return
+	}
+	p.drowsy = false
+	switch {
+	case !e.recent.has(p):
+		e.recent.push(p)
+	case e.now.Sub(p.stirred) >= hearAgain:
+		e.recent.toBack(p)
+	default:
+		return
+	}
+	p.stirred = e.now
+}
+
+// layDown puts a peer's session to sleep. It reports false if something is
+// going on in it.
+func (e *Endpoint) layDown(p *peer) bool {
+	if p.phase != open || p.session == nil || p.rival != nil || p.table.Active() || e.wants.has(p) || e.news.has(p) {
+		return false
+	}
+	bytes, ok := p.session.Sleep(e.now, e.dormitory.scratch)
+	if !ok {
+		return false
+	}
+	e.slots.At(p.slot).asleep = e.dormitory.store(bytes)
+	if len(e.spares) < cap(e.spares) {
+		e.spares = append(e.spares, p.session)
+	}
+	p.session, p.tag, p.drowsy = nil, nil, false
+	e.recent.remove(p)
+	if !e.dismiss(p) {
+		e.arm(p) // for what its exchanges remember
+	}
+	return true
+}
+
+// spare is a session to wake another in.
+func (e *Endpoint) spare() *dtls.Session {
+	n := len(e.spares)
+	if n == 0 {
+		return new(dtls.Session)
+	}
+	s := e.spares[n-1]
+	e.spares = e.spares[:n-1]
+	return s
+}
+
+// dismiss leaves nothing of a peer but its slot. It reports false if there is
+// more to remember.
+func (e *Endpoint) dismiss(p *peer) bool {
+	if p.phase != open || p.session != nil || p.sent != nil || p.rival != nil || !p.table.Idle() || p.in != 0 {
+		return false
+	}
+	e.free(p)
+	return true
+}
+
+// free gives back the memory of a peer.
+func (e *Endpoint) free(p *peer) {
+	p.table.Release()
+	e.wheel.Stop(p.self)
+	e.slots.At(p.slot).awake = 0
+	e.peers.Free(p.self)
+}
+
+// trim puts sessions to sleep until no more than Limits.Awake are awake. It
+// follows everything that wakes one, so a few at a time keep up.
+func (e *Endpoint) trim() {
+	for range 2 {
+		if e.recent.n <= e.limits.Awake {
+			return
+		}
+		e.tire(e.recent.head)
+	}
+}
+
+// tire puts the peer at the head of the recent ones to sleep, or, if it is busy,
+// to their end.
+func (e *Endpoint) tire(p *peer) {
+	if !e.layDown(p) {
+		p.stirred = e.now
+		e.recent.toBack(p)
+	}
+}
+
+// expireAwake puts sessions to sleep that nothing has stirred for long.
+func (e *Endpoint) expireAwake(now tick.Time) {
+	for range turn {
+		p := e.recent.head
+		if p == nil || p.stirred.Add(e.limits.SleepAfter) > now {
+			return
+		}
+		e.tire(p)
+	}
+}
+
+// A dormitory holds the bytes of sleeping sessions, in cells without pointers
+// that never move.
+type dormitory struct {
+	cells   slab.Pool[cell]
+	scratch []byte // one session on its way in or out; cleared in between
+}
+
+// A cell is a piece of a sleeping session, which is a list of cells.
+type cell [cellLen]byte
+
+// cellLen leaves little unused of a session with a PSK and of one with a raw
+// public key. A cell has 8 bytes beside it.
+const cellLen = 88
+
+// store takes a session's bytes, which Sleep has appended to scratch, and clears
+// them. Scratch keeps the size they needed.
+func (d *dormitory) store(bytes []byte) uint32 {
+	var l slab.List
+	for rest := bytes; len(rest) > 0; {
+		i, _ := d.cells.Alloc()
+		d.cells.PushBack(&l, i)
+		rest = rest[copy(d.cells.At(i)[:], rest):]
+	}
+	clear(bytes)
+	d.scratch = bytes[:0]
+	if n := int(l.Len) * cellLen; n > cap(bytes) {
+		d.scratch = make([]byte, 0, n)
+	}
+	return l.First
+}
+
+// load returns the bytes of a session, in scratch, with a few more behind them.
+// Who wakes it clears them.
+func (d *dormitory) load(first uint32) []byte {
+	bytes := d.scratch
+	for i := first; i != 0; i = d.cells.Next(i) {
+		bytes = append(bytes, d.cells.At(i)[:]...)
+	}
+	return bytes
+}
+
+// free wipes a session's cells and gives them back.
+func (d *dormitory) free(first uint32) {
+	for first != 0 {
+		i := first
+		first = d.cells.Next(i)
+		d.cells.Free(i)
+	}
+}

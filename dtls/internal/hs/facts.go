@@ -9,9 +9,8 @@ import (
 	"github.com/coaps-go/coaps/dtls/internal/pack"
 )
 
-// PackedFacts is Facts as a session at rest keeps them, without what its
-// record layer knows: Version, CipherSuite and PeerMaxFragment. Certificates
-// are DER in it, a fraction of what they are parsed.
+// PackedFacts is Facts as a session at rest keeps them. Certificates are DER
+// in it, a fraction of what they are parsed.
 type PackedFacts []byte
 
 // Pack makes PackedFacts.
@@ -34,6 +33,9 @@ func (p PackedFacts) Facts() *Facts {
 }
 
 func (f *Facts) pack(c *pack.Coder) {
+	pack.Uint(c, &f.Version)
+	pack.Uint(c, &f.CipherSuite)
+	pack.Uint(c, &f.PeerMaxFragment)
 	pack.Uint(c, &f.Group)
 	pack.Uint(c, &f.SignatureScheme)
 	pack.Uint(c, &f.LocalSignatureScheme)

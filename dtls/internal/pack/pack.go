@@ -57,26 +57,26 @@ func (c *Coder) Slice(b *[]byte) {
 
 // View is Slice, but what is unpacked lies where it lay.
 func (c *Coder) View(b *[]byte) {
-	var n int
+	var size uint64
 	if *b != nil {
-		n = len(*b) + 1
+		size = uint64(len(*b)) + 1
 	}
-	Uint(c, &n)
+	size = c.uint(size)
 	switch {
 	case !c.unpacking:
 		c.bytes = append(c.bytes, *b...)
-	case n == 0:
+	case size == 0:
 		*b = nil
 	default:
-		*b = c.bytes[: n-1 : n-1]
-		c.bytes = c.bytes[n-1:]
+		n := int(size - 1)
+		*b = c.bytes[:n:n]
+		c.bytes = c.bytes[n:]
 	}
 }
 
 // String packs a string with its length, or unpacks it.
 func (c *Coder) String(s *string) {
-	n := len(*s)
-	Uint(c, &n)
+	n := c.uint(uint64(len(*s)))
 	if !c.unpacking {
 		c.bytes = append(c.bytes, *s...)
 		return
@@ -87,24 +87,28 @@ func (c *Coder) String(s *string) {
 
 // Bool packs or unpacks a truth value.
 func (c *Coder) Bool(b *bool) {
-	var n uint8
+	var n uint64
 	if *b {
 		n = 1
 	}
-	Uint(c, &n)
-	*b = n != 0
+	*b = c.uint(n) != 0
 }
 
 // Uint packs or unpacks a number that is not negative, and mostly small: in
 // one byte for each seven bits.
 func Uint[T ~int | ~int64 | ~uint8 | ~uint16 | ~uint64](c *Coder, v *T) {
+	*v = T(c.uint(uint64(*v)))
+}
+
+func (c *Coder) uint(v uint64) uint64 {
 	if !c.unpacking {
-		c.bytes = binary.AppendUvarint(c.bytes, uint64(*v))
-		return
+		c.bytes = binary.AppendUvarint(c.bytes, v)
+		return v
 	}
-	u, n := binary.Uvarint(c.bytes)
+	v, n := binary.Uvarint(c.bytes)
 	if n <= 0 {
 		panic("pack: the bytes end too early")
 	}
-	*v, c.bytes = T(u), c.bytes[n:]
+	c.bytes = c.bytes[n:]
+	return v
 }

@@ -92,16 +92,8 @@ func (c *Conn) State() State {
 func (c *Conn) Facts() *hs.Facts {
 	if c.facts == nil {
 		c.facts = c.packed.Facts()
-		c.addLayerFacts()
 	}
 	return c.facts
-}
-
-// addLayerFacts adds what is negotiated by the handshake, and known to the
-// record layer since.
-func (c *Conn) addLayerFacts() {
-	c.facts.Version, c.facts.CipherSuite = wire.VersionDTLS12, c.layer.Suite().ID
-	c.facts.PeerMaxFragment = c.layer.MaxPlaintext(c.layer.WriteEpoch())
 }
 
 // Err is what ended the session, nil while it lives.

@@ -82,8 +82,8 @@ func finishedMatches(body []byte, want [suite.VerifyDataLen]byte) bool {
 func (c *Conn) complete() {
 	h := c.hs
 	c.exporter = exporter{master: *h.schedule.Master(), clientRandom: h.clientRandom, serverRandom: h.serverRandom}
+	c.facts.PeerMaxFragment = c.layer.MaxPlaintext(c.layer.WriteEpoch())
 	c.layer.Complete()
-	c.addLayerFacts()
 	c.established = true
 	c.news = hs.EventEstablished
 	h.wipe()

@@ -4,7 +4,34 @@
 # What takes longer than a test, or needs a quiet machine. Tests need no make:
 # go test ./...
 
-.PHONY: instructions instructions-accept
+DURATION = 20m
+
+.PHONY: bench-peers bench-quick bench-smoke performance soak instructions instructions-accept
+
+# All figures of docs/performance.md, our server beside its peers: some 15 minutes
+# on a machine that does nothing else. OPTIONS="-million-rpk" takes 10 more.
+bench-peers:
+	go run ./internal/perf/bench run $(OPTIONS)
+	go run ./internal/perf/bench render
+
+# A look at most of it in less than two minutes; writes nothing that is kept.
+bench-quick:
+	mkdir -p /tmp/coaps-bench-quick
+	go run ./internal/perf/bench run -mode quick -out /tmp/coaps-bench-quick/performance.json $(OPTIONS)
+	go run ./internal/perf/bench render -in /tmp/coaps-bench-quick/performance.json -soak ''
+	sed -n '/^## Goals/,/^## How/p' /tmp/coaps-bench-quick/performance.md
+
+# Whether it runs at all.
+bench-smoke:
+	go run ./internal/perf/bench run -mode smoke -out /dev/null
+
+# docs/performance.md and docs/soak.md anew from the results that are there.
+performance:
+	go run ./internal/perf/bench render
+
+# 100,000 sessions that come, sleep and go, with loss; docs/soak.md is its report.
+soak:
+	go run ./internal/perf/bench soak -duration $(DURATION) $(OPTIONS)
 
 # The instructions of the server's hot paths, counted by callgrind, beside those
 # on record.

@@ -13,6 +13,7 @@ import (
 // users inherit nothing.
 var outside = map[string][]string{
 	"cmd/coaps":     {"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fxamacker/cbor/v2", "github.com/go-analyze/charts"},
+	"internal/perf": {"github.com/go-analyze/charts"},
 	"internal/demo": {"github.com/fxamacker/cbor/v2"},
 	"internal/load": {"github.com/HdrHistogram/hdrhistogram-go"},
 }

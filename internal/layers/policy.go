@@ -67,6 +67,8 @@ udp < udp/udptest;
 udp < internal/echo;
 NONE < internal/layers, internal/conformance;
 dtls, endpoint < internal/perf/instructions;
+NONE < internal/perf;
+coaps, internal/load, internal/echo, internal/perf < internal/perf/bench;
 internal/conformance < internal/conformance/extract;
 
 PURE = tick, coap, coap/link, message, request,

@@ -3,7 +3,11 @@
 
 package wire
 
-import "golang.org/x/crypto/cryptobyte"
+import (
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+)
 
 // ParseCertificates reads the body of an X.509 Certificate message
 // (RFC 5246 §7.4.2), leaf first; an empty list is an empty slice:
@@ -30,13 +34,15 @@ func ParseCertificates(body []byte, max int) (chain [][]byte, err error) {
 
 // AppendCertificates appends the body of an X.509 Certificate message.
 func AppendCertificates(dst []byte, chain [][]byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) {
-		for _, cert := range chain {
-			addVector24(b, cert)
-		}
-	})
-	return b.BytesOrPanic()
+	n := 0
+	for _, cert := range chain {
+		n += 3 + len(cert)
+	}
+	dst = appendLength(slices.Grow(dst, 3+n), 3, n)
+	for _, cert := range chain {
+		dst = appendVector24(dst, cert)
+	}
+	return dst
 }
 
 // ParseRawPublicKey reads the body of a Certificate message that holds a raw
@@ -54,9 +60,7 @@ func ParseRawPublicKey(body []byte) (spki []byte, err error) {
 // AppendRawPublicKey appends the body of a Certificate message that holds a
 // raw public key, or none if spki is empty.
 func AppendRawPublicKey(dst, spki []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	addVector24(b, spki)
-	return b.BytesOrPanic()
+	return appendVector24(dst, spki)
 }
 
 // CertificateRequest is the body of a CertificateRequest (RFC 5246 §7.4.4):
@@ -90,11 +94,9 @@ func (m *CertificateRequest) Parse(body []byte) error {
 
 // Append appends the body.
 func (m *CertificateRequest) Append(dst []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	addVector8(b, m.Types)
-	addVector16(b, m.Schemes)
-	addVector16(b, m.Authorities)
-	return b.BytesOrPanic()
+	dst = appendVector8(dst, m.Types)
+	dst = appendVector16(dst, m.Schemes)
+	return appendVector16(dst, m.Authorities)
 }
 
 // EachAuthority calls fn with each distinguished name, until it says stop by
@@ -108,9 +110,7 @@ func (m *CertificateRequest) EachAuthority(fn func(name []byte) bool) {
 
 // AppendAuthority appends one distinguished name to a list of authorities.
 func AppendAuthority(dst, name []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	addVector16(b, name)
-	return b.BytesOrPanic()
+	return appendVector16(dst, name)
 }
 
 // CertificateVerify is the body of a CertificateVerify (RFC 5246 §7.4.8).
@@ -130,8 +130,5 @@ func (m *CertificateVerify) Parse(body []byte) error {
 
 // Append appends the body.
 func (m *CertificateVerify) Append(dst []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	b.AddUint16(uint16(m.Scheme))
-	addVector16(b, m.Signature)
-	return b.BytesOrPanic()
+	return appendVector16(appendUint16(dst, m.Scheme), m.Signature)
 }

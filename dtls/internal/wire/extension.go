@@ -106,38 +106,41 @@ func (e *ClientExtensions) Append(dst []byte) []byte {
 }
 
 // appendExtensions appends a list of extensions, each written by appendOne.
-func appendExtensions(dst []byte, present ExtensionSet, appendOne func(*cryptobyte.Builder, ExtensionType)) []byte {
-	b := cryptobyte.NewBuilder(dst)
+func appendExtensions(dst []byte, present ExtensionSet, appendOne func([]byte, ExtensionType) []byte) []byte {
 	for _, t := range extensionBits {
-		if present.Has(t) {
-			b.AddUint16(uint16(t))
-			b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { appendOne(b, t) })
+		if !present.Has(t) {
+			continue
 		}
+		dst = append(appendUint16(dst, t), 0, 0)
+		start := len(dst)
+		dst = appendOne(dst, t)
+		appendLength(dst[:start-2], 2, len(dst)-start)
 	}
-	return b.BytesOrPanic()
+	return dst
 }
 
-func (e *ClientExtensions) appendOne(b *cryptobyte.Builder, t ExtensionType) {
+func (e *ClientExtensions) appendOne(dst []byte, t ExtensionType) []byte {
 	switch t {
 	case ExtServerName:
-		addServerName(b, e.ServerName)
+		return appendServerName(dst, e.ServerName)
 	case ExtMaxFragmentLength:
-		b.AddUint8(e.MaxFragmentLength)
+		return append(dst, e.MaxFragmentLength)
 	case ExtSupportedGroups:
-		addVector16(b, e.Groups)
+		return appendVector16(dst, e.Groups)
 	case ExtECPointFormats:
-		addVector8(b, e.PointFormats)
+		return appendVector8(dst, e.PointFormats)
 	case ExtSignatureAlgorithms:
-		addVector16(b, e.Schemes)
+		return appendVector16(dst, e.Schemes)
 	case ExtClientCertType:
-		addVector8(b, e.ClientCertTypes)
+		return appendVector8(dst, e.ClientCertTypes)
 	case ExtServerCertType:
-		addVector8(b, e.ServerCertTypes)
+		return appendVector8(dst, e.ServerCertTypes)
 	case ExtRecordSizeLimit:
-		b.AddUint16(e.RecordSizeLimit)
+		return appendUint16(dst, e.RecordSizeLimit)
 	case ExtRenegotiationInfo:
-		addVector8(b, e.RenegotiationInfo)
+		return appendVector8(dst, e.RenegotiationInfo)
 	}
+	return dst // there is nothing in it
 }
 
 // ServerExtensions is what a ServerHello's extensions say.
@@ -204,21 +207,22 @@ func (e *ServerExtensions) Append(dst []byte) []byte {
 	return appendExtensions(dst, e.Present, e.appendOne)
 }
 
-func (e *ServerExtensions) appendOne(b *cryptobyte.Builder, t ExtensionType) {
+func (e *ServerExtensions) appendOne(dst []byte, t ExtensionType) []byte {
 	switch t {
 	case ExtMaxFragmentLength:
-		b.AddUint8(e.MaxFragmentLength)
+		return append(dst, e.MaxFragmentLength)
 	case ExtECPointFormats:
-		addVector8(b, e.PointFormats)
+		return appendVector8(dst, e.PointFormats)
 	case ExtClientCertType:
-		b.AddUint8(uint8(e.ClientCertType))
+		return append(dst, byte(e.ClientCertType))
 	case ExtServerCertType:
-		b.AddUint8(uint8(e.ServerCertType))
+		return append(dst, byte(e.ServerCertType))
 	case ExtRecordSizeLimit:
-		b.AddUint16(e.RecordSizeLimit)
+		return appendUint16(dst, e.RecordSizeLimit)
 	case ExtRenegotiationInfo:
-		addVector8(b, e.RenegotiationInfo)
+		return appendVector8(dst, e.RenegotiationInfo)
 	}
+	return dst // there is nothing in it
 }
 
 // eachExtension calls fn for each extension of a list, in order:
@@ -275,11 +279,9 @@ func readServerName(data cryptobyte.String, out *[]byte) bool {
 	return true
 }
 
-func addServerName(b *cryptobyte.Builder, host []byte) {
-	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) {
-		b.AddUint8(0)
-		addVector16(b, host)
-	})
+func appendServerName(dst, host []byte) []byte {
+	dst = append(appendLength(dst, 2, 1+2+len(host)), 0)
+	return appendVector16(dst, host)
 }
 
 // readList8 reads a vector of bytes with a length of one byte, which is all

@@ -96,15 +96,12 @@ func (m *ClientHello) Parse(body []byte) error {
 
 // Append appends the body.
 func (m *ClientHello) Append(dst []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	b.AddUint16(uint16(m.Version))
-	b.AddBytes(m.Random)
-	addVector8(b, m.SessionID)
-	addVector8(b, m.Cookie)
-	addVector16(b, m.CipherSuites)
-	addVector8(b, m.Compression)
-	addVector16(b, m.Extensions)
-	return b.BytesOrPanic()
+	dst = append(appendUint16(dst, m.Version), m.Random...)
+	dst = appendVector8(dst, m.SessionID)
+	dst = appendVector8(dst, m.Cookie)
+	dst = appendVector16(dst, m.CipherSuites)
+	dst = appendVector8(dst, m.Compression)
+	return appendVector16(dst, m.Extensions)
 }
 
 // HelloVerifyRequest is the body of a HelloVerifyRequest (RFC 6347 §4.2.1):
@@ -127,9 +124,7 @@ func (m *HelloVerifyRequest) Parse(body []byte) error {
 
 // Append appends the body. It allocates nothing if dst has room.
 func (m *HelloVerifyRequest) Append(dst []byte) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, uint16(m.Version))
-	dst = append(dst, byte(len(m.Cookie)))
-	return append(dst, m.Cookie...)
+	return appendVector8(appendUint16(dst, m.Version), m.Cookie)
 }
 
 // ServerHello is the body of a ServerHello (RFC 5246 §7.4.1.3):
@@ -164,16 +159,13 @@ func (m *ServerHello) Parse(body []byte) error {
 
 // Append appends the body.
 func (m *ServerHello) Append(dst []byte) []byte {
-	b := cryptobyte.NewBuilder(dst)
-	b.AddUint16(uint16(m.Version))
-	b.AddBytes(m.Random)
-	addVector8(b, m.SessionID)
-	b.AddUint16(uint16(m.CipherSuite))
-	b.AddUint8(m.Compression)
-	if len(m.Extensions) > 0 {
-		addVector16(b, m.Extensions)
+	dst = append(appendUint16(dst, m.Version), m.Random...)
+	dst = appendVector8(dst, m.SessionID)
+	dst = append(appendUint16(dst, m.CipherSuite), m.Compression)
+	if len(m.Extensions) == 0 {
+		return dst
 	}
-	return b.BytesOrPanic()
+	return appendVector16(dst, m.Extensions)
 }
 
 // readExtensions reads what is left of a hello: nothing, or one list.
@@ -205,14 +197,17 @@ func readVector24(s *cryptobyte.String, out *[]byte) bool {
 	return s.ReadUint24LengthPrefixed((*cryptobyte.String)(out))
 }
 
-func addVector8(b *cryptobyte.Builder, v []byte) {
-	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
-}
+func appendVector8(dst, v []byte) []byte  { return append(appendLength(dst, 1, len(v)), v...) }
+func appendVector16(dst, v []byte) []byte { return append(appendLength(dst, 2, len(v)), v...) }
+func appendVector24(dst, v []byte) []byte { return append(appendLength(dst, 3, len(v)), v...) }
 
-func addVector16(b *cryptobyte.Builder, v []byte) {
-	b.AddUint16LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
-}
-
-func addVector24(b *cryptobyte.Builder, v []byte) {
-	b.AddUint24LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes(v) })
+// appendLength appends the length of a vector in so many bytes.
+func appendLength(dst []byte, size, n int) []byte {
+	if n>>(8*size) != 0 {
+		panic("wire: vector is longer than its length can say")
+	}
+	for i := size - 1; i >= 0; i-- {
+		dst = append(dst, byte(n>>(8*i)))
+	}
+	return dst
 }

@@ -61,24 +61,21 @@ func (m *ServerKeyExchange) readParams(s *cryptobyte.String) bool {
 func AppendECParams(dst []byte, group Group, point []byte) []byte {
 	dst = append(dst, namedCurve)
 	dst = appendUint16(dst, group)
-	dst = append(dst, byte(len(point)))
-	return append(dst, point...)
+	return appendVector8(dst, point)
 }
 
 // Append appends the body; the curve part is taken from Params.
 func (m *ServerKeyExchange) Append(dst []byte, form KeyExchangeForm) []byte {
-	b := cryptobyte.NewBuilder(dst)
 	if form.PSK {
-		addVector16(b, m.Hint)
+		dst = appendVector16(dst, m.Hint)
 	}
 	if form.ECDHE {
-		b.AddBytes(m.Params)
+		dst = append(dst, m.Params...)
 	}
 	if form.Signed {
-		b.AddUint16(uint16(m.Scheme))
-		addVector16(b, m.Signature)
+		dst = appendVector16(appendUint16(dst, m.Scheme), m.Signature)
 	}
-	return b.BytesOrPanic()
+	return dst
 }
 
 // ClientKeyExchange is the body of a ClientKeyExchange, with the parts that
@@ -108,12 +105,11 @@ func (m *ClientKeyExchange) Parse(body []byte, form KeyExchangeForm) error {
 
 // Append appends the body.
 func (m *ClientKeyExchange) Append(dst []byte, form KeyExchangeForm) []byte {
-	b := cryptobyte.NewBuilder(dst)
 	if form.PSK {
-		addVector16(b, m.Identity)
+		dst = appendVector16(dst, m.Identity)
 	}
 	if form.ECDHE {
-		addVector8(b, m.Point)
+		dst = appendVector8(dst, m.Point)
 	}
-	return b.BytesOrPanic()
+	return dst
 }

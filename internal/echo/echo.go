@@ -28,13 +28,14 @@ func Serve(conn udp.Conn) error {
 	}
 	for {
 		n, err := conn.Recv(batch)
-		var u *udp.Unreachable
-		switch {
-		case err == nil:
+		if err == nil {
 			sendAll(conn, batch[:n])
-		case errors.Is(err, net.ErrClosed):
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) {
 			return nil
-		case !errors.As(err, &u): // a client that is gone is its own affair
+		}
+		if _, gone := errors.AsType[*udp.Unreachable](err); !gone { // a client's end is its own affair
 			return err
 		}
 	}

@@ -51,6 +51,9 @@ func advance(t *rapid.T, w *Wheel, now tick.Time) tick.Time {
 func checkExpired(t *rapid.T, w *Wheel, now tick.Time, want map[uint32]tick.Time) {
 	for {
 		id, ok := w.Expired(now)
+		if !ok && w.Next() <= now {
+			continue // there is more to do
+		}
 		if !ok {
 			break
 		}
@@ -139,5 +142,38 @@ func BenchmarkSet(b *testing.B) {
 				w.Expired(now)
 			}
 		})
+	}
+}
+
+// When a million timers come near at once, no call moves more than a batch of
+// them, none is lost, and none expires early or late.
+func TestManyTimersAtOnce(t *testing.T) {
+	const timers = 1 << 20
+	var w Wheel
+	now := tick.Time(0)
+	w.Expired(now)
+	for id := range uint32(timers) {
+		w.Set(id, now.Add(250*time.Second+time.Duration(id)*time.Microsecond))
+	}
+	longest, left, calls := time.Duration(0), timers, 0
+	for left > 0 {
+		now = max(now, w.Next())
+		began := time.Now()
+		id, ok := w.Expired(now)
+		longest = max(longest, time.Since(began))
+		if calls++; calls > 10*timers {
+			t.Fatal("the wheel does not come on")
+		}
+		if !ok {
+			continue
+		}
+		left--
+		if late := now.Sub(tick.Time(0).Add(250*time.Second + time.Duration(id)*time.Microsecond)); late < 0 || late > slotWidth {
+			t.Fatalf("timer %d expired %v late", id, late)
+		}
+	}
+	t.Logf("the longest call took %v of the clock", longest)
+	if w.Next() != tick.Never {
+		t.Error("a timer is left")
 	}
 }

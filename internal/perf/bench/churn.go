@@ -137,7 +137,7 @@ func (c *churn) tell(who string, r *load.Report) error {
 	}
 	s.Unanswered = r.Unfinished
 	if t := r.Sessions; t != nil {
-		s.Established, s.Lost = t.Established, t.Lost
+		s.Established, s.Lost, s.Requests = t.Established, t.Lost, r.Operations+t.Touched
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -29,8 +29,8 @@ import (
 const (
 	soakCohorts  = 12
 	soakLoss     = 0.01
-	soakSample   = 5 * time.Second
-	soakCollect  = 12 // every so many samples a collection is asked for
+	soakSamples  = 240 // about so many
+	soakCollect  = 4   // every so many samples a collection is asked for
 	maxLatency   = 5 * time.Second
 	soakSleep    = 5 * time.Second
 	soakIdle     = 4 * time.Minute
@@ -103,7 +103,7 @@ func newSoak(b *bench, cohort int, duration time.Duration) (*soak, error) {
 	s.report = &perf.Soak{
 		V: perf.Version, Began: b.began.UTC().Truncate(time.Second), Commit: commit(), Machine: b.results.Machine,
 		Server: "bench serve " + strings.Join(flags, " "), Cohorts: soakCohorts, Cohort: cohort, Loss: soakLoss,
-		WarmUp: min(duration/4, 4*time.Minute).Seconds(),
+		WarmUp: min(duration/2, 5*time.Minute).Seconds(),
 		Settings: []string{
 			fmt.Sprintf("MAX_LATENCY is %v on both ends, not 100 s, so that EXCHANGE_LIFETIME is %v, not 247 s: until then a session remembers its requests and stays awake, and the soak is to see sessions sleep.", maxLatency, lifetime),
 			fmt.Sprintf("Limits.SleepAfter is %v. Limits.SessionIdle is %v, not 24 hours: of the close_notify alerts %.0f %% are lost like all else, nobody repeats them, and the server is to forget such sessions within the soak.", soakSleep, soakIdle, soakLoss*100),
@@ -123,7 +123,7 @@ func (s *soak) run(ctx context.Context, duration time.Duration) error {
 	defer p.stop()
 	reported := make(chan error, 1)
 	go func() { reported <- s.listen(p.stdout) }()
-	ticker := time.NewTicker(soakSample)
+	ticker := time.NewTicker(max(duration/soakSamples, time.Second))
 	defer ticker.Stop()
 	for late := time.After(duration + soakPatience); ; {
 		select {

@@ -138,7 +138,7 @@ func (r *run) notes(rep *Report) []string {
 	if busy := rep.Client.CPUSeconds / max(rep.Seconds, 1e-9) / float64(r.cfg.Loops); busy > 0.97 && rep.Operations > 0 {
 		add("The clients' event loops were busy all the time, so the server may be able to do more: use more loops.")
 	}
-	if n := r.overflows(); n > 0 {
+	if n := r.overran; n > 0 {
 		add("The system dropped %d datagrams to the clients, which did not receive them in time.", n)
 	}
 	if rep.Interrupted {

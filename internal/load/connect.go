@@ -205,9 +205,9 @@ func reasonOf(ev *endpoint.Event) string {
 	return ev.Cause.String()
 }
 
-// closeSome ends the sessions, a few a turn: each costs a record to seal.
+// closeSome ends the sessions, no more in a turn than it can receive answers to.
 func (l *loop) closeSome(now tick.Time) {
-	const some = 256
+	const some = batchSize / 2
 	for range some {
 		if l.closed == len(l.clients) {
 			return

@@ -6,7 +6,6 @@ package load
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/netip"
 	"testing"
@@ -56,8 +55,9 @@ func serve(t testing.TB) *target {
 		t.Fatal(err)
 	}
 	mux := coaps.NewMux()
+	hello := []byte("hello")
 	mux.Handle("GET /hello", coaps.Inline(coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
-		_, _ = io.WriteString(w, "hello")
+		_, _ = w.Write(hello)
 	})))
 	mux.Handle("POST /store", coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) { w.SetCode(coap.Changed) }))
 	mux.Handle("GET /slow", coaps.HandlerFunc(func(coaps.ResponseWriter, *coaps.Request) { time.Sleep(20 * time.Millisecond) }))
@@ -107,7 +107,7 @@ func (s *target) open() Config {
 
 func generate(t testing.TB, cfg Config) *Report {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	rep, err := Run(ctx, cfg)
 	if err != nil {

@@ -19,8 +19,9 @@ type doing struct {
 
 // enterPhase follows the run into its next phase.
 func (l *loop) enterPhase(now tick.Time) {
-	p := Phase(l.run.phase.Load())
-	if p == l.phase && l.entered {
+	at := l.run.phase.Load()
+	p := Phase(at)
+	if at == notBegun || p == l.phase && l.entered {
 		return
 	}
 	l.leavePhase(now)
@@ -240,7 +241,7 @@ func (l *loop) settle(now tick.Time) {
 		l.step.number++
 		l.rollAt = l.rollAt.Add(SeriesStep)
 	}
-	if l.over() && l.complete.Swap(int32(l.phase)+1) != int32(l.phase)+1 {
+	if l.entered && l.over() && l.complete.Swap(int32(l.phase)+1) != int32(l.phase)+1 {
 		l.run.nudge()
 	}
 }

@@ -49,11 +49,14 @@ type run struct {
 	clock clock
 	loops []*loop
 
-	phase   atomic.Int32
+	phase   atomic.Int32          // a Phase, or notBegun
 	abandon atomic.Bool           // sessions are left as they are
 	suite   atomic.Uint32         // that the first session agreed on
 	setup   atomic.Pointer[error] // what was wrong with the configuration
 	nudges  chan struct{}
+	overran uint64 // datagrams that the sockets had no room for, before closing
+
+	stageEnds atomic.Int64 // tick.Time; 0 if that is not known
 
 	interrupted  bool
 	began, ended time.Time // of the measured part
@@ -66,6 +69,9 @@ type run struct {
 	steps stepLog
 }
 
+// notBegun is the phase before the first.
+const notBegun = -1
+
 func newRun(cfg Config) (*run, error) {
 	cfg, err := cfg.resolved()
 	if err != nil {
@@ -77,6 +83,7 @@ func newRun(cfg Config) (*run, error) {
 		return nil, err
 	}
 	r.abandon.Store(cfg.Abandon)
+	r.phase.Store(notBegun)
 	all, err := shares(&r.cfg)
 	if err != nil {
 		return nil, err
@@ -131,8 +138,9 @@ func (r *run) measures(p Phase) bool {
 
 // enter begins a phase, and with it ends the one before.
 func (r *run) enter(p Phase) {
-	before := Phase(r.phase.Load())
-	if before != p && r.measures(before) && r.ended.IsZero() {
+	at := r.phase.Load()
+	before := Phase(at)
+	if at != notBegun && r.measures(before) && r.ended.IsZero() {
 		r.ended = time.Now()
 		r.server.stop()
 		r.client.stop()
@@ -142,7 +150,7 @@ func (r *run) enter(p Phase) {
 		r.client.start()
 		r.began = time.Now()
 	}
-	if before == Holding && p != Holding {
+	if before == Holding {
 		r.server.rest()
 		r.client.rest()
 	}
@@ -157,7 +165,9 @@ func (r *run) pass(ctx context.Context, s stage) bool {
 	begin := time.Now()
 	defer func() { r.lasted(s.phase, time.Since(begin)) }()
 	var most <-chan time.Time
+	r.stageEnds.Store(0)
 	if s.most > 0 {
+		r.stageEnds.Store(int64(r.clock.now().Add(s.most)))
 		timer := time.NewTimer(s.most)
 		defer timer.Stop()
 		most = timer.C
@@ -224,6 +234,7 @@ func (r *run) finish(ctx context.Context) {
 		r.enter(Draining)
 		r.pass(ctx, stage{Draining, drainTime})
 	}
+	r.overran = r.overflows()
 	r.enter(Closing)
 	r.pass(context.WithoutCancel(ctx), stage{Closing, closing})
 	for _, l := range r.loops {

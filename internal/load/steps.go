@@ -57,29 +57,37 @@ func (l *loop) roll(now tick.Time) {
 	s.states[l.number] = loopState{l.connected, l.shaking + l.flying, l.tally.failed}
 	s.since += l.step.operations
 	s.latency.Merge(l.step.latency)
-	if length := now.Sub(l.rollAt) + SeriesStep; l.measured && length > 0 {
+	if l.measured {
 		s.total += l.step.operations
-		s.take(l, float64(l.step.number)*SeriesStep.Seconds()+length.Seconds(), len(r.loops))
+		s.take(l, min(now.Sub(l.rollAt)+SeriesStep, SeriesStep), len(r.loops))
 	}
 	r.mu.Unlock()
 	l.step.latency.Reset()
 	l.step.operations, l.step.failed = 0, l.tally.failed
 }
 
-// take adds a loop's step to the series.
-func (s *stepLog) take(l *loop, at float64, loops int) {
+// stub is the part of a step below which the last one is counted with the one
+// before it.
+const stub = SeriesStep / 5
+
+// take adds a loop's step, which was so long, to the series.
+func (s *stepLog) take(l *loop, length time.Duration, loops int) {
 	n := l.step.number
+	at := (time.Duration(n)*SeriesStep + length).Seconds()
+	if length < stub && n > 0 {
+		n--
+	}
 	for n >= len(s.series) {
 		s.series = append(s.series, Interval{})
 		s.open = append(s.open, openStep{latency: newHistogram(stepDigits)})
 	}
 	in, part := &s.series[n], &s.open[n]
-	if part.latency == nil {
-		return
-	}
 	in.At = max(in.At, at)
 	in.Operations += l.step.operations
 	in.Failures += l.tally.failed - l.step.failed
+	if part.latency == nil {
+		return // a stub: it does not matter to the quantiles
+	}
 	part.latency.Merge(l.step.latency)
 	in.P50, in.P99, in.Max = quantile(part.latency, 50), quantile(part.latency, 99), Duration(part.latency.Max())
 	if part.parts++; part.parts == loops {
@@ -118,9 +126,12 @@ func (r *run) snapshot() Snapshot {
 	s := &r.steps
 	now := time.Now()
 	snap := Snapshot{
-		Phase: Phase(r.phase.Load()), Elapsed: time.Duration(r.clock.now()), Operations: s.total,
+		Phase: Phase(max(r.phase.Load(), 0)), Elapsed: time.Duration(r.clock.now()), Operations: s.total,
 		Rate: float64(s.since) / max(now.Sub(s.asked).Seconds(), 1e-3),
 		P50:  time.Duration(quantile(s.latency, 50)), P99: time.Duration(quantile(s.latency, 99)),
+	}
+	if ends := r.stageEnds.Load(); ends > 0 {
+		snap.Left = max(time.Duration(ends)-snap.Elapsed, 0)
 	}
 	for _, l := range s.states {
 		snap.Connected += l.connected

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/security"
 )
 
@@ -135,7 +136,7 @@ func TestMessageIDsRunOut(t *testing.T) {
 	}
 	s := serve(t)
 	cfg := s.open()
-	cfg.Clients, cfg.Window, cfg.Duration = 1, 64, 20*time.Second
+	cfg.Clients, cfg.Window, cfg.Duration, cfg.Params = 1, 64, time.Minute, message.Params{}
 	rep := generate(t, cfg)
 	if rep.Failures["message_ids"] == 0 || len(rep.Failures) != 1 || len(rep.Notes) == 0 {
 		t.Errorf("failures %v, notes %q", rep.Failures, rep.Notes)

@@ -160,7 +160,7 @@ func (g *stage) settle() (datagrams int) {
 func buffered(s *Session) (handshake, held int) {
 	conn := reflect.ValueOf(&s.conn).Elem()
 	if hs := conn.FieldByName("hs"); !hs.IsNil() {
-		handshake = int(hs.Elem().FieldByName("in").Elem().FieldByName("bytes").Int())
+		handshake = int(hs.Elem().FieldByName("in").FieldByName("bytes").Int())
 	}
 	if h := conn.FieldByName("layer").FieldByName("held"); !h.IsNil() {
 		held = int(h.Elem().FieldByName("bytes").Int())

@@ -28,6 +28,9 @@ type item struct {
 	raw   []byte // of a handshake message, with its unfragmented header
 }
 
+// usualItems is how many most flights have.
+const usualItems = 5
+
 // Reset empties the flight, for the next one.
 func (f *Flight) Reset() {
 	clear(f.items)
@@ -40,6 +43,9 @@ func (f *Flight) Reset() {
 func (f *Flight) AddMessage(epoch uint16, raw []byte) {
 	if len(raw) < wire.HandshakeHeaderLen {
 		panic("flight: message without header")
+	}
+	if f.items == nil {
+		f.items = make([]item, 0, usualItems)
 	}
 	f.items = append(f.items, item{wire.ContentHandshake, epoch, raw})
 }

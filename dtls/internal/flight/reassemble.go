@@ -69,7 +69,7 @@ type Message struct {
 // Body is the message without its header.
 func (m *Message) Body() []byte { return m.Raw[wire.HandshakeHeaderLen:] }
 
-// Reassembler joins the handshake fragments of one peer.
+// Reassembler joins the handshake fragments of one peer. It begins with Start.
 type Reassembler struct {
 	limits Limits
 	next   uint16 // next_receive_seq of RFC 6347 §4.2.2
@@ -87,10 +87,17 @@ type assembly struct {
 	have    []uint64
 }
 
-// NewReassembler returns a reassembler that waits for the message with number
-// next: 0, or what the hello with the cookie carried.
+// Start makes a reassembler forget what it holds and wait for the message with
+// number next: 0, or what the hello with the cookie carried.
+func (r *Reassembler) Start(limits Limits, next uint16) {
+	*r = Reassembler{limits: limits, next: next}
+}
+
+// NewReassembler returns one that has started.
 func NewReassembler(limits Limits, next uint16) *Reassembler {
-	return &Reassembler{limits: limits, next: next}
+	r := new(Reassembler)
+	r.Start(limits, next)
+	return r
 }
 
 // NextSeq is the message_seq of the next message that Next will return.

@@ -17,7 +17,11 @@ type Transcript struct {
 	raw     []byte
 	running hash.Hash
 	keep    bool
+	sum     [maxSum]byte
 }
+
+// maxSum is the length of the longest hash of a suite, SHA-384.
+const maxSum = 48
 
 // Reset forgets everything: the first ClientHello and HelloVerifyRequest "are
 // not included in the calculation of the handshake_messages" (RFC 6347
@@ -48,8 +52,9 @@ func (t *Transcript) DropRaw(keep bool) {
 	}
 }
 
-// Sum is the hash of all messages so far.
-func (t *Transcript) Sum() []byte { return t.running.Sum(nil) }
+// Sum is the hash of all messages so far. It is valid until Sum is called
+// again.
+func (t *Transcript) Sum() []byte { return t.running.Sum(t.sum[:0]) }
 
 // Raw is all messages so far. What is added later does not change it.
 func (t *Transcript) Raw() []byte { return t.raw[:len(t.raw):len(t.raw)] }

@@ -24,12 +24,12 @@ import (
 type prf struct {
 	hash         restorable
 	inner, outer []byte // states of the hash, in states
-	seed         []byte // label and seeds, in space as long as they fit
+	seed         []byte // label and seeds, in space if they fit
 
 	states [2][maxState]byte
 	a      [maxHash]byte // A(i)
 	block  [maxHash]byte
-	space  [128]byte
+	space  [maxBlock]byte // for the seed, and before that for the padded secret
 }
 
 // restorable is a hash whose state can be kept, as those of the standard
@@ -63,11 +63,10 @@ func (p *prf) start(h crypto.Hash, secret []byte) {
 		secret = p.sum(p.a[:0], secret, nil)
 	}
 	// "append zeros to the end of K to create a B byte string"
-	var pad [maxBlock]byte
-	copy(pad[:], secret)
-	p.inner = p.padded(p.states[0][:0], &pad, 0x36)
-	p.outer = p.padded(p.states[1][:0], &pad, 0x36^0x5c)
-	clear(pad[:])
+	clear(p.space[copy(p.space[:], secret):])
+	p.inner = p.padded(p.states[0][:0], &p.space, 0x36)
+	p.outer = p.padded(p.states[1][:0], &p.space, 0x36^0x5c)
+	clear(p.space[:])
 	clear(p.a[:])
 }
 

@@ -165,7 +165,7 @@ func (c *Conn) rewindForCookie(m wire.HandshakeHeader, fragment []byte) {
 	}
 	var request wire.HelloVerifyRequest
 	if request.Parse(fragment[wire.HandshakeHeaderLen:]) == nil && !bytes.Equal(request.Cookie, h.client.hello.Cookie) {
-		h.in = newReassembler(c.hs.cfg, m.MessageSeq)
+		h.expect(m.MessageSeq)
 	}
 }
 

@@ -19,8 +19,9 @@ type handshake struct {
 	deadline tick.Time // of the whole handshake
 
 	// The peer's messages come in, ours go out.
-	in          *flight.Reassembler
-	flightStart uint16 // message_seq with which the peer's current flight begins
+	in          flight.Reassembler
+	message     flight.Message // the one that its step works on
+	flightStart uint16         // message_seq with which the peer's current flight begins
 	out         flight.Flight
 	timer       flight.Timer
 	number      int    // of the flight in out (RFC 6347 §4.2.4: 1 to 6)
@@ -51,22 +52,29 @@ type handshake struct {
 type pskScratch struct {
 	hint     []byte // client: from the server, nil for none
 	identity []byte // server: from the client
-	unknown  bool   // server: no key for the identity; a random one is in use
+	unknown  bool   // server: no key for the identity; the random one is in use
 	forged   bool   // a record under the new keys did not authenticate
+	random   [randomKeyLen]byte
 }
 
+// randomKeyLen is the length of the key that stands in for an unknown one.
+const randomKeyLen = 16
+
 func newHandshake(cfg *hs.Config, now tick.Time, firstSeq uint16) *handshake {
-	return &handshake{
+	h := &handshake{
 		cfg:         cfg,
 		deadline:    now.Add(cfg.HandshakeTimeout),
-		in:          newReassembler(cfg, firstSeq),
 		flightStart: firstSeq,
 		timer:       flight.NewTimer(cfg.Timing),
 	}
+	h.expect(firstSeq)
+	return h
 }
 
-func newReassembler(cfg *hs.Config, next uint16) *flight.Reassembler {
-	return flight.NewReassembler(flight.Limits{Bytes: cfg.MaxHandshakeBytes, MessageLen: cfg.MessageLen}, next)
+// expect makes the message with a number the next to come in, and forgets
+// what has come.
+func (h *handshake) expect(seq uint16) {
+	h.in.Start(flight.Limits{Bytes: h.cfg.MaxHandshakeBytes, MessageLen: h.cfg.MessageLen}, seq)
 }
 
 // say adds a message to the outgoing flight and to the transcript.
@@ -105,6 +113,7 @@ func (h *handshake) wipe() {
 	h.writeKeys.Wipe()
 	h.readKeys.Wipe()
 	clear(h.shared)
+	clear(h.psk.random[:])
 	// A job that is out belongs to whoever runs it, on any goroutine: it is
 	// wiped when it comes back.
 }

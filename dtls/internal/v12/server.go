@@ -179,7 +179,7 @@ func (c *Conn) answerHello(now tick.Time, o *hs.Offer) hs.Reason {
 	c.answerExtensions(o)
 	h.server.hello = wire.ServerHello{
 		Version: wire.VersionDTLS12, Random: h.serverRandom[:], CipherSuite: h.suite.ID,
-		Extensions: h.server.ext.Append(nil),
+		Extensions: h.server.ext.Append(make([]byte, 0, 64)),
 	}
 	f := c.facts
 	f.Version, f.CipherSuite, f.Group = wire.VersionDTLS12, h.suite.ID, choice.Group
@@ -199,6 +199,8 @@ func (c *Conn) answerHello(now tick.Time, o *hs.Offer) hs.Reason {
 	return c.enter(serverSignature, hs.EventNeedJob)
 }
 
+var pointFormats = [...]byte{wire.PointUncompressed}
+
 // answerExtensions answers what the client asked for and the choice uses.
 func (c *Conn) answerExtensions(o *hs.Offer) {
 	e, choice := &c.hs.server.ext, &c.hs.server.choice
@@ -214,7 +216,7 @@ func (c *Conn) answerExtensions(o *hs.Offer) {
 	// RFC 5746 §3.6: the extension, or the signalling suite.
 	add(wire.ExtRenegotiationInfo, o.Present.Has(wire.ExtRenegotiationInfo) || o.Suites.Contains(wire.TLS_EMPTY_RENEGOTIATION_INFO_SCSV))
 	add(wire.ExtECPointFormats, o.Present.Has(wire.ExtECPointFormats) && choice.Group != 0)
-	e.PointFormats = []byte{wire.PointUncompressed}
+	e.PointFormats = pointFormats[:]
 	if choice.Showing == nil {
 		return
 	}
@@ -336,9 +338,6 @@ func (c *Conn) serverAgreed(now tick.Time, job *hs.Job) hs.Reason {
 	return c.clientKeysDerived(now)
 }
 
-// randomKeyLen is the length of the key that stands in for an unknown one.
-const randomKeyLen = 16
-
 // serverKeyFound goes on with the key of an identity. An unknown identity
 // gets a random key and then looks like a wrong one: "it is RECOMMENDED that
 // the server not reveal whether the PSK identity was not known" is the use of
@@ -346,12 +345,11 @@ const randomKeyLen = 16
 func (c *Conn) serverKeyFound(now tick.Time, _, key []byte) hs.Reason {
 	h := c.hs
 	// Drawn for known identities too, which keeps the time the same.
-	var random [randomKeyLen]byte
-	if _, err := io.ReadFull(c.hs.cfg.Rand, random[:]); err != nil {
+	if _, err := io.ReadFull(c.hs.cfg.Rand, h.psk.random[:]); err != nil {
 		return hs.ReasonInternal
 	}
 	if h.psk.unknown = len(key) == 0; h.psk.unknown {
-		key = random[:]
+		key = h.psk.random[:]
 	}
 	premaster, ok := pskPremaster(h.suite, h.shared, key)
 	if !ok {

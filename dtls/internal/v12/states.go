@@ -142,10 +142,11 @@ func (c *Conn) dispatch(now tick.Time) bool {
 	if h == nil || h.parked() {
 		return false
 	}
-	m, ok := h.in.Next()
-	if !ok {
+	var ok bool
+	if h.message, ok = h.in.Next(); !ok {
 		return false
 	}
+	m := &h.message
 	for i := range states[h.state].accepts {
 		r := &states[h.state].accepts[i]
 		if r.message != m.Type {
@@ -154,7 +155,7 @@ func (c *Conn) dispatch(now tick.Time) bool {
 		if !r.unhashed {
 			h.transcript.Add(m.Raw)
 		}
-		c.proceed(r.step(c, now, &m))
+		c.proceed(r.step(c, now, m))
 		return true
 	}
 	c.end(hs.ReasonUnexpectedMessage)

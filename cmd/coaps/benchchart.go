@@ -116,7 +116,7 @@ func percentileChart(latencies []benchLatency) *chart {
 		count = max(count, l.of.Count)
 		lowest, highest = min(lowest, l.of.Min.Microseconds()), max(highest, l.of.Max.Microseconds())
 	}
-	nines := min(max(int(math.Ceil(math.Log10(float64(max(count, 1))))), 1), 6)
+	nines := min(max(int(math.Round(math.Log10(float64(max(count, 1))))), 1), 6)
 	c := &chart{xTitle: "percentile", shift: 16, shown: nines + 1, y: logAxis(lowest, highest)}
 	for i := range nines*decade + 1 {
 		c.labels = append(c.labels, percentileLabel(float64(i)/decade))
@@ -229,6 +229,9 @@ func overTime(series []load.Interval) *chart {
 	}
 	c := &chart{xTitle: "seconds", shift: 4, shown: parts + 1}
 	length := series[steps-1].At / float64(steps)
+	if whole := math.Round(length/load.SeriesStep.Seconds()) * load.SeriesStep.Seconds(); math.Abs(length-whole) < 0.05*whole {
+		length = whole // a step ends a little late
+	}
 	for i := range steps + best + 1 {
 		c.labels = append(c.labels, fmt.Sprintf("%g", math.Round(float64(i)*length*100)/100))
 	}

@@ -43,6 +43,7 @@ var reasons = map[string]reasonInfo{
 
 	// A load.
 	"too_many_failures": {exitCheck, "more operations failed than --fail-above allows", "the report lists the failures by reason"},
+	"message_ids":       {exitSetup, "the clients have used all the Message IDs that they may within 247 s (RFC 7252 section 4.4)", "more --clients, a lower --rate or a shorter --duration: a client may send some 65,000 messages in 247 s"},
 	"only_errors":       {exitClientError, "every answer was an error", "coaps get with the same URI shows the answer"},
 
 	// Local set-up.

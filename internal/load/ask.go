@@ -43,7 +43,7 @@ func (l *loop) ask(now tick.Time, at uint32, due tick.Time) {
 	out.Token = l.token[:]
 	x, err := l.ep.Request(now, c.peer, *out)
 	if err != nil {
-		l.unasked(i, at, err)
+		l.unasked(i, err)
 		return
 	}
 	l.flights[at] = flight{due: due, id: x.ID}
@@ -51,17 +51,11 @@ func (l *loop) ask(now tick.Time, at uint32, due tick.Time) {
 }
 
 // unasked follows when a request could not even be made.
-func (l *loop) unasked(i, at uint32, err error) {
-	reason := requestReason(err)
-	l.tally.fail(reason)
-	if reason == reasonMessageIDs || reason == reasonTooLarge {
-		// It would be the same with the next one.
-		if l.clients[i].state == up {
-			l.retire(i)
-		}
-		return
+func (l *loop) unasked(i uint32, err error) {
+	l.tally.fail(requestReason(err))
+	if l.clients[i].state == up {
+		l.retire(i) // it would be the same with the next one
 	}
-	l.again(at)
 }
 
 // retireTime is how long what a client still has in flight may take when it
@@ -107,7 +101,7 @@ func (l *loop) answered(now tick.Time, ev *endpoint.Event) {
 	if !ok {
 		return
 	}
-	l.clients[i].used = true
+	l.clients[i].used, l.clients[i].silent = true, false
 	l.land(now, at, ev.Message.Code)
 }
 
@@ -177,10 +171,32 @@ func (l *loop) failed(now tick.Time, ev *endpoint.Event) {
 	if ev.Reason == request.Canceled {
 		reason = reasonTimeout // nobody else cancels
 	}
-	if ev.Reason == request.Reset {
-		l.clients[i].used = true
-	}
 	l.fall(at, reason)
+	switch c := &l.clients[i]; {
+	case ev.Reason == request.Reset:
+		c.used, c.silent = true, false
+	case c.silent && c.used && c.state == up:
+		l.reconnect(now, i)
+	default:
+		c.silent = true
+	}
+}
+
+// reconnect begins a new session in place of one in which two requests in a row
+// were not answered: the server may have lost it.
+func (l *loop) reconnect(now tick.Time, i uint32) {
+	if !l.run.cfg.Secure || !l.doing.connect {
+		return
+	}
+	for range l.dropFlights(i) {
+		l.tally.fail(reasonTimeout)
+	}
+	id := l.clients[i].peer
+	l.part(i)
+	l.clients[i].state = absent
+	l.connected--
+	l.ep.Disconnect(now, id)
+	l.waiting.push(i)
 }
 
 // fall ends a flight that has failed.

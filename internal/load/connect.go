@@ -63,7 +63,7 @@ func (l *loop) connect(now tick.Time, i uint32, due tick.Time) {
 // meet notes who a peer is.
 func (l *loop) meet(i uint32, id endpoint.PeerID) {
 	c := &l.clients[i]
-	c.peer, c.used = id, false
+	c.peer, c.used, c.silent = id, false, false
 	for id.Index() >= len(l.byPeer) {
 		l.byPeer = append(l.byPeer, 0)
 	}

@@ -4,9 +4,11 @@
 package load
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"math"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/internal/echo"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
 )
 
 // whole checks what holds for every report of a run that went well.
@@ -89,6 +93,61 @@ func TestReportJSON(t *testing.T) {
 	if diff := cmp.Diff(rep, &back); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Each client can be somebody else.
+func TestIdentities(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Clients, cfg.Security, cfg.PSK = fleet, nil, fleetPSK
+	cfg.Count, cfg.Duration, cfg.Mix = 10*fleet, 0, []Request{{Path: "/who"}}
+	whole(t, generate(t, cfg))
+	for i := range fleet {
+		name, _ := fleetPSK(i)
+		if s.who[string(name)] == 0 {
+			t.Errorf("%s has not asked: %v", name, s.who)
+		}
+	}
+}
+
+func TestRawPublicKeys(t *testing.T) {
+	s := serve(t)
+	all := &security.Config{RawKey: s.key, Pins: pins(s.key)}
+	cfg := s.secured()
+	cfg.Kind, cfg.Count, cfg.Duration = Handshakes, 20, 0
+	cfg.Security = func(int) *security.Config { return all }
+	rep := generate(t, cfg)
+	whole(t, rep)
+	if !strings.Contains(rep.Config.Suite, "ECDHE_ECDSA") {
+		t.Errorf("suite %q", rep.Config.Suite)
+	}
+	stranger, err := keys.NewKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = &security.Config{RawKey: s.key, Pins: pins(stranger)}
+	if rep := generate(t, cfg); rep.Reason() != "rpk_not_pinned" {
+		t.Errorf("failures %v", rep.Failures)
+	}
+}
+
+// Clients that cannot have an address each have a socket each.
+func TestSocketsOfTheirOwn(t *testing.T) {
+	conn, err := listen("udp6", "[::1]:0")
+	if err != nil {
+		t.Skip(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- echo.Serve(conn) }()
+	rep := generate(t, Config{
+		Kind: Echo, Server: conn.LocalAddr(), Clients: 100, Count: 1000, Mix: []Request{{PayloadSize: 60}},
+	})
+	whole(t, rep)
+	if rep.Operations != 1000 || rep.Config.Sockets != 100 {
+		t.Errorf("%d echoes over %d sockets", rep.Operations, rep.Config.Sockets)
+	}
+	conn.Close()
+	<-served
 }
 
 func TestCount(t *testing.T) {

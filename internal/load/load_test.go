@@ -5,9 +5,12 @@ package load
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +38,17 @@ var (
 type target struct {
 	plain, secure netip.AddrPort
 	psk           keys.PSK
+	key           *dtls.KeyPair // raw public key, of both sides
+
+	mu  sync.Mutex
+	who map[string]int // requests by identity
+}
+
+// fleet is how many identities of their own clients can have.
+const fleet = 20
+
+func fleetPSK(i int) (identity, key []byte) {
+	return fmt.Appendf(nil, "device %d", i), fmt.Appendf(nil, "the key of device number %d", i)
 }
 
 func newPSK(t testing.TB, key string) keys.PSK {
@@ -49,12 +63,30 @@ func newPSK(t testing.TB, key string) keys.PSK {
 // serve starts a server whose /hello is answered on the event loop.
 func serve(t testing.TB) *target {
 	t.Helper()
-	s := &target{psk: newPSK(t, "a key of 16 bytes")}
+	s := &target{psk: newPSK(t, "a key of 16 bytes"), who: make(map[string]int)}
+	var err error
+	if s.key, err = keys.NewKey(rand.Reader); err != nil {
+		t.Fatal(err)
+	}
 	known, err := keys.NewPSKMap(s.psk)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := range fleet {
+		psk, err := keys.NewPSK(fleetPSK(i))
+		if err == nil {
+			err = known.Add(psk)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	mux := coaps.NewMux()
+	mux.Handle("GET /who", coaps.HandlerFunc(func(_ coaps.ResponseWriter, r *coaps.Request) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.who[r.Peer.Identity.Name()]++
+	}))
 	hello := []byte("hello")
 	mux.Handle("GET /hello", coaps.Inline(coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
 		_, _ = w.Write(hello)
@@ -63,7 +95,7 @@ func serve(t testing.TB) *target {
 	mux.Handle("GET /slow", coaps.HandlerFunc(func(coaps.ResponseWriter, *coaps.Request) { time.Sleep(20 * time.Millisecond) }))
 	server := &coaps.Server{
 		NoSec: true, Addr: "plain", SecureAddr: "secure",
-		Security: &security.Config{PSK: known}, Handler: mux,
+		Security: &security.Config{PSK: known, RawKey: s.key, Pins: pins(s.key)}, Handler: mux,
 		Logger: slog.New(slog.DiscardHandler),
 		ListenPacket: func(_, addr string) (udp.Conn, error) {
 			conn, err := listen("udp4", "127.0.0.1:0")
@@ -87,6 +119,12 @@ func serve(t testing.TB) *target {
 		}
 	})
 	return s
+}
+
+func pins(key *dtls.KeyPair) *keys.Pins {
+	p := new(keys.Pins)
+	p.AddKey(key.SPKI)
+	return p
 }
 
 // secured is a configuration for the secure port.

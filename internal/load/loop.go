@@ -106,6 +106,7 @@ type client struct {
 	profile uint32
 	state   state
 	used    bool // the session has carried a request
+	silent  bool // the last request was not answered
 }
 
 // state is how far a client is.

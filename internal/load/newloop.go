@@ -81,6 +81,10 @@ func (c *Config) endpoint(n int, random io.Reader) endpoint.Config {
 		params.ProbingRate = probing
 	}
 	flights := n * c.slots()
+	awake := leastAwake
+	if c.Kind == Requests {
+		awake = min(max(n, leastAwake), mostAwake)
+	}
 	return endpoint.Config{
 		Rand: random,
 		Request: &request.Config{
@@ -91,7 +95,7 @@ func (c *Config) endpoint(n int, random io.Reader) endpoint.Config {
 		},
 		Limits: endpoint.Limits{
 			Sessions: n, HalfOpen: n, PlainPeers: n, PeerQueue: maxWindow,
-			Awake: min(max(n, leastAwake), mostAwake),
+			Awake: awake,
 			Bytes: max(leastBytes, bytesPerFlight*flights),
 		},
 	}

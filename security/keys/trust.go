@@ -23,6 +23,7 @@ import (
 type Trust struct {
 	pool    *x509.CertPool
 	roots   []*x509.Certificate
+	ends    []*x509.Certificate // the roots that no other certificate can have signed
 	uriOnly bool
 }
 
@@ -32,8 +33,17 @@ func NewTrust(roots []*x509.Certificate) *Trust {
 	t := &Trust{pool: x509.NewCertPool(), roots: slices.Clone(roots)}
 	for _, root := range roots {
 		t.pool.AddCert(root)
+		if selfSigned(root) {
+			t.ends = append(t.ends, root)
+		}
 	}
 	return t
+}
+
+// selfSigned reports whether a certificate's signature is by its own key.
+func selfSigned(c *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, c.RawSubject) &&
+		c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 // URIOnly returns a Trust in the same anchors that keeps to the letter of RFC
@@ -41,7 +51,7 @@ func NewTrust(roots []*x509.Certificate) *Trust {
 // coaps URIs count. Without it a dNSName or an iPAddress that is the host will
 // do as well, as in RFC 7925 §4.4.1, RFC 6125 and most certificates there are.
 func (t *Trust) URIOnly() *Trust {
-	return &Trust{pool: t.pool, roots: t.roots, uriOnly: true}
+	return &Trust{pool: t.pool, roots: t.roots, ends: t.ends, uriOnly: true}
 }
 
 // Len returns the number of anchors.
@@ -151,7 +161,11 @@ func (t *Trust) paths(chain []*x509.Certificate, usage x509.ExtKeyUsage, now tim
 		KeyUsages:     []x509.ExtKeyUsage{usage},
 	}
 	for _, c := range chain[1:] {
-		options.Intermediates.AddCert(c)
+		// Many peers show the anchor too. No path leads through it and on, and
+		// crypto/x509 would verify the signature below it once more.
+		if !slices.ContainsFunc(t.ends, c.Equal) {
+			options.Intermediates.AddCert(c)
+		}
 	}
 	paths, err := chain[0].Verify(options)
 	if err != nil {

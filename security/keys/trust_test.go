@@ -32,6 +32,16 @@ type issuer struct {
 	key         *dtls.KeyPair
 }
 
+// newDeepPKI is one whose root may have authorities below it; that of NewCA
+// issues to nodes only.
+func newDeepPKI(t testing.TB) *pki {
+	p := newPKI(t)
+	p.root = must(sign(template(func(c *x509.Certificate) {
+		c.Subject, c.IsCA, c.ExtKeyUsage, c.KeyUsage = pkix.Name{CommonName: "Root"}, true, nil, x509.KeyUsageCertSign
+	}), template(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "Root"} }), p.key, p.key))
+	return p
+}
+
 // intermediate makes an authority below the root.
 func (p *pki) intermediate(edit func(*x509.Certificate)) issuer {
 	p.t.Helper()
@@ -129,11 +139,7 @@ func TestPathOfOne(t *testing.T) {
 // and is less than max_path_length, set max_path_length to the value of
 // pathLenConstraint."
 func TestPathOfTwo(t *testing.T) {
-	p := newPKI(t)
-	// The authority of NewCA issues to nodes only; this one goes deeper.
-	p.root = must(sign(template(func(c *x509.Certificate) {
-		c.Subject, c.IsCA, c.ExtKeyUsage, c.KeyUsage = pkix.Name{CommonName: "Root"}, true, nil, x509.KeyUsageCertSign
-	}), template(func(c *x509.Certificate) { c.Subject = pkix.Name{CommonName: "Root"} }), p.key, p.key))
+	p := newDeepPKI(t)
 	trust := NewTrust([]*x509.Certificate{p.root})
 	for _, test := range []struct {
 		what string
@@ -545,15 +551,65 @@ func FuzzParseChain(f *testing.F) {
 	})
 }
 
-func BenchmarkVerifyServer(b *testing.B) {
-	p := newPKI(b)
-	trust := NewTrust([]*x509.Certificate{p.root})
-	chain := []*x509.Certificate{p.certify(unchanged)}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := trust.VerifyServer(chain, aExample, noon); err != nil {
-			b.Fatal(err)
+// TestAnchorShown: whether a peer shows the anchor besides makes no difference
+// to what is said of its chain, be the anchor the end of all paths or not.
+func TestAnchorShown(t *testing.T) {
+	p := newDeepPKI(t)
+	between := p.intermediate(unchanged)
+	narrow := p.intermediate(func(c *x509.Certificate) {
+		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"b.example"}, true
+	})
+	stranger := newPKI(t)
+	seen := map[dtls.Reason]bool{}
+	leaves := map[string]*x509.Certificate{
+		"good": p.certify(unchanged), "below": between.issue(t, p.leaf, unchanged), "narrow": narrow.issue(t, p.leaf, unchanged),
+		"expired": p.certify(func(c *x509.Certificate) { c.NotAfter = noon.Add(-1) }), "strange": stranger.certify(unchanged),
+	}
+	trusts := map[string]*Trust{
+		"root":         NewTrust([]*x509.Certificate{p.root}),
+		"intermediate": NewTrust([]*x509.Certificate{between.certificate, narrow.certificate}),
+		"all":          NewTrust([]*x509.Certificate{p.root, between.certificate, narrow.certificate}),
+	}
+	for trusted, trust := range trusts {
+		for name, leaf := range leaves {
+			for _, now := range []time.Time{noon, noon.AddDate(-100, 0, 0), noon.AddDate(100, 0, 0)} {
+				without := []*x509.Certificate{leaf, between.certificate, narrow.certificate}
+				with := append(without, p.root)
+				own, shown := ReasonOf(trust.VerifyServer(without, aExample, now)), ReasonOf(trust.VerifyServer(with, aExample, now))
+				seen[own] = true
+				if own != shown {
+					t.Errorf("trust in %s, %s leaf, %v: %v, with the root shown %v", trusted, name, now, own, shown)
+				}
+			}
 		}
+	}
+	if len(seen) < 4 || !seen[dtls.ReasonNone] {
+		t.Errorf("the verdicts were %v only", seen)
+	}
+}
+
+func BenchmarkVerifyServer(b *testing.B) {
+	p := newDeepPKI(b)
+	trust := NewTrust([]*x509.Certificate{p.root})
+	between := p.intermediate(unchanged)
+	leaf, below := p.certify(unchanged), between.issue(b, p.leaf, unchanged)
+	for _, test := range []struct {
+		name  string
+		chain []*x509.Certificate
+	}{
+		{"leaf", []*x509.Certificate{leaf}},
+		{"leaf and root", []*x509.Certificate{leaf, p.root}},
+		{"leaf and intermediate", []*x509.Certificate{below, between.certificate}},
+		{"leaf, intermediate and root", []*x509.Certificate{below, between.certificate, p.root}},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := trust.VerifyServer(test.chain, aExample, noon); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -5,7 +5,6 @@ package coaps
 
 import (
 	"bytes"
-	"runtime"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -33,6 +32,7 @@ type keyTask struct {
 	identity, key []byte
 	err           error // of a verdict
 	judged        func(endpoint.PeerID, error)
+	relieved      func() // after each task on a worker; may be nil
 }
 
 func newKeyTask(l *loop, policy *security.Policy, ev *endpoint.Event) *keyTask {
@@ -52,7 +52,9 @@ func newKeyTask(l *loop, policy *security.Policy, ev *endpoint.Event) *keyTask {
 func (t *keyTask) run() {
 	t.work()
 	_ = t.loop.mail.post(t, true) // a loop that has ended needs it no more
-	runtime.Gosched()
+	if t.relieved != nil {
+		t.relieved()
+	}
 }
 
 func (t *keyTask) work() {

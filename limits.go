@@ -3,7 +3,11 @@
 
 package coaps
 
-import "time"
+import (
+	"time"
+
+	"github.com/coaps-go/coaps/tick"
+)
 
 // The limits of this package; those on what the network can make an endpoint
 // hold are in endpoint.Limits. Each refuses with a named reason and counts.
@@ -28,6 +32,10 @@ const (
 	// may wait. At 0.2 ms each on two processors the last waits 0.1 s, well
 	// under the second after which a client repeats its flight.
 	keyJobsWaiting = 1024
+
+	// nudgeInterval is how often key workers that take all processors send the
+	// event loops to look at their sockets. One look costs a loop some 3 µs.
+	nudgeInterval = tick.Time(200 * time.Microsecond)
 
 	// mailboxLetters is how many calls of other goroutines may wait for the
 	// event loop. Responses of handlers are not refused: the workers and their

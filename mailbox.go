@@ -83,6 +83,13 @@ func (m *mailbox) ring() error {
 	return m.conn.SetReadDeadline(rung)
 }
 
+// nudge wakes the loop although there is nothing for it in the box.
+func (m *mailbox) nudge() {
+	if m.waiting.Load() && m.waiting.CompareAndSwap(true, false) {
+		_ = m.conn.SetReadDeadline(rung) // fails only when closed
+	}
+}
+
 func (m *mailbox) empty() bool { return m.top.Load() == nil }
 
 // sleep prepares the loop's wait until the given time and reports whether there

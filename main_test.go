@@ -9,11 +9,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,8 +30,30 @@ import (
 	"github.com/coaps-go/coaps/udp/portable"
 )
 
-// No test may leave a goroutine.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// No test may leave a goroutine. Some start this program again for something
+// that needs a process of its own.
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(listenElsewhereAt); addr != "" {
+		listenHere(addr)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const listenElsewhereAt = "COAPS_TEST_LISTEN"
+
+// listenHere opens a server and tells what became of it.
+func listenHere(addr string) {
+	s := &Server{NoSec: true, Addr: addr, Loops: 2}
+	switch err := s.Listen(); {
+	case err == nil:
+		fmt.Println("taken over")
+	case errors.Is(err, syscall.EADDRINUSE):
+		fmt.Println("in use")
+	default:
+		fmt.Println(err)
+	}
+}
 
 // A stage is a server of all four modes on two ports of the loopback, and the
 // credentials to talk to it.
@@ -65,6 +90,11 @@ func (b *lockedBuffer) String() string {
 
 // impatient makes failures quick: what takes 93 s by default ends in 1 s.
 var impatient = message.Params{AckTimeout: 50 * time.Millisecond, MaxRetransmit: 2}
+
+// patient is for a machine that may be busy.
+var patient = message.Params{AckTimeout: time.Second, MaxRetransmit: 4}
+
+var unhurried = dtls.Timers{Initial: time.Second, Retransmissions: 6, Handshake: 30 * time.Second}
 
 var hasty = dtls.Timers{Initial: 50 * time.Millisecond, Retransmissions: 2, Handshake: time.Second}
 

@@ -120,6 +120,9 @@ func (p *pool) sleep() {
 	<-p.wakeups
 }
 
+// busy reports whether all workers are at work.
+func (p *pool) busy() bool { return p.workers.Load() == p.max && p.waiting.Load() == 0 }
+
 // close lets the workers finish what is queued and end. It does not wait.
 func (p *pool) close() {
 	if p.closed.Swap(true) {

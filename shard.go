@@ -50,7 +50,7 @@ func (s *shard) handle(now tick.Time, ev *endpoint.Event) {
 // ends, and the client tries again later.
 func (s *shard) keyTask(now tick.Time, ev *endpoint.Event) {
 	t := newKeyTask(s.loop, s.port.policy, ev)
-	t.judged = s.judged
+	t.judged, t.relieved = s.judged, s.server.relieve
 	if ev.Kind == endpoint.EventWantPSK && s.server.instantPSK {
 		t.work() // in memory: not worth a change of goroutines
 		t.deliver(now)

@@ -112,19 +112,9 @@ func (c *Conn) receiveAll(fd uintptr) bool {
 	return c.in.errno != unix.EAGAIN || c.errors
 }
 
-// recvmmsg makes the system call, which fills up to n messages from first.
+// recvmmsg fills up to n messages from first, with one system call.
 func (in *inbound) recvmmsg(fd uintptr, first, n int) (int, unix.Errno) {
-	for {
-		got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
-			uintptr(unsafe.Pointer(&in.messages[first])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			return int(got), 0
-		case unix.EINTR:
-		default:
-			return 0, errno
-		}
-	}
+	return move(unix.SYS_RECVMMSG, fd, &in.messages[first], n)
 }
 
 // collect describes the datagrams received.

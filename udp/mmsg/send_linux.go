@@ -185,16 +185,9 @@ func runLength(batch []udp.Datagram) int {
 	return len(batch)
 }
 
-// sendmmsg makes the system call.
+// sendmmsg sends the messages that are filled in, with one system call.
 func (out *outbound) sendmmsg(fd uintptr) {
-	out.sent, out.errno = 0, unix.EINTR
-	for out.errno == unix.EINTR {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
-			uintptr(unsafe.Pointer(&out.messages)), uintptr(out.filled), unix.MSG_DONTWAIT, 0, 0)
-		if out.errno = errno; errno == 0 {
-			out.sent = int(n)
-		}
-	}
+	out.sent, out.errno = move(unix.SYS_SENDMMSG, fd, &out.messages[0], out.filled)
 }
 
 // taken is how many datagrams the messages hold that the kernel has taken.

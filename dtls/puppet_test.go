@@ -196,7 +196,7 @@ func (u *puppet) hear(d []byte) {
 
 // open reads one record of the session under test.
 func (u *puppet) open(r record.Record) {
-	payload, result := u.layer.Open(r)
+	payload, result := u.layer.Open(&r)
 	if result != record.Opened {
 		return
 	}

@@ -68,7 +68,7 @@ func (c *receiver) receive(t failer, datagram []byte) {
 		if !ok {
 			t.Fatalf("%d bytes are no record", len(datagram))
 		}
-		payload, result := c.layer.Open(r)
+		payload, result := c.layer.Open(&r)
 		if result != record.Opened {
 			t.Fatalf("a record is %v", result)
 		}

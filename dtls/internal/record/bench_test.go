@@ -35,7 +35,7 @@ func BenchmarkRecord(b *testing.B) {
 					copy(datagram, raw)
 					server.read.window = window{}
 					r, _, _ := Cut(datagram)
-					if _, result := server.Open(r); result != Opened {
+					if _, result := server.Open(&r); result != Opened {
 						b.Fatal(result)
 					}
 				}

@@ -44,7 +44,7 @@ func FuzzOpen(f *testing.F) {
 				break
 			}
 			window := l.read.window
-			payload, result := l.Open(r)
+			payload, result := l.Open(&r)
 			if result == Opened && r.Header.Epoch > 0 && !genuine[string(payload)] {
 				t.Errorf("opened %q", payload)
 			}

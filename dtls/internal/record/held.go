@@ -3,6 +3,8 @@
 
 package record
 
+import "bytes"
+
 // held are copies of the protected records that came before the session could
 // open them, in order of arrival. They are not authenticated, so their
 // number and size are bounded.
@@ -12,7 +14,7 @@ type held struct {
 }
 
 // hold keeps a copy of an early record.
-func (l *Layer) hold(r Record) Result {
+func (l *Layer) hold(r *Record) Result {
 	maxRecords, maxBytes := DefaultHeldRecords, DefaultHeldBytes
 	if l.Limits != nil && l.Limits.HeldRecords != 0 {
 		maxRecords = l.Limits.HeldRecords
@@ -31,8 +33,7 @@ func (l *Layer) hold(r Record) Result {
 	if len(l.held.records) >= maxRecords || l.held.bytes+len(r.raw) > maxBytes {
 		return DropHeldFull
 	}
-	r.raw = append([]byte(nil), r.raw...)
-	l.held.records = append(l.held.records, r)
+	l.held.records = append(l.held.records, Record{r.Header, bytes.Clone(r.raw)})
 	l.held.bytes += len(r.raw)
 	return Held
 }
@@ -43,8 +44,12 @@ func (l *Layer) NextHeld() (r Record, ok bool) {
 	if l.held == nil {
 		return Record{}, false
 	}
+	return l.nextHeld()
+}
+
+func (l *Layer) nextHeld() (r Record, ok bool) {
 	for i, r := range l.held.records {
-		if l.due(r.Header) != Held {
+		if l.due(&r.Header) != Held {
 			l.held.records = append(l.held.records[:i], l.held.records[i+1:]...)
 			l.held.bytes -= len(r.raw)
 			return r, true

@@ -17,7 +17,7 @@ func released(l *Layer) (payloads []string) {
 		if !ok {
 			return payloads
 		}
-		payload, result := l.Open(r)
+		payload, result := l.Open(&r)
 		if result != Opened {
 			payload = []byte(result.String())
 		}
@@ -76,7 +76,7 @@ func TestHeldIsBounded(t *testing.T) {
 	expect(t, l, first, Held)
 	r, _, _ := Cut(first)
 	allocs := testing.AllocsPerRun(1_000_000, func() {
-		if _, result := l.Open(r); result != DropHeldTwice {
+		if _, result := l.Open(&r); result != DropHeldTwice {
 			t.Fatal(result)
 		}
 	})

@@ -76,8 +76,10 @@ type readState struct {
 // so a session that sleeps can do without it: see Compact.
 type expanded struct {
 	aead  suite.AEAD
+	iv    [suite.NonceLen]byte
 	nonce [suite.NonceLen]byte
 	aad   [aadLen]byte
+	whole bool // the nonce comes from all of the IV
 }
 
 // aadLen is the length of the additional data (RFC 5246 §6.2.3.3): epoch and
@@ -215,7 +217,7 @@ func (l *Layer) Seal(dst []byte, epoch uint16, typ wire.ContentType, payload []b
 		return dst, ErrExhausted
 	}
 	w, s := &l.write, l.suite
-	h := wire.RecordHeader{
+	h := &wire.RecordHeader{
 		Type: typ, Version: wire.VersionDTLS12, Epoch: epoch, Sequence: w.next,
 		Length: len(payload) + s.Overhead(),
 	}
@@ -228,13 +230,17 @@ func (l *Layer) Seal(dst []byte, epoch uint16, typ wire.ContentType, payload []b
 	copy(fragment[s.ExplicitNonceLen:], payload)
 	h.Put((*[wire.RecordHeaderLen]byte)(dst[start:]))
 
-	if w.cipher == nil {
-		w.cipher = expand(s, &w.keys)
-	}
 	c := w.cipher
-	c.prepare(s, &w.keys, h, len(payload))
-	copy(fragment, c.nonce[suite.NonceLen-s.ExplicitNonceLen:])
-	c.aead.Seal(fragment[s.ExplicitNonceLen:], len(payload), &c.nonce, c.aad[:])
+	if c == nil {
+		c = expand(s, &w.keys)
+		w.cipher = c
+	}
+	c.prepare(h, len(payload))
+	if s.ExplicitNonceLen > 0 {
+		copy(fragment[:explicitNonceLen], c.nonce[suite.NonceLen-explicitNonceLen:])
+		fragment = fragment[explicitNonceLen:]
+	}
+	c.aead.Seal(fragment, len(payload), &c.nonce, c.aad[:])
 	return dst, nil
 }
 
@@ -267,26 +273,30 @@ func (l *Layer) writeExhausted(typ wire.ContentType) bool {
 	return l.write.next >= min(l.suite.SealLimit, wire.MaxSequence)
 }
 
+// explicitNonceLen is the length of the explicit nonce of those suites that
+// have one.
+const explicitNonceLen = 8
+
 func expand(s *suite.Suite, keys *suite.Keys) *expanded {
-	return &expanded{aead: s.AEAD(keys.Key(s))}
+	c := &expanded{aead: s.AEAD(keys.Key(s)), whole: s.ExplicitNonceLen == 0}
+	copy(c.iv[:], keys.IV(s))
+	c.nonce = c.iv
+	binary.BigEndian.PutUint16(c.aad[9:], uint16(wire.VersionDTLS12))
+	return c
 }
 
 // prepare computes nonce and additional data for a record of n bytes of
 // plaintext. The explicit nonce is the epoch and the sequence number, never
 // random, so that it cannot come twice (RFC 6655 §3, RFC 5288 §3).
-func (c *expanded) prepare(s *suite.Suite, keys *suite.Keys, h wire.RecordHeader, n int) {
+func (c *expanded) prepare(h *wire.RecordHeader, n int) {
 	number := uint64(h.Epoch)<<48 | h.Sequence
-	if s.ExplicitNonceLen > 0 {
-		copy(c.nonce[:], keys.IV(s))
-		binary.BigEndian.PutUint64(c.nonce[s.FixedIVLen:], number)
-	} else {
+	tail := number
+	if c.whole {
 		// RFC 7905 §2: the number, padded on the left, XORed with the IV.
-		iv := keys.IV(s)
-		copy(c.nonce[:4], iv)
-		binary.BigEndian.PutUint64(c.nonce[4:], number^binary.BigEndian.Uint64(iv[4:]))
+		tail ^= binary.BigEndian.Uint64(c.iv[suite.NonceLen-8:])
 	}
+	binary.BigEndian.PutUint64(c.nonce[suite.NonceLen-8:], tail)
 	binary.BigEndian.PutUint64(c.aad[:], number)
 	c.aad[8] = byte(h.Type)
-	binary.BigEndian.PutUint16(c.aad[9:], uint16(h.Version))
 	binary.BigEndian.PutUint16(c.aad[11:], uint16(n))
 }

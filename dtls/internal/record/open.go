@@ -15,14 +15,14 @@ import (
 //
 // Nothing but the counter of failures changes before the record has
 // authenticated.
-func (l *Layer) Open(r Record) (payload []byte, result Result) {
+func (l *Layer) Open(r *Record) (payload []byte, result Result) {
 	if result = r.screen(); result != Opened {
 		return nil, result
 	}
 	if r.Header.Epoch == 0 {
 		return l.openPlain(r)
 	}
-	if result = l.due(r.Header); result == Held {
+	if result = l.due(&r.Header); result == Held {
 		return nil, l.hold(r)
 	} else if result != Opened {
 		return nil, result
@@ -42,7 +42,7 @@ func (l *Layer) Open(r Record) (payload []byte, result Result) {
 }
 
 // openPlain judges a record of epoch 0.
-func (l *Layer) openPlain(r Record) (payload []byte, result Result) {
+func (l *Layer) openPlain(r *Record) (payload []byte, result Result) {
 	switch {
 	// "Until the handshake has completed, implementations MUST accept packets
 	// from the old epoch" (RFC 6347 §4.1), and not a moment longer.
@@ -58,7 +58,7 @@ func (l *Layer) openPlain(r Record) (payload []byte, result Result) {
 }
 
 // due says whether a protected record can be opened now, or has to wait.
-func (l *Layer) due(h wire.RecordHeader) Result {
+func (l *Layer) due(h *wire.RecordHeader) Result {
 	switch {
 	case h.Epoch == l.read.epoch && (l.complete || h.Type != wire.ContentApplicationData):
 		return Opened
@@ -75,8 +75,8 @@ func (l *Layer) due(h wire.RecordHeader) Result {
 
 // authenticate decrypts a record of the current read epoch in place and
 // counts a failure. It does not move the window.
-func (l *Layer) authenticate(r Record) (payload []byte, result Result) {
-	s, d, h := l.suite, &l.read, r.Header
+func (l *Layer) authenticate(r *Record) (payload []byte, result Result) {
+	s, d, h := l.suite, &l.read, &r.Header
 	n := h.Length - s.Overhead()
 	switch {
 	case n < 0:
@@ -88,15 +88,18 @@ func (l *Layer) authenticate(r Record) (payload []byte, result Result) {
 	case d.left == 0:
 		return nil, DropForgeryLimit
 	}
-	if d.cipher == nil {
-		d.cipher = expand(s, &d.keys)
-	}
 	c := d.cipher
-	c.prepare(s, &d.keys, h, n)
+	if c == nil {
+		c = expand(s, &d.keys)
+		d.cipher = c
+	}
+	c.prepare(h, n)
 	fragment := r.raw[wire.RecordHeaderLen:]
-	// A peer may choose explicit nonces of its own.
-	copy(c.nonce[suite.NonceLen-s.ExplicitNonceLen:], fragment[:s.ExplicitNonceLen])
-	fragment = fragment[s.ExplicitNonceLen:]
+	if s.ExplicitNonceLen > 0 {
+		// A peer may choose explicit nonces of its own.
+		copy(c.nonce[suite.NonceLen-explicitNonceLen:], fragment[:explicitNonceLen])
+		fragment = fragment[explicitNonceLen:]
+	}
 	if _, ok := c.aead.Open(fragment, &c.nonce, c.aad[:]); !ok {
 		d.left--
 		return nil, DropForged
@@ -117,12 +120,12 @@ func (l *Layer) ReadExhausted() bool { return l.read.epoch > 0 && l.read.left ==
 // one: with two sessions at one address (RFC 6347 §4.2.8) this is how a
 // record finds its own, and a forger must not try for free. It decrypts a
 // copy in scratch, which is grown if it is too small.
-func (l *Layer) Authenticates(r Record, scratch []byte) bool {
+func (l *Layer) Authenticates(r *Record, scratch []byte) bool {
 	if r.screen() != Opened || r.Header.Epoch == 0 || r.Header.Epoch != l.read.epoch {
 		return false
 	}
 	raw := append(scratch[:0], r.raw...)
-	_, result := l.authenticate(Record{r.Header, raw})
+	_, result := l.authenticate(&Record{r.Header, raw})
 	clear(raw)
 	return result == Opened
 }

@@ -79,7 +79,7 @@ func Cut(datagram []byte) (r Record, rest []byte, ok bool) {
 }
 
 // screen is what can be said of a record without a session.
-func (r Record) screen() Result {
+func (r *Record) screen() Result {
 	h := &r.Header
 	switch {
 	case h.Type < wire.ContentChangeCipherSpec || h.Type > wire.ContentApplicationData:

@@ -80,7 +80,7 @@ func open(t testing.TB, l *Layer, raw []byte) (string, Result) {
 	if !ok || len(rest) > 0 {
 		t.Fatalf("%x is not one record", raw)
 	}
-	payload, result := l.Open(r)
+	payload, result := l.Open(&r)
 	return string(payload), result
 }
 
@@ -118,7 +118,7 @@ func TestDatagramWithBadRecordInTheMiddle(t *testing.T) {
 			if !ok {
 				break
 			}
-			payload, result := server.Open(r)
+			payload, result := server.Open(&r)
 			got = append(got, fmt.Sprintf("%v %s", result, payload))
 			datagram = rest
 		}
@@ -419,10 +419,10 @@ func TestAuthenticates(t *testing.T) {
 		raw := seal(t, client, 1, data, "hello")
 		before := bytes.Clone(raw)
 		r, _, _ := Cut(raw)
-		if !server.Authenticates(r, nil) || !server.Authenticates(r, make([]byte, 100)) {
+		if !server.Authenticates(&r, nil) || !server.Authenticates(&r, make([]byte, 100)) {
 			t.Errorf("%s: its own session does not know the record", s.Name)
 		}
-		if other.Authenticates(r, nil) || client.Authenticates(r, nil) || new(Layer).Authenticates(r, nil) {
+		if other.Authenticates(&r, nil) || client.Authenticates(&r, nil) || new(Layer).Authenticates(&r, nil) {
 			t.Errorf("%s: another session claims the record", s.Name)
 		}
 		if !bytes.Equal(raw, before) {
@@ -432,11 +432,11 @@ func TestAuthenticates(t *testing.T) {
 			t.Errorf("%s: failures %d and %d, want 1 and 0", s.Name, failed(other), failed(server))
 		}
 		expect(t, server, raw, Opened) // so the window had not moved
-		if server.Authenticates(r, nil) {
+		if server.Authenticates(&r, nil) {
 			t.Errorf("%s: a replay counts as authentic", s.Name)
 		}
 		plain, _, _ := Cut(seal(t, new(Layer), 0, handshake, "x"))
-		if server.Authenticates(plain, nil) {
+		if server.Authenticates(&plain, nil) {
 			t.Errorf("%s: plaintext counts as authentic", s.Name)
 		}
 	}
@@ -522,7 +522,7 @@ func TestSealAndOpenDoNotAllocate(t *testing.T) {
 				t.Fatal(err)
 			}
 			r, _, _ := Cut(raw)
-			if _, result := server.Open(r); result != Opened {
+			if _, result := server.Open(&r); result != Opened {
 				t.Fatal(result)
 			}
 		}

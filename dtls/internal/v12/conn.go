@@ -157,7 +157,7 @@ func (c *Conn) Authenticates(datagram []byte) bool {
 			return false
 		}
 		if r.Header.Epoch > 0 {
-			return c.layer.Authenticates(r, nil)
+			return c.layer.Authenticates(&r, nil)
 		}
 		datagram = rest
 	}

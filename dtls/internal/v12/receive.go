@@ -28,11 +28,11 @@ func (c *Conn) Next(now tick.Time, ev *hs.Event) bool {
 		if c.dispatch(now) {
 			continue
 		}
-		r, ok := c.nextRecord()
-		if !ok {
+		var r record.Record
+		if !c.nextRecord(&r) {
 			return false
 		}
-		if payload, ok := c.receive(now, r); ok {
+		if payload, ok := c.receive(now, &r); ok {
 			*ev = hs.Event{Kind: hs.EventData, Data: payload}
 			return true
 		}
@@ -65,22 +65,20 @@ func (c *Conn) tell(ev *hs.Event) bool {
 	return true
 }
 
-// nextRecord is the next record to open: first those that had to wait for
+// nextRecord cuts the next record to open: first those that had to wait for
 // their keys, then those of the datagram.
-func (c *Conn) nextRecord() (record.Record, bool) {
-	if r, ok := c.layer.NextHeld(); ok {
-		return r, true
+func (c *Conn) nextRecord(r *record.Record) (ok bool) {
+	if *r, ok = c.layer.NextHeld(); ok {
+		return true
 	}
 	if len(c.input) == 0 {
 		c.input = nil // which would hold the datagram in memory
-		return record.Record{}, false
+		return false
 	}
-	r, rest, ok := record.Cut(c.input)
-	c.input = rest
-	if !ok {
+	if *r, c.input, ok = record.Cut(c.input); !ok {
 		c.counters.Add(hs.DropMalformedRecord)
 	}
-	return r, ok
+	return ok
 }
 
 // dropInput counts what comes for a session that is over.
@@ -111,7 +109,7 @@ var dropOf = [record.NumResults]hs.Drop{
 
 // receive opens one record. It reports true with the content of application
 // data.
-func (c *Conn) receive(now tick.Time, r record.Record) (data []byte, ok bool) {
+func (c *Conn) receive(now tick.Time, r *record.Record) (data []byte, ok bool) {
 	payload, result := c.layer.Open(r)
 	switch result {
 	case record.Opened:

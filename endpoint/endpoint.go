@@ -101,6 +101,10 @@ type events struct {
 	table   request.Event
 }
 
+// maxSpares is how many sessions are kept to wake others in. In the long run one
+// goes to sleep for each that wakes.
+const maxSpares = 256
+
 // turn bounds what one call does for many peers: Expire leaves the rest to the
 // next, and Deadline says at once.
 const turn = 64
@@ -122,7 +126,7 @@ func New(cfg Config, now tick.Time) (*Endpoint, error) {
 		index:    newIndex(),
 		peers:    slab.New[peer](math.MaxInt32),
 		recent:   list{kind: byRecency},
-		spares:   make([]*dtls.Session, 0, min(limits.Awake, 1<<12)),
+		spares:   make([]*dtls.Session, 0, maxSpares),
 		news:     list{kind: byNews},
 		wants:    list{kind: byWants},
 		replies:  replies{ring: make([]reply, limits.Replies)},

@@ -1,0 +1,284 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
+)
+
+// A crowd is a server with very many sessions. The clients' halves are forgotten
+// after the handshake, but for those that are asked to stay.
+type crowd struct {
+	t       testing.TB
+	server  *Endpoint
+	now     tick.Time
+	client  *dtls.Config
+	in, out udp.Datagram
+	ev      Event
+	longest map[string]time.Duration // of one call, by its name
+	clock   bool                     // measure that
+}
+
+var crowdServer = netip.MustParseAddr("192.0.2.1")
+
+func newCrowd(t testing.TB, server, client *dtls.Config, limits Limits) *crowd {
+	limits.HandshakeRate, limits.PrefixHandshakeRate, limits.AnswerRate = -1, -1, -1
+	c := &crowd{t: t, now: tick.Time(time.Hour), client: client, longest: map[string]time.Duration{}}
+	ep, err := New(Config{Server: true, DTLS: server, Limits: limits, Rand: server.Rand}, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.server = ep
+	c.in = udp.Datagram{Buf: make([]byte, 4096), Local: crowdServer}
+	c.out = udp.Datagram{Buf: make([]byte, 4096)}
+	return c
+}
+
+// timed calls f, by the clock of the thread if that is asked for: what others
+// do on the machine does not count.
+func (c *crowd) timed(name string, f func()) {
+	if !c.clock {
+		f()
+		return
+	}
+	began := threadTime()
+	f()
+	c.longest[name] = max(c.longest[name], threadTime()-began)
+}
+
+func threadTime() time.Duration {
+	const clockThreadCPU = 3
+	var ts syscall.Timespec
+	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPU, uintptr(unsafe.Pointer(&ts)), 0)
+	return time.Duration(ts.Nano())
+}
+
+// answer gives a handshake what it asks for, on either side.
+func (c *crowd) drain() {
+	more := true
+	for more {
+		c.timed("Next", func() { more = c.server.Next(&c.ev) })
+		if !more {
+			return
+		}
+		switch c.ev.Kind {
+		case EventWantPSK:
+			c.server.ProvidePSK(c.now, c.ev.Peer(), c.ev.DTLS.Identity, []byte(key1))
+		case EventWantVerdict:
+			c.server.ProvideVerdict(c.now, c.ev.Peer(), dtls.ReasonNone)
+		case EventNeedJob:
+			c.ev.DTLS.Job.Run()
+			c.server.Complete(c.now, c.ev.Peer(), c.ev.DTLS.Job)
+		case EventRequest:
+			c.server.Respond(c.now, c.ev.Exchange, crowdAnswer)
+		}
+	}
+}
+
+func (c *crowd) carry(s *dtls.Session, remote netip.AddrPort) {
+	var ev dtls.Event
+	for {
+		n := s.Transmit(c.now, c.in.Buf)
+		if n == 0 {
+			return
+		}
+		c.in.N, c.in.Remote = n, remote
+		c.timed("Receive", func() { c.server.Receive(c.now, &c.in) })
+		c.drain()
+		c.transmit(func(d []byte) {
+			s.Receive(c.now, d)
+			for s.Next(c.now, &ev) {
+				switch ev.Kind {
+				case dtls.EventWantPSK:
+					s.ProvidePSK(c.now, []byte("device"), []byte(key1))
+				case dtls.EventWantVerdict:
+					s.ProvideVerdict(c.now, dtls.ReasonNone)
+				case dtls.EventNeedJob:
+					ev.Job.Run()
+					s.Complete(c.now, ev.Job)
+				}
+			}
+		})
+	}
+}
+
+// transmit takes what the server sends, and lets time pass for it.
+func (c *crowd) transmit(take func(datagram []byte)) (n int) {
+	more := true
+	for {
+		c.timed("Transmit", func() { more = c.server.Transmit(c.now, &c.out) })
+		if !more {
+			break
+		}
+		n++
+		if take != nil {
+			take(c.out.Payload())
+		}
+	}
+	if c.server.Deadline() <= c.now {
+		c.timed("Expire", func() { c.server.Expire(c.now) })
+		c.drain()
+	}
+	return n
+}
+
+// join makes one more session and returns the client's half.
+func (c *crowd) join(remote netip.AddrPort) *dtls.Session {
+	s, err := dtls.NewClient(c.client, c.now, "")
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for range 10 {
+		c.carry(s, remote)
+		if s.State() == dtls.Established {
+			return s
+		}
+	}
+	c.t.Fatal("no session")
+	return nil
+}
+
+// grow makes n more sessions, at 10,000 a second.
+func (c *crowd) grow(n int) {
+	from := c.server.Stats().Sessions
+	for i := range n {
+		c.now = c.now.Add(100 * time.Microsecond)
+		c.join(address(from + i))
+	}
+	if got := c.server.Stats().Sessions; got != from+n {
+		c.t.Fatalf("%d sessions, want %d", got, from+n)
+	}
+}
+
+// wait lets time pass.
+func (c *crowd) wait(d time.Duration) {
+	for end := c.now.Add(d); ; {
+		c.drain()
+		c.transmit(nil)
+		if c.now >= end {
+			return
+		}
+		c.now = max(c.now, min(c.server.Deadline(), end))
+	}
+}
+
+// ask has a client send a request, and returns how many datagrams answer it.
+func (c *crowd) ask(s *dtls.Session, remote netip.AddrPort, message []byte) int {
+	record, err := s.Seal(c.in.Buf[:0], message)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.in.N, c.in.Remote = len(record), remote
+	c.server.Receive(c.now, &c.in)
+	c.drain()
+	return c.transmit(nil)
+}
+
+var crowdModes = []struct {
+	name           string
+	server, client func(testing.TB) *dtls.Config
+}{
+	{"PSK", func(testing.TB) *dtls.Config { return pskConfig(1) }, func(testing.TB) *dtls.Config { return pskConfig(2) }},
+	{"RPK", func(t testing.TB) *dtls.Config { return rawKeyConfig(t, 1) }, func(t testing.TB) *dtls.Config { return rawKeyConfig(t, 2) }},
+}
+
+// The sizes that everything is multiplied by.
+func TestSizes(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		size, most uintptr
+	}{
+		{"slot", unsafe.Sizeof(slot{}), 80},
+		{"peer", unsafe.Sizeof(peer{}), 192},
+		{"cell", unsafe.Sizeof(cell{}), cellLen},
+		{"key", unsafe.Sizeof(key{}), 36},
+	} {
+		t.Logf("a %s has %d bytes", tt.name, tt.size)
+		if tt.size > tt.most {
+			t.Errorf("a %s has %d bytes, more than %d", tt.name, tt.size, tt.most)
+		}
+	}
+}
+
+// million is how many sessions the large tests make: 1,000,000 if COAPS_MILLION
+// is set, and without -short some.
+func million(t testing.TB, otherwise int) int {
+	if os.Getenv("COAPS_MILLION") != "" {
+		return 1_000_000
+	}
+	if testing.Short() {
+		t.Skip("many sessions")
+	}
+	return otherwise
+}
+
+// A session at rest holds at most 512 bytes beside its slot, and there is
+// nothing of it but these bytes.
+func TestIdleSessionBytes(t *testing.T) {
+	for _, mode := range crowdModes {
+		t.Run(mode.name, func(t *testing.T) {
+			sessions := million(t, 20_000)
+			if mode.name == "RPK" && os.Getenv("COAPS_MILLION") == "" {
+				sessions = 600 // a handshake is some milliseconds
+			}
+			// What is there for those awake is not the question, so there are few.
+			c := newCrowd(t, mode.server(t), mode.client(t), Limits{Awake: 64})
+			const others = 2 * maxSpares
+			c.grow(others)
+			c.wait(10 * time.Second)
+			before := heapInUse()
+			c.grow(sessions)
+			c.wait(10 * time.Second)
+			got := c.server.Stats()
+			if got.Sessions != sessions+others || got.Awake != 0 || c.server.peers.Used() != 0 {
+				t.Fatalf("%d sessions, %d awake, %d peers", got.Sessions, got.Awake, c.server.peers.Used())
+			}
+			each := float64(heapInUse()-before) / float64(sessions)
+			runtime.KeepAlive(c)
+			cells := float64(c.server.dormitory.cells.Used()) / float64(got.Sessions)
+			t.Logf("%d sessions: %.0f bytes of live heap each, %.1f cells", sessions, each, cells)
+			if beside := each - float64(unsafe.Sizeof(slot{})); beside > 512 {
+				t.Errorf("%.0f bytes each beside the slot", beside)
+			}
+		})
+	}
+}
+
+// No call takes long while sessions become very many, whatever has to grow for
+// them. It is measured in processor time of the thread, so that neither the
+// collector nor the machine's other work counts.
+func TestGrowsWithoutPause(t *testing.T) {
+	sessions := million(t, 20_000)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c := newCrowd(t, pskConfig(1), pskConfig(2), Limits{})
+	c.clock = true
+	c.grow(sessions)
+	c.wait(10 * time.Minute)
+	names := []string{}
+	for name, d := range c.longest {
+		names = append(names, fmt.Sprintf("%s %v", name, d))
+		if d > 20*time.Millisecond { // generous: in the scheduler's hands
+			t.Errorf("one %s took %v", name, d)
+		}
+	}
+	slices.Sort(names)
+	t.Logf("%d sessions, longest calls: %v", sessions, names)
+}
+
+var crowdAnswer = request.Outgoing{Code: coap.Content, Payload: answer}

@@ -5,7 +5,6 @@ package perf
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -119,11 +118,13 @@ func weigh(samples []SoakSample) soakEnd {
 			heap.Rounds = append(heap.Rounds, Values{"": float64(x.Heap)})
 		}
 	}
-	middle := func(s Series) float64 {
-		m, _ := (&Results{Series: []Series{s}}).Median("", "", "")
-		return m
-	}
 	return soakEnd{middle(resident), middle(heap)}
+}
+
+// middle is the median of what has no name.
+func middle(s Series) float64 {
+	m, _ := (&Results{Series: []Series{s}}).Median("", "", "")
+	return m
 }
 
 // failures adds up what failed, by reason.
@@ -172,5 +173,5 @@ func (s *Soak) Write(file string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(file, append(text, '\n'), 0o644))
+	return os.WriteFile(file, append(text, '\n'), 0o644)
 }

@@ -23,11 +23,11 @@ import (
 
 // How the clients of a soak behave.
 const (
-	connectRate = 400              // connections of a cohort a second, and requests after its rest
-	restFor     = 90 * time.Second // longer than EXCHANGE_LIFETIME, so that sessions sleep
-	askers      = 500              // that ask all the time
-	askRate     = 1000             // requests of theirs a second
-	askFor      = time.Minute      // until they close and connect anew
+	connectRate = 400               // connections of a cohort a second, and requests after its rest
+	restFor     = 110 * time.Second // longer than the server remembers what was asked
+	askers      = 500               // that ask all the time
+	askRate     = 1000              // requests of theirs a second
+	askFor      = time.Minute       // until they close and connect anew
 )
 
 // A churn is all clients of a soak.

@@ -133,7 +133,7 @@ func (b *bench) memory(ctx context.Context) error {
 			b.say("%-15s %-20s skipped: %v", c.what, c.subject(), err)
 			continue
 		}
-		if c.n == b.plan.beside {
+		if c.n == b.plan.beside && c.mode == modePSK {
 			err = b.besideCrowd(ctx, c, s)
 		}
 		h.stop()
@@ -164,7 +164,7 @@ func (b *bench) besideCrowd(ctx context.Context, c crowd, crowded *running) erro
 			if err := b.measureAt(ctx, full, server.s, 0); err != nil {
 				return err
 			}
-			rate, _ := b.results.Median("get-psk-beside", server.subject, perf.PerSecond)
+			rate, _ := b.results.Median("get-psk-beside", perf.Alone, perf.PerSecond)
 			half := measure{"get-psk-beside-half", server.subject, coapsServer, load.Requests, "/inline"}
 			if err := b.measureAt(ctx, half, server.s, rate/2); err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +59,23 @@ var plans = map[string]plan{
 	"smoke": {rounds: 1, each: 200 * time.Millisecond, warmup: 100 * time.Millisecond, smoke: true},
 }
 
+// limit makes the crowds no larger than most, and adds the one of raw public
+// keys if that is wanted.
+func (p *plan) limit(most int, rpk bool) {
+	crowds := slices.Clone(p.crowds)
+	if rpk {
+		crowds = append(crowds, millionRPK)
+	}
+	p.beside = min(p.beside, most)
+	p.crowds = nil
+	for _, c := range crowds {
+		c.n = min(c.n, most)
+		if !slices.Contains(p.crowds, c) {
+			p.crowds = append(p.crowds, c)
+		}
+	}
+}
+
 // leaves reports whether the plan leaves a measure out.
 func (p plan) leaves(m measure) bool {
 	return p.smoke && (m.who != echoServer && m.who != coapsServer || m.kind == load.Handshakes && m.what != "handshake-psk")
@@ -88,6 +106,7 @@ func runCommand(args []string) error {
 	out := set.String("out", "docs/performance.json", "`file` for the results")
 	rounds := set.Int("rounds", 0, "`number` of rounds, instead of the mode's")
 	rpk := set.Bool("million-rpk", false, "also hold 1,000,000 idle sessions with raw public keys (10 minutes more)")
+	most := set.Int("most", 1_000_000, "the largest `number` of idle sessions, some 3 KB each for both ends")
 	only := set.String("only", "", "`part` to measure: rounds, memory or flood")
 	set.Parse(args)
 	plan, ok := plans[*mode]
@@ -95,9 +114,7 @@ func runCommand(args []string) error {
 		return fmt.Errorf("there is no mode %q", *mode)
 	}
 	plan.rounds = cmp.Or(*rounds, plan.rounds)
-	if *rpk {
-		plan.crowds = append(plan.crowds, millionRPK)
-	}
+	plan.limit(*most, *rpk)
 	server, client, err := cores()
 	if err != nil {
 		return err

@@ -114,7 +114,8 @@ type running struct {
 
 // begin starts a contestant on the servers' core.
 func (b *bench) begin(c *contestant) (*running, error) {
-	b.port += 2
+	for b.port += 2; isBound(b.port) || isBound(b.port+1); b.port += 2 {
+	}
 	env, argv, err := c.command(b, b.port)
 	if err != nil {
 		return nil, err

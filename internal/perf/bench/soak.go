@@ -105,9 +105,9 @@ func newSoak(b *bench, cohort int, duration time.Duration) (*soak, error) {
 		Server: "bench serve " + strings.Join(flags, " "), Cohorts: soakCohorts, Cohort: cohort, Loss: soakLoss,
 		WarmUp: min(duration/2, 5*time.Minute).Seconds(),
 		Settings: []string{
-			fmt.Sprintf("MAX_LATENCY is %v on both ends, not 100 s, so that EXCHANGE_LIFETIME is %v, not 247 s: until then a session remembers its requests and stays awake, and the soak is to see sessions sleep.", maxLatency, lifetime),
-			fmt.Sprintf("Limits.SleepAfter is %v. Limits.SessionIdle is %v, not 24 hours: of the close_notify alerts %.0f %% are lost like all else, nobody repeats them, and the server is to forget such sessions within the soak.", soakSleep, soakIdle, soakLoss*100),
-			"Handshakes are not limited by second, as whole cohorts come from few addresses.",
+			fmt.Sprintf("MAX_LATENCY is %v on both ends, not 100 s, so that EXCHANGE_LIFETIME is %v, not 247 s: so long the server remembers a request, and the soak is to see that it forgets.", maxLatency, lifetime),
+			fmt.Sprintf("Limits.SleepAfter is %v, as by default; Limits.SessionIdle is %v, not 24 hours: of the close_notify alerts %.0f %% are lost like all else, nobody repeats them, and the server is to forget such sessions within the soak.", soakSleep, soakIdle, soakLoss*100),
+			"Handshakes a second are not limited: a cohort is in a hurry.",
 		},
 	}
 	return s, nil

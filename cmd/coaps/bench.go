@@ -6,6 +6,8 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -184,8 +186,13 @@ func (b *bench) measure(cmd *cobra.Command) (*load.Report, error) {
 // startFailure is for a load that could not begin. What the engine says about
 // the settings is about this machine: sockets, addresses, memory.
 func (b *bench) startFailure(err error) *failure {
-	f := fail("setup", b.title(), "%v", err).because(err)
+	detail := strings.TrimPrefix(err.Error(), "load: ")
+	f := fail("setup", b.title(), "%s", detail).because(err).
+		try("fewer --clients, or --sources with more addresses that are this machine's")
 	explainSocket(f, err)
+	if errors.Is(err, syscall.EMFILE) {
+		f.try("ulimit -n %d allows a socket for each client", 1024+b.config.Clients)
+	}
 	return f
 }
 

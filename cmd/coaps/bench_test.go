@@ -84,7 +84,7 @@ measured:      10.0 s after a warm-up of 1.00 s
 requests:      654,321
 per second:    65,432/s
 answers:       2.05 Content: 654,300, 5.03 Service Unavailable: 21
-failed:        13 (under 0.01 %)
+failed:        13 (<0.01 %)
 up:            46.00 MB in 654,400 datagrams, 70.3 bytes each
 down:          52.00 MB in 654,321 datagrams, 79.5 bytes each
 retransmitted: 79 (0.0121 %)
@@ -261,6 +261,29 @@ func TestQuantiles(t *testing.T) {
 	}
 }
 
+// Labels over time are round, whatever the length of the run, and at equal
+// distances.
+func TestTimeLabels(t *testing.T) {
+	for _, c := range []struct {
+		steps        int
+		step         float64
+		shown, next  string
+		atMost, each int
+	}{
+		{2, 0.5, "0", "0.5", 10, 1}, {20, 0.5005, "0", "1", 11, 2}, {21, 0.5, "0", "2", 11, 4}, {173, 0.5, "0", "10", 11, 20},
+		{120, 0.5, "0", "10", 11, 20}, {7, 0.61, "0", "0.61", 11, 1}, {240, 5, "0", "120", 11, 24},
+	} {
+		var series []load.Interval
+		for i := range c.steps {
+			series = append(series, load.Interval{At: float64(i+1) * c.step})
+		}
+		got := overTime(series)
+		if got.labels[0] != c.shown || got.labels[c.each] != c.next || got.shown > c.atMost || (len(got.labels)-1)%(got.shown-1) != 0 || (len(got.labels)-1)/(got.shown-1) != c.each {
+			t.Errorf("%d steps of %v s: %d labels, %d shown, then %s", c.steps, c.step, len(got.labels), got.shown, got.labels[(len(got.labels)-1)/(got.shown-1)])
+		}
+	}
+}
+
 // A long run is joined into few points, without losing an operation or a peak.
 func TestThinned(t *testing.T) {
 	var series []load.Interval
@@ -289,7 +312,7 @@ func TestBenchNumbers(t *testing.T) {
 		"0": grouped(0), "999": grouped(999), "1,000": grouped(1000), "12,345,678": grouped(12345678),
 		"0.50 µs": microseconds(0.5), "9.99 µs": microseconds(9.99), "10.0 µs": microseconds(9.999), "100 µs": microseconds(99.96),
 		"1.00 ms": microseconds(1000), "2.50 s": seconds(2.5), "300 ms": seconds(0.3),
-		"0 %": percent(0, 0), "under 0.01 %": percent(1, 1e6), "50 %": percent(1, 2),
+		"0 %": percent(0, 0), "<0.01 %": percent(1, 1e6), "50 %": percent(1, 2),
 		"1 byte": bytesText(1), "1.50 kB": bytesText(1500), "2.00 GB": bytesText(2e9),
 		"12,346/s": rateText(12345.6), "0.25/s": rateText(0.25),
 	} {
@@ -305,7 +328,11 @@ func TestBenchProgress(t *testing.T) {
 	s := load.Snapshot{Phase: load.Measuring, Elapsed: 4 * time.Second, Left: 6 * time.Second, Connected: 64, Operations: 123456,
 		Rate: 65432, P50: 900 * time.Microsecond, P99: 2 * time.Millisecond, Failures: 3}
 	const whole = "measuring    4.0 s, 6 s left  64 connected  123,456 done  65,432/s  p50 900 µs  p99 2.00 ms  3 failed"
-	if got := snapshotText(&s); got != whole {
+	if got := snapshotText(&s, 64); got != whole {
+		t.Errorf("%q", got)
+	}
+	const connecting = "connecting   1.0 s  1,083 of 100,000 connected  2,113/s"
+	if got := snapshotText(&load.Snapshot{Elapsed: time.Second, Connected: 1083, Operations: 1083, Rate: 2113}, 100_000); got != connecting {
 		t.Errorf("%q", got)
 	}
 	var out bytes.Buffer

@@ -122,7 +122,9 @@ func percentileChart(latencies []benchLatency) *chart {
 		c.labels = append(c.labels, percentileLabel(float64(i)/decade))
 	}
 	for _, l := range latencies {
-		c.curves = append(c.curves, curve{l.Name, quantiles(l.of, nines)})
+		if len(l.of.Buckets) > 0 {
+			c.curves = append(c.curves, curve{l.Name, quantiles(l.of, nines)})
+		}
 	}
 	return c
 }
@@ -181,13 +183,21 @@ func decadeText(log float64) string {
 	}
 }
 
-// maxPoints bounds the points of a picture over time.
+// maxPoints bounds the points of a picture over time; joinable are how many
+// steps may become one point, so that labels stay round.
 const maxPoints = 240
+
+var joinable = []int{1, 2, 4, 10, 20, 60, 120, 240, 600, 1200, 7200, 28800, 172800}
 
 // thinned joins neighbours so that a long run stays a small picture, and the
 // rest at the end to the step before it.
 func thinned(series []load.Interval) []load.Interval {
-	step := max((len(series)+maxPoints-1)/maxPoints, 1)
+	step := joinable[len(joinable)-1]
+	for _, try := range slices.Backward(joinable) {
+		if len(series) <= try*maxPoints {
+			step = try
+		}
+	}
 	var out []load.Interval
 	for at := 0; at < len(series); at += step {
 		out = append(out, joined(series[at:min(at+step, len(series))]))
@@ -216,23 +226,29 @@ func joined(series []load.Interval) load.Interval {
 	return all
 }
 
+// roundSteps are distances of labels over time, in seconds.
+var roundSteps = []float64{0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800, 86400}
+
 // overTime is a picture without its lines: the labels are seconds from 0, and
 // after the last step there may be some empty ones, so that those shown are at
 // equal distances.
 func overTime(series []load.Interval) *chart {
+	const mostLabels = 10
 	steps := len(series)
-	parts, best := 1, steps
-	for try := min(steps, 10); try >= min(steps, 5); try-- {
-		if spare := (try - steps%try) % try; spare < best {
-			parts, best = try, spare
-		}
-	}
-	c := &chart{xTitle: "seconds", shift: 4, shown: parts + 1}
-	length := series[steps-1].At / float64(steps)
+	length := max(series[0].At, 0.001)
 	if whole := math.Round(length/load.SeriesStep.Seconds()) * load.SeriesStep.Seconds(); math.Abs(length-whole) < 0.05*whole {
 		length = whole // a step ends a little late
 	}
-	for i := range steps + best + 1 {
+	each := (steps + mostLabels - 1) / mostLabels // steps from label to label
+	for _, seconds := range roundSteps {
+		if n := seconds / length; n == math.Round(n) && int(n) >= each && int(n) <= 3*each {
+			each = int(n)
+			break
+		}
+	}
+	parts := (steps + each - 1) / each
+	c := &chart{xTitle: "seconds", shift: 4, shown: parts + 1}
+	for i := range parts*each + 1 {
 		c.labels = append(c.labels, fmt.Sprintf("%g", math.Round(float64(i)*length*100)/100))
 	}
 	return c
@@ -295,7 +311,7 @@ func latencyChart(series []load.Interval) *chart {
 	} {
 		c.line(each.name, series, func(i int) float64 {
 			us := each.value(&series[i]).Microseconds()
-			if us <= 0 {
+			if series[i].Operations == 0 || us <= 0 {
 				return math.NaN() // nothing ended in this step
 			}
 			lowest, highest = min(lowest, us), max(highest, us)

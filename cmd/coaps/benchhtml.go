@@ -8,6 +8,7 @@ import (
 	_ "embed"
 	"html/template"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,17 +82,19 @@ func (b *bench) tiles(r *load.Report) []benchRow {
 	if s := r.Sessions; s != nil {
 		tiles = []benchRow{{"sessions at rest", grouped(s.Established)}, {"lost", grouped(s.Lost)}}
 		if s.BytesPerSession > 0 {
-			tiles = append(tiles, benchRow{"server bytes a session", grouped(uint64(s.BytesPerSession))})
+			tiles = append(tiles, benchRow{"bytes a session", grouped(uint64(s.BytesPerSession))})
 		}
 	}
 	if latency.Count > 0 {
 		tiles = append(tiles, benchRow{"p50", microseconds(latency.P50.Microseconds())}, benchRow{"p99", microseconds(latency.P99.Microseconds())})
 	}
 	if r.Server != nil && r.Server.CPUPerOp > 0 {
-		tiles = append(tiles, benchRow{"server CPU each", microseconds(r.Server.CPUPerOp)})
+		tiles = append(tiles, benchRow{"server CPU/op", microseconds(r.Server.CPUPerOp)})
 	}
-	failed := r.Failed()
-	return append(tiles, benchRow{"failed", percent(failed, r.Operations+failed)})
+	if failed := r.Failed(); r.Sessions == nil || failed > 0 {
+		tiles = append(tiles, benchRow{"failed", percent(failed, r.Operations+failed)})
+	}
+	return tiles
 }
 
 // pictures draws what there is enough of.
@@ -102,7 +105,7 @@ func (b *bench) pictures(r *load.Report, facts *benchFacts) ([]picture, error) {
 		all = append(all, picture{title, caption, svg})
 		return err
 	}
-	if len(facts.latencies) > 0 {
+	if slices.ContainsFunc(facts.latencies, func(l benchLatency) bool { return len(l.of.Buckets) > 0 }) {
 		if err := add(percentileChart(facts.latencies), "Latency by percentile",
 			"Each step to the right leaves a tenth of those that were slower before; both axes are logarithmic."); err != nil {
 			return nil, err

@@ -81,7 +81,7 @@ func percent(part, whole uint64) string {
 	}
 	value := 100 * float64(part) / float64(whole)
 	if value < 0.01 {
-		return "under 0.01 %"
+		return "<0.01 %"
 	}
 	return fmt.Sprintf("%.3g %%", value)
 }

@@ -21,6 +21,7 @@ import (
 // written again and again on a terminal, or a line every few seconds.
 type benchProgress struct {
 	w       io.Writer
+	clients int        // how many there will be
 	width   func() int // of the terminal; nil writes lines
 	off     bool
 	palette palette
@@ -35,7 +36,7 @@ type benchProgress struct {
 const plainStep = 2 * time.Second
 
 func (b *bench) newProgress() *benchProgress {
-	p := &benchProgress{w: b.err, palette: b.errPalette()}
+	p := &benchProgress{w: b.err, clients: b.config.Clients, palette: b.errPalette()}
 	file, _ := b.err.(*os.File)
 	switch mode := b.output.progress; {
 	case b.quiet, mode == "off", mode == "auto" && !isTerminal(b.err):
@@ -63,10 +64,10 @@ func (p *benchProgress) update(s load.Snapshot) {
 			return
 		}
 		p.began, p.last = true, s
-		fmt.Fprintln(p.w, snapshotText(&s))
+		fmt.Fprintln(p.w, snapshotText(&s, p.clients))
 	case s.Elapsed >= progressDelay:
 		p.shown = true
-		fmt.Fprint(p.w, "\r\x1b[K"+p.palette.dim(cut(snapshotText(&s), p.width()-1)))
+		fmt.Fprint(p.w, "\r\x1b[K"+p.palette.dim(cut(snapshotText(&s, p.clients), p.width()-1)))
 	}
 }
 
@@ -81,15 +82,18 @@ func (p *benchProgress) end() {
 }
 
 // snapshotText is one line: the phase and its time, and what matters in it.
-func snapshotText(s *load.Snapshot) string {
+func snapshotText(s *load.Snapshot, clients int) string {
 	parts := []string{fmt.Sprintf("%-10s %5.1f s", s.Phase, s.Elapsed.Seconds())}
 	if s.Left > 0 {
 		parts[0] += fmt.Sprintf(", %.0f s left", s.Left.Seconds())
 	}
-	if s.Connected > 0 {
-		parts = append(parts, grouped(uint64(s.Connected))+" connected")
+	switch connected := grouped(uint64(s.Connected)); {
+	case s.Phase == load.Connecting && s.Connected < clients:
+		parts = append(parts, connected+" of "+grouped(uint64(clients))+" connected")
+	case s.Connected > 0:
+		parts = append(parts, connected+" connected")
 	}
-	if s.Operations > 0 {
+	if s.Operations > 0 && s.Operations != uint64(s.Connected) {
 		parts = append(parts, grouped(s.Operations)+" done")
 	}
 	if s.Rate > 0 {

@@ -90,7 +90,7 @@ func (r *run) handshakes() *HandshakeReport {
 		h.Seconds = last.Sub(first).Seconds()
 		h.PerSecond = float64(h.Completed) / h.Seconds
 	}
-	h.Latency, h.Wire = summary(latency, false), w.report()
+	h.Latency, h.Wire = summary(latency, true), w.report()
 	return h
 }
 
@@ -104,7 +104,7 @@ func (r *run) sessions(rep *Report) *SessionsReport {
 		s.TouchFailed += l.touchFails
 		latency.Merge(l.touch)
 	}
-	s.TouchLatency = summary(latency, false)
+	s.TouchLatency = summary(latency, true)
 	s.BytesPerSession = perSession(rep.Server, s.Established)
 	s.ClientBytesPerSession = perSession(&rep.Client, s.Established)
 	return s

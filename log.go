@@ -45,6 +45,9 @@ func newServerLog(l *slog.Logger) *serverLog {
 }
 
 func (l *serverLog) accepted(p *Peer) {
+	if !l.Enabled(context.Background(), slog.LevelInfo) {
+		return // a handshake costs less than what follows
+	}
 	l.Info(LogHandshakeAccepted, "peer", p.Addr, "mode", p.Mode.String(), "identity", clip(p.Identity.Name()), "cipher", p.CipherSuite.String())
 }
 

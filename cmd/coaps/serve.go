@@ -27,6 +27,7 @@ type serveFlags struct {
 	bind     []string
 	keep     string
 	ready    string
+	limit    []string
 }
 
 // server is the serve command.
@@ -59,6 +60,8 @@ plain port, all others on the secure port, whichever mode they choose:
 
 Without --peer-key and -C, clients of -M and -c need not show anything.
 
+` + limitHelp() + `
+
 The log goes to stderr. SIGINT and SIGTERM end the server in order: requests at
 work are answered, sessions are closed, and the exit code is 0.`,
 		Example: `  coaps serve
@@ -77,6 +80,7 @@ work are answered, sessions are closed, and the exit code is 0.`,
 	network, done := beginGroup(set, groupNetwork)
 	network.StringArrayVarP(&s.bind, "bind", "a", nil, "listen on `ADDRESS`: ADDR, ADDR:PORT or :PORT (secure port + 1), or one port as coap://ADDR:PORT or coaps://ADDR:PORT; repeatable (default loopback, 5683 and 5684)")
 	registerLoss(network, &s.network.loss)
+	network.StringArrayVar(&s.limit, "limit", nil, "`NAME=VALUE`: a limit of each port, named above; repeatable")
 	done()
 	registerJSON(set, &s.json)
 	set.StringVar(&s.keep, "keep", "", "keep the demonstration's keys in `DIR` and use them again")
@@ -94,6 +98,10 @@ func (s *server) run(cmd *cobra.Command) error {
 		return err
 	}
 	binds, err := parseBinds(cmd, s.bind)
+	if err != nil {
+		return err
+	}
+	bounds, err := parseLimits(cmd, s.limit)
 	if err != nil {
 		return err
 	}
@@ -116,7 +124,10 @@ func (s *server) run(cmd *cobra.Command) error {
 	}
 	handler := s.logRequests(demo.New(time.Now))
 	s.servers, err = listenAll(binds, func() *coaps.Server {
-		return &coaps.Server{NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger}
+		return &coaps.Server{
+			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger,
+			Limits: bounds.Limits, Workers: bounds.workers, Loops: bounds.loops,
+		}
 	})
 	if err != nil {
 		return err
@@ -164,6 +175,7 @@ func (s *server) shutdownAll() {
 		if err := one.Shutdown(ctx); err != nil {
 			s.logger.Warn("not everything ended in order", "error", err)
 		}
+		s.logStats(one.Stats())
 	}
 }
 

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -29,8 +30,13 @@ func (s *server) newLogger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(s.err, options))
 }
 
-// logRequests puts one line into the log for each request.
+// logRequests puts one line into the log for each request. Who does not want the
+// lines does not pay for them either: the log may have to wait for its reader, so
+// that no handler that writes to it runs on the event loop.
 func (s *server) logRequests(next coaps.Handler) coaps.Handler {
+	if !s.logger.Enabled(context.Background(), slog.LevelInfo) {
+		return next
+	}
 	return coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
 		start := time.Now()
 		recorder := &codeRecorder{ResponseWriter: w}

@@ -16,13 +16,13 @@ import (
 	"github.com/coaps-go/coaps/security"
 )
 
-// New returns the resources /hello, /time, /whoami and /store/. The clock is the
-// caller's.
+// New returns the resources /hello, /time, /whoami and /store/. The first two
+// never wait and are answered on the event loop. The clock is the caller's.
 func New(now func() time.Time) *coaps.Mux {
 	mux := coaps.NewMux()
-	mux.Handle("GET /hello", fixed(hello))
+	mux.Handle("GET /hello", coaps.Inline(fixed(hello)))
 	mux.Describe("GET /hello", attr("title", "A greeting by name"), attr("ct", "0"))
-	mux.Handle("GET /time", fixed(func(w coaps.ResponseWriter, r *coaps.Request) { tellTime(w, r, now()) }))
+	mux.Handle("GET /time", coaps.Inline(fixed(func(w coaps.ResponseWriter, r *coaps.Request) { tellTime(w, r, now()) })))
 	mux.Describe("GET /time", attr("title", "The server's clock"), attr("ct", "0"))
 	mux.Handle("GET /whoami", fixed(whoami))
 	mux.Describe("GET /whoami", attr("title", "What the server knows of you"), attr("ct", "0 50 60"))
@@ -110,7 +110,7 @@ func tellTime(w coaps.ResponseWriter, r *coaps.Request, now time.Time) {
 	}
 	w.SetContentFormat(coap.TextPlain)
 	w.SetUint(coap.MaxAge, 1)
-	fmt.Fprint(w, now.Format(time.RFC3339))
+	w.Write(now.AppendFormat(nil, time.RFC3339))
 }
 
 // acceptable answers 4.06 when the caller wants none of the formats on offer

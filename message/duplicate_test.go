@@ -146,6 +146,25 @@ func TestEvictionByPeer(t *testing.T) {
 	equal(t, "the other peer's", other.Receive(r.now, datagram(t, get(coap.Confirmable, 1))).Verdict, Nothing)
 }
 
+// TestRepliesOfEachLength: a duplicate gets the very bytes of the first reply,
+// wherever they are kept.
+func TestRepliesOfEachLength(t *testing.T) {
+	r := newRig(t, Params{}, Limits{})
+	for n := range 3*chunkLen + 2 {
+		request := get(coap.Confirmable, uint16(n))
+		reply := content(coap.Acknowledgement, 0)
+		for i := range n {
+			reply.Payload = append(reply.Payload, byte(n+i))
+		}
+		if err := r.link.Reply(r.receive(request).Ref, &reply); err != nil {
+			t.Fatal(err)
+		}
+		first := r.transmit()
+		equal(t, "a duplicate", r.receive(request).Verdict, Nothing)
+		equal(t, fmt.Sprintf("reply of %d bytes", n), r.transmit(), first)
+	}
+}
+
 // TestEvictionByPeerBytes bounds the stored replies of one peer.
 func TestEvictionByPeerBytes(t *testing.T) {
 	r := newRig(t, Params{}, Limits{PeerBytes: 5000})

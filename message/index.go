@@ -45,7 +45,7 @@ func (m *Memory) find(link uint32, mid uint16) uint32 {
 		if r.link == link && r.mid == mid {
 			return i
 		}
-		i = r.chain
+		i = r.ownerOrChain
 	}
 	return 0
 }
@@ -57,7 +57,7 @@ func (m *Memory) indexRecord(i uint32) {
 	}
 	r := m.records.At(i)
 	b := m.index.bucket(r.link, r.mid)
-	r.chain, *b = *b, i
+	r.ownerOrChain, *b = *b, i
 	m.index.used++
 }
 
@@ -66,10 +66,10 @@ func (m *Memory) unindexRecord(i uint32) {
 	r := m.records.At(i)
 	at := m.index.bucket(r.link, r.mid)
 	for *at != i {
-		at = &m.records.At(*at).chain
+		at = &m.records.At(*at).ownerOrChain
 	}
-	*at = r.chain
-	r.chain = 0
+	*at = r.ownerOrChain
+	r.ownerOrChain = 0
 	m.index.used--
 }
 
@@ -82,9 +82,9 @@ func (m *Memory) growIndex() {
 	for _, first := range old {
 		for i := first; i != 0; {
 			r := m.records.At(i)
-			next := r.chain
+			next := r.ownerOrChain
 			b := m.index.bucket(r.link, r.mid)
-			r.chain, *b = *b, i
+			r.ownerOrChain, *b = *b, i
 			i = next
 		}
 	}

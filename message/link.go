@@ -5,6 +5,7 @@ package message
 
 import (
 	"io"
+	"math"
 
 	"github.com/coaps-go/coaps/internal/slab"
 	"github.com/coaps-go/coaps/tick"
@@ -29,12 +30,11 @@ type Link struct {
 	ready    slab.List
 	flying   slab.List
 	lost     slab.List
-	due      int // of flying, how many are to be transmitted again
-	slots    int // outstanding interactions, at most NSTART
-	kept     int // bytes of stored replies
+	due      int32  // of flying, how many are to be transmitted again
+	slots    int32  // outstanding interactions, at most NSTART
+	kept     int32  // bytes of stored replies
+	sequence uint32 // the Memory's number for its Message IDs, 0 before the first Send
 	resets   resetQueue
-	mids     messageIDs
-	sequence bool // mids has its random start
 	resting  bool // the first of waiting needs a Message ID that must still rest
 
 	// quiet is when the last duplicate and the last Message ID expire; tick.Never
@@ -64,8 +64,23 @@ func (l *Link) Release() {
 			l.drop(list.First)
 		}
 	}
+	if l.sequence != 0 {
+		l.mem.sequences.Free(l.sequence)
+	}
 	l.mem.links.Free(l.id)
 	*l = Link{}
+}
+
+// mids is the Message IDs of this side, from the first Send on. Few peers are
+// sent anything but acknowledgements.
+func (l *Link) mids() *messageIDs { return l.mem.sequences.At(l.sequence) }
+
+// restsUntil is the time until which the next Message ID must rest.
+func (l *Link) restsUntil() tick.Time {
+	if l.sequence == 0 {
+		return math.MinInt64
+	}
+	return l.mids().rests(l.mem.exchangeLifetime)
 }
 
 // Idle reports whether the link remembers nothing, so that Release and Init
@@ -153,7 +168,7 @@ func (l *Link) Deadline() tick.Time {
 		d = min(d, l.mem.records.At(i).at)
 	}
 	if l.resting {
-		d = min(d, l.mids.rests(l.mem.exchangeLifetime))
+		d = min(d, l.restsUntil())
 	}
 	return d
 }

@@ -173,7 +173,7 @@ func TestDropNames(t *testing.T) {
 // TestSizes keeps the link small: an endpoint holds one for each peer that was
 // heard of within EXCHANGE_LIFETIME.
 func TestSizes(t *testing.T) {
-	if n := unsafe.Sizeof(Link{}); n > 256 {
+	if n := unsafe.Sizeof(Link{}); n > 152 {
 		t.Errorf("a Link takes %d bytes", n)
 	}
 	if n := unsafe.Sizeof(record{}) + 8; n != recordBytes {
@@ -241,6 +241,7 @@ func TestReleaseGivesBack(t *testing.T) {
 	}
 	equal(t, "bytes in use", mem.Bytes(), 0)
 	equal(t, "links in use", mem.links.Used(), 0)
+	equal(t, "sequences in use", mem.sequences.Used(), 0)
 	equal(t, "messages in the index", mem.index.used, 0)
 	equal(t, "oldest", mem.oldest, 0)
 	equal(t, "newest", mem.newest, 0)
@@ -263,7 +264,7 @@ func checkCounts(t *testing.T, l *Link) {
 			kept += int(l.mem.records.At(i).size)
 		}
 	}
-	if l.slots != slots || l.due != due || l.kept != kept || slots > l.mem.params.NStart {
+	if int(l.slots) != slots || int(l.due) != due || int(l.kept) != kept || slots > l.mem.params.NStart {
 		t.Fatalf("slots %d, due %d, kept %d; the records say %d, %d, %d", l.slots, l.due, l.kept, slots, due, kept)
 	}
 }

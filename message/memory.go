@@ -49,10 +49,11 @@ func (l Limits) resolved() Limits {
 }
 
 // Sizes for the split of Limits.Bytes: a record for each message remembered
-// and, since most replies fit into one, as many chunks of stored bytes.
+// and, since many replies fit into one, as many chunks of stored bytes. Each is
+// a cache line.
 const (
-	chunkLen    = 120
-	recordBytes = 72           // with its place in a list
+	chunkLen    = 56
+	recordBytes = 64           // with its place in a list
 	chunkBytes  = chunkLen + 8 // the same
 )
 
@@ -70,12 +71,13 @@ type Memory struct {
 	transmitSpan     time.Duration
 	transmitWait     time.Duration
 
-	records slab.Pool[record]
-	chunks  slab.Pool[chunk]
-	links   slab.Pool[*Link] // by the number that records name their link with
-	index   index            // incoming messages by link and Message ID
-	oldest  uint32           // answered incoming messages of all links by age
-	newest  uint32
+	records   slab.Pool[record]
+	chunks    slab.Pool[chunk]
+	links     slab.Pool[*Link] // by the number that records name their link with
+	sequences slab.Pool[messageIDs]
+	index     index  // incoming messages by link and Message ID
+	oldest    uint32 // answered incoming messages of all links by age
+	newest    uint32
 
 	scratch []byte  // a message being encoded
 	seed    [8]byte // random bytes being read
@@ -98,6 +100,7 @@ func NewMemory(p Params, l Limits) *Memory {
 		records:          slab.New[record](units),
 		chunks:           slab.New[chunk](max(units, l.MessageBytes/chunkLen+1)),
 		links:            slab.New[*Link](math.MaxInt32),
+		sequences:        slab.New[messageIDs](math.MaxInt32), // as many as there are links
 	}
 }
 

@@ -205,7 +205,7 @@ func (l *Link) acknowledgement(m *coap.Message) Arrival {
 		return Arrival{}
 	}
 	r := l.mem.records.At(i)
-	a := Arrival{Verdict: Answered, Message: *m, Ref: Ref(i), Owner: r.owner, Sent: r.progress()}
+	a := Arrival{Verdict: Answered, Message: *m, Ref: Ref(i), Owner: r.ownerOrChain, Sent: r.progress()}
 	if m.Code.IsEmpty() {
 		a.Verdict, a.Ref = Acknowledged, 0
 		l.drop(i)
@@ -225,7 +225,7 @@ func (l *Link) reset(m *coap.Message) Arrival {
 		return Arrival{}
 	}
 	r := l.mem.records.At(i)
-	a := Arrival{Verdict: Rejected, Message: *m, Owner: r.owner, Sent: r.progress()}
+	a := Arrival{Verdict: Rejected, Message: *m, Owner: r.ownerOrChain, Sent: r.progress()}
 	if r.abandoned {
 		l.mem.drop(DropResetUnmatched)
 		a = Arrival{}
@@ -257,7 +257,7 @@ func (l *Link) forgetExpired(now tick.Time) {
 // forget forgets received message i.
 func (l *Link) forget(i uint32) {
 	l.remove(i)
-	l.kept -= int(l.mem.records.At(i).size)
+	l.kept -= int32(l.mem.records.At(i).size)
 	l.mem.unindexRecord(i)
 	l.mem.release(i)
 }

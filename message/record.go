@@ -30,16 +30,38 @@ type record struct {
 	size  uint16 // of the stored bytes
 	link  uint32 // whose it is
 	bytes uint32 // first chunk of the stored reply or message
-	owner uint32 // of a message sent: what the layer above calls it
 
 	// Of a message received.
 	older uint32 // neighbours by age, once answered
 	newer uint32
-	chain uint32 // next in the bucket of the index
+
+	// Of a message sent what the layer above calls it, of one received the next
+	// in its bucket of the index.
+	ownerOrChain uint32
 
 	at       tick.Time     // received: when it may be forgotten; sent: the next timeout
 	first    tick.Time     // sent: the first transmission
 	interval time.Duration // sent: the first timeout
+	// Received: the two hold a short reply.
+}
+
+// shortLen is the length of the longest reply that needs no chunk. A device that
+// reports something is answered with less: a code and a token.
+const shortLen = 16
+
+// keepShort keeps a reply of at most shortLen bytes in r, which is of a message
+// received.
+func (r *record) keepShort(b []byte) {
+	var short [shortLen]byte
+	r.size = uint16(copy(short[:], b))
+	r.first = tick.Time(binary.NativeEndian.Uint64(short[:8]))
+	r.interval = time.Duration(binary.NativeEndian.Uint64(short[8:]))
+}
+
+func (r *record) short() (short [shortLen]byte) {
+	binary.NativeEndian.PutUint64(short[:8], uint64(r.first))
+	binary.NativeEndian.PutUint64(short[8:], uint64(r.interval))
+	return short
 }
 
 // state says which of its link's lists a record is in.
@@ -112,6 +134,10 @@ func (m *Memory) newChunk() (uint32, bool) {
 // their number.
 func (m *Memory) load(dst []byte, r *record) int {
 	rest := dst[:r.size]
+	if r.bytes == 0 {
+		short := r.short()
+		return copy(rest, short[:])
+	}
 	for c := r.bytes; c != 0; c = m.chunks.Next(c) {
 		rest = rest[copy(rest, m.chunks.At(c)[:]):]
 	}

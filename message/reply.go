@@ -37,15 +37,17 @@ func (l *Link) Reply(ref Ref, m *coap.Message) error {
 	if err != nil {
 		return err
 	}
-	for l.kept+len(b) > l.mem.limits.PeerBytes && l.known.Len > 0 {
+	for int(l.kept)+len(b) > l.mem.limits.PeerBytes && l.known.Len > 0 {
 		l.mem.drop(DropEvictedByPeer)
 		l.forget(l.known.First)
 	}
-	if !l.mem.store(uint32(ref), b) {
+	if len(b) <= shortLen {
+		r.keepShort(b)
+	} else if !l.mem.store(uint32(ref), b) {
 		l.mem.drop(DropMemoryFull)
 		return ErrMemoryFull
 	}
-	l.kept += len(b)
+	l.kept += int32(len(b))
 	r.reply = storedReply
 	l.move(uint32(ref), replying)
 	return nil

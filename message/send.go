@@ -44,7 +44,7 @@ func (l *Link) Send(now tick.Time, m *coap.Message, owner uint32) (Ref, error) {
 		return 0, ErrMemoryFull
 	}
 	r := l.mem.records.At(i)
-	r.typ, r.owner, r.interval = m.Type, owner, interval
+	r.typ, r.ownerOrChain, r.interval = m.Type, owner, interval
 	if m.Type == coap.NonConfirmable && !m.Code.IsRequest() {
 		l.add(i, ready)
 		return 0, nil
@@ -71,15 +71,15 @@ func (l *Link) admit(now tick.Time) error {
 		l.mem.drop(DropQueueFull)
 		return ErrQueueFull
 	}
-	if !l.sequence {
+	if l.sequence == 0 {
 		n, err := l.mem.random(l.rand)
 		if err != nil {
 			return err
 		}
-		l.mids.start(uint16(n))
-		l.sequence = true
+		l.sequence, _ = l.mem.sequences.Alloc()
+		l.mids().start(uint16(n))
 	}
-	if l.mids.rests(l.mem.exchangeLifetime) > now {
+	if l.restsUntil() > now {
 		l.mem.drop(DropMessageIDs)
 		return ErrMessageIDs
 	}

@@ -124,7 +124,7 @@ func (l *Link) nextNew(now tick.Time) uint32 {
 		l.mem.drop(DropMessageIDs)
 		l.drop(i) // it is Non-confirmable: late is worse than never
 	}
-	if l.waiting.Len == 0 || l.slots >= l.mem.params.NStart {
+	if l.waiting.Len == 0 || int(l.slots) >= l.mem.params.NStart {
 		return 0
 	}
 	if l.resting = !l.identify(now, l.waiting.First); l.resting {
@@ -135,7 +135,7 @@ func (l *Link) nextNew(now tick.Time) uint32 {
 
 // identify gives message i its Message ID.
 func (l *Link) identify(now tick.Time, i uint32) bool {
-	mid, ok := l.mids.take(now, l.mem.exchangeLifetime)
+	mid, ok := l.mids().take(now, l.mem.exchangeLifetime)
 	if !ok {
 		return false
 	}
@@ -183,7 +183,7 @@ func (l *Link) Expire(now tick.Time) {
 		l.expire(now, i)
 		i = next
 	}
-	if l.mids.rests(l.mem.exchangeLifetime) <= now {
+	if l.restsUntil() <= now {
 		l.resting = false // Transmit goes on
 	}
 	if l.quiet > now {
@@ -246,7 +246,7 @@ func (l *Link) Lost() (owner uint32, p Progress, ok bool) {
 		return 0, Progress{}, false
 	}
 	r := l.mem.records.At(i)
-	owner, p = r.owner, r.progress()
+	owner, p = r.ownerOrChain, r.progress()
 	l.drop(i)
 	return owner, p, true
 }

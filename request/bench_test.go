@@ -4,6 +4,8 @@
 package request
 
 import (
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -150,4 +152,83 @@ func BenchmarkServer(b *testing.B) {
 		c.serve()
 		c.server.Transmit(c.now, c.buf[:])
 	}
+}
+
+// BenchmarkServerPeers is the same with many peers in turn, of whom each has
+// sent enough to fill what is remembered of one, or of all together.
+func BenchmarkServerPeers(b *testing.B) {
+	for _, peers := range []int{1, 64, 10_000} {
+		b.Run(strconv.Itoa(peers), func(b *testing.B) {
+			f := newFleet(b, peers)
+			for range min(peers*256, 1<<20) {
+				f.ask()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				f.ask()
+			}
+		})
+	}
+}
+
+// fleet is peers that ask one server in turn, twice a second each.
+type fleet struct {
+	tb     testing.TB
+	now    tick.Time
+	mem    *Memory
+	tables []Table
+	asked  int
+	in     []byte
+	out    [1200]byte
+	body   []byte
+	event  Event
+}
+
+func newFleet(tb testing.TB, peers int) *fleet {
+	f := &fleet{tb: tb, now: start, mem: NewMemory(&Config{}), tables: make([]Table, peers), body: make([]byte, 8)}
+	f.in = datagram(tb, get(coap.Confirmable, 0))
+	random := seeded(1)
+	for i := range f.tables {
+		f.tables[i].Init(f.mem, random)
+	}
+	return f
+}
+
+func (f *fleet) ask() {
+	t := &f.tables[f.asked%len(f.tables)]
+	mid := f.asked / len(f.tables)
+	f.asked++
+	f.now = f.now.Add(time.Second / 2 / time.Duration(len(f.tables)))
+	f.in[2], f.in[3] = byte(mid>>8), byte(mid)
+	t.Receive(f.now, f.in)
+	if !t.Next(&f.event) || t.Respond(f.now, f.event.ID, Outgoing{Code: coap.Content, Payload: f.body}) != nil {
+		f.tb.Fatal("not served")
+	}
+	t.Transmit(f.now, f.out[:])
+}
+
+// TestPeerThatReports: a device that reports once a minute holds what is
+// remembered of its last five messages.
+func TestPeerThatReports(t *testing.T) {
+	const devices = 20_000
+	f := newFleet(t, devices)
+	f.body = nil // 2.04, no more
+	before := heap()
+	for range 20 * devices {
+		f.now = f.now.Add(time.Minute/devices - time.Second/2/devices)
+		f.ask()
+	}
+	each := (heap() - before) / devices
+	t.Logf("%d bytes a device, %d of them in messages; a session and its place in the endpoint not counted", each, f.mem.Bytes()/devices)
+	if each > 800 {
+		t.Errorf("a device that reports once a minute holds %d bytes", each)
+	}
+	runtime.KeepAlive(f)
+}
+
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

@@ -49,8 +49,7 @@ type conversation struct {
 	deliveries slab.List // delivering
 	over       slab.List // failed, undelivered
 
-	news  Event // what the last Receive brought
-	fresh bool  // nobody took it yet
+	news uint32 // in the Memory, what the last Receive brought; 0 when somebody took it
 }
 
 // release gives everything back to the Memory.
@@ -60,11 +59,12 @@ func (c *conversation) release() {
 			c.end(list, list.First)
 		}
 	}
+	c.forgetNews()
 	c.link.Release()
 }
 
 func (c *conversation) active() bool {
-	return c.fresh || c.ours.Len+c.theirs.Len+c.deliveries.Len+c.over.Len > 0 || c.link.Active()
+	return c.news != 0 || c.ours.Len+c.theirs.Len+c.deliveries.Len+c.over.Len > 0 || c.link.Active()
 }
 
 func (c *conversation) idle() bool { return c.link.Idle() && !c.active() }
@@ -88,9 +88,9 @@ func (c *conversation) receive(now tick.Time, datagram []byte) {
 }
 
 func (c *conversation) next(ev *Event) bool {
-	if c.fresh {
-		*ev = c.news
-		c.news, c.fresh = Event{}, false
+	if c.news != 0 {
+		*ev = *c.mem.news.At(c.news)
+		c.forgetNews()
 		return true
 	}
 	i := c.over.First
@@ -108,20 +108,33 @@ func (c *conversation) next(ev *Event) bool {
 }
 
 // tell makes ev the next event.
-func (c *conversation) tell(ev Event) { c.news, c.fresh = ev, true }
+func (c *conversation) tell(ev Event) {
+	if c.news == 0 {
+		c.news, _ = c.mem.news.Alloc()
+	}
+	*c.mem.news.At(c.news) = ev
+}
+
+func (c *conversation) forgetNews() {
+	if c.news != 0 {
+		c.mem.news.Free(c.news)
+		c.news = 0
+	}
+}
 
 // discardNews forgets an event that was not taken. A request is forgotten as if
 // it had not come, so that a retransmission is reported again.
 func (c *conversation) discardNews() {
-	if !c.fresh {
+	if c.news == 0 {
 		return
 	}
 	c.mem.drop(DropUnread)
-	if i := c.find(&c.theirs, c.news.ID); c.news.Kind == RequestReceived && i != 0 {
+	news := c.mem.news.At(c.news)
+	if i := c.find(&c.theirs, news.ID); news.Kind == RequestReceived && i != 0 {
 		c.link.Forget(c.at(i).ref)
 		c.end(&c.theirs, i)
 	}
-	c.news, c.fresh = Event{}, false
+	c.forgetNews()
 }
 
 func (c *conversation) deadline() tick.Time {

@@ -79,6 +79,7 @@ type Memory struct {
 	drops     Drops
 
 	conversations slab.Pool[conversation] // of the tables that are not idle
+	news          slab.Pool[Event]        // that Receive brought and Next has not told
 
 	// What must not begin anew with the next conversation. Of all tables
 	// together, so that they need not remember anything.
@@ -97,6 +98,7 @@ func NewMemory(cfg *Config) *Memory {
 		exchanges: slab.New[exchange](c.MaxExchanges),
 
 		conversations: slab.New[conversation](math.MaxInt32), // as many as there are tables
+		news:          slab.New[Event](math.MaxInt32),        // at most one for each
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 //
 // Pitfall O16: nothing of the handshake is left in memory after it
 func TestIdleSessionMemory(t *testing.T) {
-	t.Run("ciphers", func(t *testing.T) { idleMemory(t, 2200, false) })
-	t.Run("compacted", func(t *testing.T) { idleMemory(t, 580, true) })
+	t.Run("ciphers", func(t *testing.T) { idleMemory(t, 2150, false) })
+	t.Run("compacted", func(t *testing.T) { idleMemory(t, 512, true) })
 }
 
 func idleMemory(t *testing.T, limit int, compact bool) {

@@ -7,10 +7,11 @@ import (
 	"crypto/x509"
 
 	"github.com/coaps-go/coaps/dtls/internal/pack"
+	"github.com/coaps-go/coaps/dtls/internal/wire"
 )
 
-// PackedFacts is Facts as a session at rest keeps them. Certificates are DER
-// in it, a fraction of what they are parsed.
+// PackedFacts is Facts as a session at rest keeps them, without the Version.
+// Certificates are DER in it, a fraction of what they are parsed.
 type PackedFacts []byte
 
 // Pack makes PackedFacts.
@@ -25,15 +26,14 @@ func (f *Facts) Pack() PackedFacts {
 }
 
 // Facts unpacks them. The slices of the result lie in p.
-func (p PackedFacts) Facts() *Facts {
-	f := new(Facts)
+func (p PackedFacts) Facts(v wire.Version) *Facts {
+	f := &Facts{Version: v}
 	c := pack.From(p)
 	f.pack(&c)
 	return f
 }
 
 func (f *Facts) pack(c *pack.Coder) {
-	pack.Uint(c, &f.Version)
 	pack.Uint(c, &f.CipherSuite)
 	pack.Uint(c, &f.PeerMaxFragment)
 	pack.Uint(c, &f.Group)

@@ -91,7 +91,7 @@ func (c *Conn) State() State {
 // Facts is what the handshake has established so far.
 func (c *Conn) Facts() *hs.Facts {
 	if c.facts == nil {
-		c.facts = c.packed.Facts()
+		c.facts = c.packed.Facts(wire.VersionDTLS12)
 	}
 	return c.facts
 }

@@ -4,7 +4,8 @@
 // Package slab hands out numbered values of one type from blocks that never
 // move, and links them into lists. A value costs no allocation once its block
 // exists, an index costs four bytes where a pointer costs eight, and the
-// collector has nothing to follow when T holds no pointers.
+// collector has nothing to follow when T holds no pointers. A block of which
+// nothing is used goes back to the collector.
 package slab
 
 import "math"
@@ -15,11 +16,22 @@ const blockLen = 256
 // Pool is a bounded set of values of type T, numbered from 1. The zero Pool has
 // room for none; New sets the bound.
 type Pool[T any] struct {
-	blocks []*[blockLen]cell[T]
-	free   uint32 // list of cells given back, linked by next
-	made   uint32 // cells handed out at least once
-	limit  uint32
+	blocks []*block[T]
+	roomy  uint32    // list of the blocks with room, as number + 1
+	empty  int       // how many of them hold nothing
+	vacant []uint32  // numbers of the blocks that went back
+	gone   *block[T] // stands in their place: all zero, and stays so
+	made   uint32    // the highest number handed out so far
+	limit  int
 	used   int
+}
+
+type block[T any] struct {
+	cells      [blockLen]cell[T]
+	prev, next uint32 // in roomy
+	free       uint16 // list of cells given back, as place + 1
+	made       uint16 // cells handed out at least once
+	used       uint16
 }
 
 type cell[T any] struct {
@@ -29,35 +41,109 @@ type cell[T any] struct {
 
 // New returns a Pool of at most limit values. Nothing is allocated yet.
 func New[T any](limit int) Pool[T] {
-	return Pool[T]{limit: uint32(min(max(limit, 0), math.MaxInt32))}
+	return Pool[T]{limit: min(max(limit, 0), math.MaxInt32)}
 }
 
 // Alloc returns the index of a zero value. It reports false if the limit is
 // reached.
 func (p *Pool[T]) Alloc() (i uint32, ok bool) {
-	switch {
-	case p.free != 0:
-		i = p.free
-		p.free = p.cell(i).next
-		p.cell(i).next = 0
-	case p.made < p.limit:
-		if int(p.made/blockLen) == len(p.blocks) {
-			p.blocks = append(p.blocks, new([blockLen]cell[T]))
-		}
-		p.made++
-		i = p.made
-	default:
+	if p.used >= p.limit {
 		return 0, false
 	}
+	if p.roomy == 0 {
+		p.grow()
+	}
+	n := p.roomy - 1
+	b := p.blocks[n]
+	if b.used == 0 {
+		p.empty--
+	}
+	i = n*blockLen + b.take() + 1
+	if b.used == blockLen {
+		p.unlink(n)
+	}
+	p.made = max(p.made, i)
 	p.used++
 	return i, true
 }
 
+// take returns the place of a cell that is free.
+func (b *block[T]) take() uint32 {
+	b.used++
+	if b.free == 0 {
+		b.made++
+		return uint32(b.made - 1)
+	}
+	place := uint32(b.free - 1)
+	c := &b.cells[place]
+	b.free, c.next = uint16(c.next), 0
+	return place
+}
+
 // Free wipes value i and gives it back. It must be in no list.
 func (p *Pool[T]) Free(i uint32) {
-	*p.cell(i) = cell[T]{next: p.free}
-	p.free = i
+	n, place := (i-1)/blockLen, (i-1)%blockLen
+	b := p.blocks[n]
+	b.cells[place] = cell[T]{next: uint32(b.free)}
+	b.free = uint16(place + 1)
+	if b.used == blockLen {
+		p.link(n)
+	}
+	b.used--
 	p.used--
+	if b.used > 0 {
+		return
+	}
+	if p.empty++; p.empty > 1 { // one stays, for values that come and go
+		p.release(n)
+	}
+}
+
+// grow makes a block.
+func (p *Pool[T]) grow() {
+	n := uint32(len(p.blocks))
+	if last := len(p.vacant) - 1; last >= 0 {
+		n, p.vacant = p.vacant[last], p.vacant[:last]
+		p.blocks[n] = new(block[T])
+	} else {
+		p.blocks = append(p.blocks, new(block[T]))
+	}
+	p.empty++
+	p.link(n)
+}
+
+// release gives block n back.
+func (p *Pool[T]) release(n uint32) {
+	p.unlink(n)
+	p.empty--
+	if p.gone == nil {
+		p.gone = new(block[T])
+	}
+	p.blocks[n] = p.gone
+	p.vacant = append(p.vacant, n)
+}
+
+// link puts block n at the front of those with room.
+func (p *Pool[T]) link(n uint32) {
+	b := p.blocks[n]
+	b.prev, b.next = 0, p.roomy
+	if b.next != 0 {
+		p.blocks[b.next-1].prev = n + 1
+	}
+	p.roomy = n + 1
+}
+
+func (p *Pool[T]) unlink(n uint32) {
+	b := p.blocks[n]
+	if b.next != 0 {
+		p.blocks[b.next-1].prev = b.prev
+	}
+	if b.prev != 0 {
+		p.blocks[b.prev-1].next = b.next
+	} else {
+		p.roomy = b.next
+	}
+	b.prev, b.next = 0, 0
 }
 
 // At returns value i, at the same address until it is freed.
@@ -66,11 +152,12 @@ func (p *Pool[T]) At(i uint32) *T { return &p.cell(i).value }
 // Used returns the number of values handed out and not given back.
 func (p *Pool[T]) Used() int { return p.used }
 
-// Made returns the highest number handed out so far.
+// Made returns the highest number handed out so far. Any up to it may be asked
+// At, which is zero for one that was freed.
 func (p *Pool[T]) Made() int { return int(p.made) }
 
 func (p *Pool[T]) cell(i uint32) *cell[T] {
-	return &p.blocks[(i-1)/blockLen][(i-1)%blockLen]
+	return &p.blocks[(i-1)/blockLen].cells[(i-1)%blockLen]
 }
 
 // List is a list of values of one Pool, in the order in which they were added.

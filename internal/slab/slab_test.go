@@ -21,7 +21,7 @@ func values(p *Pool[int], l *List) (got []int) {
 // slices that say what the lists must hold.
 func TestAgainstSlices(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const limit = 600 // more than two blocks
+		const limit = 900 // more than three blocks
 		p := New[int](limit)
 		var lists [2]List
 		var index, model [2][]int
@@ -100,5 +100,69 @@ func TestZeroPoolRefuses(t *testing.T) {
 	var p Pool[int]
 	if _, ok := p.Alloc(); ok {
 		t.Error("the zero Pool has room")
+	}
+}
+
+// TestMemoryGoesBack: what was needed once is not kept for ever, and what is
+// used again is clean.
+func TestMemoryGoesBack(t *testing.T) {
+	p := New[int](100_000)
+	blocks := func() (n int) {
+		for _, b := range p.blocks {
+			if b != p.gone {
+				n++
+			}
+		}
+		return n
+	}
+	for range 3 {
+		var all, few []uint32
+		for n := range 50_000 {
+			i, _ := p.Alloc()
+			if v := *p.At(i); v != 0 {
+				t.Fatalf("a new value is %d", v)
+			}
+			*p.At(i) = int(i)
+			if n%1000 == 7 {
+				few = append(few, i)
+			} else {
+				all = append(all, i)
+			}
+		}
+		if got := blocks(); got != 196 || len(p.blocks) != 196 {
+			t.Fatalf("%d of %d blocks for 50,000 values", got, len(p.blocks))
+		}
+		for _, i := range all {
+			p.Free(i)
+		}
+		if got := blocks(); got > 51 {
+			t.Errorf("%d blocks for 50 values", got)
+		}
+		for _, i := range few {
+			if v := *p.At(i); v != int(i) {
+				t.Errorf("value %d is %d", i, v)
+			}
+			p.Free(i)
+		}
+		if got := blocks(); got != 1 || p.Used() != 0 {
+			t.Errorf("%d blocks, %d used", got, p.Used())
+		}
+		for i := range uint32(p.Made()) {
+			if v := *p.At(i + 1); v != 0 {
+				t.Fatalf("value %d was freed and is %d", i+1, v)
+			}
+		}
+	}
+}
+
+func BenchmarkAllocFree(b *testing.B) {
+	p := New[[8]uint64](1 << 20)
+	for range 1000 {
+		p.Alloc()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		i, _ := p.Alloc()
+		p.Free(i)
 	}
 }

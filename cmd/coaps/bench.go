@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 
@@ -196,13 +197,34 @@ func (b *bench) startFailure(err error) *failure {
 	return f
 }
 
-// complete puts back into the report what the engine was not told.
+// complete puts back into the report what the engine was not told, and says what
+// is easily overlooked in it.
 func (b *bench) complete(report *load.Report) {
 	for i := range report.Config.Mix {
 		if i < len(b.mix) {
 			report.Config.Mix[i].Path = b.mix[i].Path
 		}
 	}
+	if n := report.Config.Clients; b.kind == load.Requests && report.Connected < n {
+		report.Notes = append(report.Notes, fmt.Sprintf("Only %s of %s had a session when measuring began.", grouped(uint64(report.Connected)), many(n, "client")))
+	}
+	if silent := silentEnd(report); silent >= 1 && b.kind != load.Sessions {
+		report.Notes = append(report.Notes, fmt.Sprintf("Nothing succeeded in the last %s: is the server still there?", seconds(silent)))
+	}
+}
+
+// silentEnd is how long, in seconds, nothing had succeeded when the run ended.
+func silentEnd(report *load.Report) float64 {
+	last := 0.0
+	for _, each := range report.Series {
+		if each.Operations > 0 {
+			last = each.At
+		}
+	}
+	if last == 0 {
+		return 0 // nothing ever did, which is said elsewhere
+	}
+	return report.Seconds - last
 }
 
 // errNoSession is returned by what cannot be done over coap://.

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/internal/load"
 )
@@ -166,6 +168,28 @@ func TestBenchVerdict(t *testing.T) {
 		case f != nil && (f.reason != c.reason || f.exitCode() != c.exit || !strings.Contains(f.explanation(), c.mentioned)):
 			t.Errorf("%s: %s, exit %d, %q", c.name, f.reason, f.exitCode(), f.explanation())
 		}
+	}
+}
+
+// What is easily overlooked is said: clients that never came in, a server that
+// went away.
+func TestBenchNotes(t *testing.T) {
+	b, r := sampleBench(io.Discard), sampleReport()
+	b.complete(r)
+	if len(r.Notes) != 1 {
+		t.Errorf("a good run has notes: %q", r.Notes)
+	}
+	r.Connected = 60
+	for i := range r.Series[15:] {
+		r.Series[15+i].Operations = 0
+	}
+	b.complete(r)
+	want := []string{"Only 60 of 64 clients had a session when measuring began.", "Nothing succeeded in the last 2.50 s: is the server still there?"}
+	if diff := cmp.Diff(want, r.Notes[1:]); diff != "" {
+		t.Error(diff)
+	}
+	if r.Config.Mix[1].Path != "/log" {
+		t.Errorf("the mix has the path %q", r.Config.Mix[1].Path)
 	}
 }
 

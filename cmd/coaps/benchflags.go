@@ -44,7 +44,7 @@ func (f *benchLoadFlags) register(all *pflag.FlagSet, kind load.Kind) {
 	f.registerTime(set, kind)
 	f.registerOrigin(set)
 	set.IntVar(&f.serverPID, "server-pid", 0, "report the CPU time and memory of the server, process `PID` on this machine")
-	set.StringVar(&f.failAbove, "fail-above", "", "end with exit code 9 if more than this `RATE` of the operations failed or were answered 4.xx or 5.xx: 1% or 0.01")
+	set.StringVar(&f.failAbove, "fail-above", "", "end with exit code 9 if more than this `RATE` of the operations failed, were not answered, or were answered by 4.xx or 5.xx: 1% or 0.01")
 }
 
 func (f *benchLoadFlags) registerAmount(set *pflag.FlagSet, kind load.Kind) {

@@ -15,7 +15,8 @@ import (
 // verdict is how a run that has a report ends: in nothing if at least one
 // operation succeeded, was not interrupted, and --fail-above was kept.
 func (b *bench) verdict(report *load.Report) *failure {
-	bad, all := report.Failed()+report.Errors, report.Operations+report.Failed()
+	lost := report.Failed() + report.Unfinished
+	bad, all := lost+report.Errors, report.Operations+lost
 	switch {
 	case report.Interrupted:
 		return fail("interrupted", b.title(), "after %s", seconds(report.Seconds)).try("the report is about what was done until then; --duration sets how long")
@@ -24,8 +25,8 @@ func (b *bench) verdict(report *load.Report) *failure {
 	case report.Errors > 0 && report.Errors == report.Operations:
 		return b.onlyErrors(report)
 	case b.failAbove >= 0 && float64(bad) > b.failAbove*float64(all):
-		return fail("too_many_failures", b.title(), "%s of %s failed or were answered by an error, %s, and --fail-above allows %s",
-			grouped(bad), grouped(all), percent(bad, all), strings.TrimSpace(fmt.Sprintf("%.4g %%", 100*b.failAbove)))
+		return fail("too_many_failures", b.title(), "%s of %s failed, were not answered or were answered by an error, %s, and --fail-above allows %.4g %%",
+			grouped(bad), grouped(all), percent(bad, all), 100*b.failAbove)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type churn struct {
 	server  netip.AddrPort
 	config  *security.Config
 	cohort  int
+	apart   time.Duration // from the first connection of one cohort to that of the next
 	began   time.Time
 	end     time.Time
 	mu      sync.Mutex
@@ -56,6 +57,8 @@ func churnCommand(args []string) error {
 	}
 	c := &churn{cohort: *cohort, began: time.Now(), encoder: json.NewEncoder(os.Stdout)}
 	c.end = c.began.Add(*duration)
+	// Two cohorts connect at a time, unless all are to be there in half of the time.
+	c.apart = min(time.Duration(*cohort)*time.Second/connectRate/2, *duration/2/soakCohorts)
 	if c.config, err = m.client(modePSK); err != nil {
 		return err
 	}
@@ -88,11 +91,10 @@ func sources(i int) []netip.Prefix {
 // repeat runs one group of clients again and again. The groups begin one after
 // the other.
 func (c *churn) repeat(ctx context.Context, i int, who string, config func(i int, turn uint64) load.Config) error {
-	life := time.Duration(c.cohort) * time.Second / connectRate
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-time.After(time.Duration(i%soakCohorts) * life / 2):
+	case <-time.After(time.Duration(i%soakCohorts) * c.apart):
 	}
 	for turn := uint64(1); ctx.Err() == nil; turn++ {
 		cfg := config(i, turn)

@@ -80,6 +80,9 @@ func FuzzSession(f *testing.F) {
 		case 2:
 			old.t = t
 			for _, d := range split(input) {
+				if len(d)%2 == 0 {
+					old.nap(&old.server)
+				}
 				before := snapshot(&old.server)
 				old.server.Receive(old.now, bytes.Clone(d))
 				old.pump(&old.server)

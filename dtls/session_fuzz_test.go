@@ -265,6 +265,18 @@ var steps = []func(g *stage, a, b, c byte){
 			g.deliver(plainRecord(wire.ContentHandshake, 0, uint64(a), append(h.Append(nil), make([]byte, 10)...)))
 		}
 	},
+	14: func(g *stage, _, _, _ byte) { // a sleep, if it is at rest
+		if g.e.Session == nil {
+			return
+		}
+		before, counters := snapshot(g.e), g.e.Counters()
+		if asleep, ok := g.e.Sleep(g.p.now, nil); ok {
+			g.e.Wake(g.p.now, counters, asleep)
+		}
+		if after := snapshot(g.e); after != before {
+			g.t.Fatalf("slept as %s\nand woke as %s", before, after)
+		}
+	},
 }
 
 // pieces cuts the plain handshake messages of a datagram into fragments of n
@@ -323,7 +335,7 @@ func TestRecordingsPlay(t *testing.T) {
 		for _, client := range []bool{false, true} {
 			for name, program := range map[string][]byte{
 				"straight": straight(r, client), "in pieces": disturbed(r, client, 9, 60, 0), "twice": disturbed(r, client, 1, 0, 0),
-				"late": disturbed(r, client, 3, 0, 0), "cut": disturbed(r, client, 5, 20, 0), "reflected, then": append(straight(r, client), disturbed(r, client, 10, 0, 0)...),
+				"late": disturbed(r, client, 3, 0, 0), "cut": disturbed(r, client, 5, 20, 0), "sleepy": disturbed(r, client, 14, 0, 0), "reflected, then": append(straight(r, client), disturbed(r, client, 10, 0, 0)...),
 			} {
 				g := newStage(t, r, client)
 				g.run(program)

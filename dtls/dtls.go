@@ -18,6 +18,9 @@
 // cookie and keeps nothing, until the cookie comes back from the address it
 // was sent to; only then does it make a Session.
 //
+// An established session that is at rest can sleep, in a few hundred bytes
+// without pointers, and wake: see [Session.Sleep].
+//
 // # What the network can do
 //
 // Before the cookie comes back: cause one answer, not larger than the

@@ -124,9 +124,11 @@ func (s *Session) MaxPayload() int { return s.conn.MaxPayload() }
 // of a flight.
 func (s *Session) SetMTU(mtu int) { s.conn.SetMTU(uint16(min(max(mtu, minMTU), maxMTU))) }
 
-// Compact lets go of the expanded keys of a session that is likely to be idle
-// for a while, some 1,200 bytes with AES. The next record in each direction
-// expands them again, in about a microsecond.
+// Compact lets go of what can be made again in a session that is likely to be
+// idle for a while: its expanded keys, some 1,600 bytes with AES, and its
+// Facts, of which chains are large. The next record in each direction, and the
+// next call of Facts, make them, in about a microsecond and in some ten for
+// each certificate. A session that sleeps has let go of them too.
 func (s *Session) Compact() { s.conn.Compact() }
 
 // Sleep puts an established session at rest into few bytes, which it appends
@@ -174,7 +176,9 @@ func (s *Session) Abort(now tick.Time, r Reason) { s.conn.Abort(r) }
 func (s *Session) State() State { return s.conn.State() }
 
 // Facts is what the handshake has established; see its own documentation for
-// what it holds before. It must not be changed, and stays with the session.
+// what it holds before. It must not be changed. What was returned stays as it
+// is, whatever becomes of the session; after a sleep or Compact the next call
+// makes another.
 func (s *Session) Facts() *Facts { return s.conn.Facts() }
 
 // Err is what ended the session, nil while it lives.

@@ -82,7 +82,7 @@ func (s *sockaddr) set(a netip.AddrPort, v6 bool, zones *ancillary.Zones) uint32
 		return 0
 	case v6:
 		binary.NativeEndian.PutUint16(s[:], unix.AF_INET6)
-		*(*[16]byte)(s[8:]) = addr.As16()
+		ancillary.PutIPv6(s[8:], addr)
 		binary.NativeEndian.PutUint32(s[24:], zones.Index(addr.Zone()))
 		return unix.SizeofSockaddrInet6
 	case addr.Is4() || addr.Is4In6():

@@ -94,6 +94,16 @@ func TestSource(t *testing.T) {
 	}
 }
 
+func TestPutIPv6(t *testing.T) {
+	for _, a := range []string{"192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "fe80::1%lo", "::"} {
+		addr, b := netip.MustParseAddr(a), []byte("................+")
+		PutIPv6(b, addr)
+		if want := addr.As16(); string(b) != string(want[:])+"+" {
+			t.Errorf("%s: % x", a, b)
+		}
+	}
+}
+
 // TestICMPError: what the kernel queues and what of it says that a datagram has
 // not arrived.
 func TestICMPError(t *testing.T) {

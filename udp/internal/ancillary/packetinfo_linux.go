@@ -101,7 +101,7 @@ func (s *Source) Put(control []byte, a netip.Addr, zones *Zones) int {
 	case s.v6:
 		*(*[infoSize]byte)(control) = s.blank
 		data := control[unix.SizeofCmsghdr:] // addr, ifindex
-		*(*[16]byte)(data) = a.As16()
+		PutIPv6(data, a)
 		binary.NativeEndian.PutUint32(data[16:], zones.Index(a.Zone()))
 		return infoSize
 	case a.Is4() || a.Is4In6():
@@ -111,4 +111,17 @@ func (s *Source) Put(control []byte, a netip.Addr, zones *Zones) int {
 		return info4Size
 	}
 	return 0
+}
+
+// PutIPv6 writes the 16 bytes of an address, of an IPv4 one in mapped form (RFC
+// 4291 section 2.5.5.2). netip's As16 alone would do, but it writes halves that
+// are read as a whole, which the processor has to wait for, twice a datagram.
+func PutIPv6(b []byte, a netip.Addr) {
+	if !a.Is4() {
+		*(*[16]byte)(b) = a.As16()
+		return
+	}
+	binary.BigEndian.PutUint64(b, 0)
+	binary.BigEndian.PutUint32(b[8:], 0xffff)
+	*(*[4]byte)(b[12:]) = a.As4()
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -136,7 +137,8 @@ type bench struct {
 	config    load.Config
 	mix       []load.Request // as it was asked for, to be shown
 	security  *securityReport
-	failAbove float64 // 0 to 1; negative: not asked for
+	failAbove float64       // 0 to 1; negative: not asked for
+	took      time.Duration // from the first connection of the load to the last
 }
 
 // run measures, and reports whatever came of it.
@@ -175,7 +177,9 @@ func (b *bench) measure(cmd *cobra.Command) (*load.Report, error) {
 	}
 	progress := b.newProgress()
 	b.config.Progress = progress.update
+	began := time.Now()
 	report, err := load.Run(cmd.Context(), b.config)
+	b.took = time.Since(began)
 	progress.end()
 	if err != nil {
 		return nil, b.startFailure(err)
@@ -205,7 +209,7 @@ func (b *bench) complete(report *load.Report) {
 			report.Config.Mix[i].Path = b.mix[i].Path
 		}
 	}
-	if n := report.Config.Clients; b.kind == load.Requests && report.Connected < n {
+	if n := report.Config.Clients; b.kind == load.Requests && report.Connected < n && report.Seconds > 0 {
 		report.Notes = append(report.Notes, fmt.Sprintf("Only %s of %s had a session when measuring began.", grouped(uint64(report.Connected)), many(n, "client")))
 	}
 	if silent := silentEnd(report); silent >= 1 && b.kind != load.Sessions {

@@ -70,7 +70,7 @@ func sampleReport() *load.Report {
 
 func sampleBench(out io.Writer) *bench {
 	a := &app{streams: streams{out: out, err: io.Discard, env: func(string) (string, bool) { return "", false }}, color: "never"}
-	return &bench{bencher: &bencher{app: a, kind: load.Requests}, uri: "coaps://127.0.0.1/hello", failAbove: -1,
+	return &bench{bencher: &bencher{app: a, kind: load.Requests}, uri: "coaps://127.0.0.1/hello", failAbove: -1, took: 12 * time.Second,
 		mix: []load.Request{{Weight: 90, Method: coap.GET, Path: "/hello"}, {Weight: 10, Method: coap.POST, Path: "/log", PayloadSize: 64}}}
 }
 
@@ -157,7 +157,7 @@ func TestBenchVerdict(t *testing.T) {
 		{"overload only", func(_ *bench, r *load.Report) {
 			r.Errors, r.Codes = r.Operations, map[string]uint64{"5.03": 2}
 		}, "only_errors", 5, "5.03"},
-		{"interrupted", func(_ *bench, r *load.Report) { r.Interrupted = true }, "interrupted", 130, "10.0 s"},
+		{"interrupted", func(_ *bench, r *load.Report) { r.Interrupted = true }, "interrupted", 130, "12.0 s"},
 	} {
 		b, r := sampleBench(io.Discard), sampleReport()
 		c.change(b, r)

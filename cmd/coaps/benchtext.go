@@ -140,10 +140,17 @@ func (b *bench) sessionText() string {
 	if b.security == nil {
 		return "none: coap://"
 	}
-	return b.security.short()
+	text := b.security.version + ", " + b.security.cipher
+	if b.security.group != "" {
+		text += ", " + b.security.group
+	}
+	return text
 }
 
 func (b *bench) measuredText(r *load.Report) string {
+	if r.Seconds == 0 {
+		return "nothing: it ended before measuring began"
+	}
 	text := seconds(r.Seconds)
 	if warmup := time.Duration(r.Config.Warmup); warmup > 0 {
 		text += " after a warm-up of " + seconds(warmup.Seconds())
@@ -203,7 +210,9 @@ func (f *benchFacts) addSessions(s *load.SessionsReport) {
 	if s == nil {
 		return
 	}
-	f.addf("at rest", "%s for %s, %s lost", grouped(s.Established), seconds(s.HeldSeconds), grouped(s.Lost))
+	if s.HeldSeconds > 0 {
+		f.addf("at rest", "%s for %s, %s lost", grouped(s.Established), seconds(s.HeldSeconds), grouped(s.Lost))
+	}
 	if s.Touched+s.TouchFailed > 0 {
 		f.addf("then asked", "%s answered in %s, %s failed", grouped(s.Touched), seconds(s.TouchSeconds), grouped(s.TouchFailed))
 	}
@@ -230,7 +239,9 @@ func (f *benchFacts) addUsage(name, who string, u *load.Usage, r *load.Report) {
 	if u.RSSAfter > 0 {
 		parts = append(parts, fmt.Sprintf("%s resident, %s before", bytesText(u.RSSAfter), bytesText(u.RSSBefore)))
 	}
-	f.addf(name, "%s%s", who, strings.Join(parts, ", "))
+	if len(parts) > 0 {
+		f.add(name, who+strings.Join(parts, ", "))
+	}
 }
 
 // addLatencies collects the distributions that there are.

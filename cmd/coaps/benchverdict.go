@@ -19,7 +19,7 @@ func (b *bench) verdict(report *load.Report) *failure {
 	bad, all := lost+report.Errors, report.Operations+lost
 	switch {
 	case report.Interrupted:
-		return fail("interrupted", b.title(), "after %s", seconds(report.Seconds)).try("the report is about what was done until then; --duration sets how long")
+		return fail("interrupted", b.title(), "after %s", seconds(b.took.Seconds())).try("the report is about what was done until then")
 	case report.Operations == 0:
 		return b.nothingDone(report)
 	case report.Errors > 0 && report.Errors == report.Operations:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"time"
 
 	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
@@ -16,7 +17,7 @@ import (
 // lets others overtake them. Each direction has its own generator, so that what
 // becomes of one does not depend on the other.
 type air struct {
-	udp.Conn
+	socket
 	clock    clock
 	up, down way
 }
@@ -33,14 +34,14 @@ type way struct {
 	until         tick.Time
 }
 
-func newAir(conn udp.Conn, cfg *Config, clock clock, number int) *air {
+func newAir(conn socket, cfg *Config, clock clock, number int) *air {
 	direction := func(d int) way {
 		return way{
 			loss: cfg.Loss, reorder: cfg.Reorder, rng: rand.NewPCG(cfg.Seed, uint64(2*number+d)),
 			held: udp.Datagram{Buf: make([]byte, receiveSize)},
 		}
 	}
-	return &air{Conn: conn, clock: clock, up: direction(0), down: direction(1)}
+	return &air{socket: conn, clock: clock, up: direction(0), down: direction(1)}
 }
 
 // chance is true in a part of all cases.
@@ -70,10 +71,27 @@ func (w *way) put(to, from *udp.Datagram) {
 
 // Recv returns what is left of a batch, and behind it what was held before.
 func (a *air) Recv(batch []udp.Datagram) (int, error) {
+	n, err := a.socket.Recv(a.room(batch))
+	return a.sift(batch, n, err)
+}
+
+// Poll is Recv that does not wait.
+func (a *air) Poll(batch []udp.Datagram) (int, error) {
+	n, err := a.socket.Poll(a.room(batch))
+	return a.sift(batch, n, err)
+}
+
+// Await does not wait for the socket when what is held may go on.
+func (a *air) Await(d time.Duration) bool {
+	return a.socket.Await(d) || a.down.held.N > 0
+}
+
+// room leaves a place for what is held.
+func (a *air) room(batch []udp.Datagram) []udp.Datagram { return batch[:len(batch)-1] }
+
+func (a *air) sift(batch []udp.Datagram, n int, err error) (int, error) {
 	w := &a.down
 	waits := w.held.N > 0
-	room := len(batch) - 1 // for the one held
-	n, err := a.Conn.Recv(batch[:max(room, 1)])
 	now := a.clock.now()
 	kept := 0
 	for i := range n {
@@ -119,13 +137,13 @@ func (a *air) pass(batch []udp.Datagram) (int, error) {
 	if len(batch) == 0 {
 		return 0, nil
 	}
-	return a.Conn.Send(batch)
+	return a.socket.Send(batch)
 }
 
 // letGo sends what is held.
 func (a *air) letGo() {
 	held := [1]udp.Datagram{a.up.held}
-	_, _ = a.Conn.Send(held[:]) // a loss like any other
+	_, _ = a.socket.Send(held[:]) // a loss like any other
 	a.up.held.N = 0
 }
 

@@ -132,7 +132,7 @@ func (r *run) notes(rep *Report) []string {
 			n, r.cfg.Clients, midsPerLifetime, lifetime.Seconds(), rep.PerSecond,
 			math.Ceil(rep.PerSecond*max(span, r.cfg.Duration.Seconds())/midsPerLifetime)+1)
 	}
-	if rep.Overdue > 0 {
+	if rep.Overdue > 10+rep.Operations/100 {
 		add("%d operations were due and could not be begun, as every client was waiting: the rate is more than the server gives, or there are too few clients.", rep.Overdue)
 	}
 	if busy := rep.Client.CPUSeconds / max(rep.Seconds, 1e-9) / float64(r.cfg.Loops); busy > 0.97 && rep.Operations > 0 {

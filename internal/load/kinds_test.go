@@ -222,6 +222,18 @@ func TestMix(t *testing.T) {
 	}
 }
 
+// A ramp spreads the connections over its time.
+func TestRamp(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Clients, cfg.Ramp, cfg.Loops = 30, 300*time.Millisecond, 2
+	rep := generate(t, cfg)
+	whole(t, rep)
+	if h := rep.Handshakes; h.Completed != 30 || h.Seconds < 0.25 {
+		t.Errorf("%d handshakes in %.3f s", h.Completed, h.Seconds)
+	}
+}
+
 func TestHandshakes(t *testing.T) {
 	s := serve(t)
 	cfg := s.secured()

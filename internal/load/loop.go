@@ -34,7 +34,7 @@ type loop struct {
 	run    *run
 	share  *share
 	number int
-	conn   udp.Conn
+	conn   socket
 	air    *air // between the loop and its sockets; nil where nothing is lost
 	ep     *endpoint.Endpoint
 	event  endpoint.Event
@@ -179,11 +179,21 @@ func (l *loop) wake() {
 	_ = l.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
+// grain is how late the runtime may wake who waits for a time: a millisecond,
+// and as much again to be on the safe side.
+const grain = 2 * time.Millisecond
+
 // receive waits for datagrams or for the time at which there is something else
-// to do.
+// to do. What is begun at a given time is begun at that time.
 func (l *loop) receive() int {
 	now := l.run.clock.now()
-	until := max(l.deadline(now), now.Add(pollTime)) // a deadline that has passed would not even look
+	until, exact := l.deadline(), l.exactly(now)
+	if exact != tick.Never {
+		until = min(until, exact-tick.Time(grain))
+	}
+	if until <= now {
+		return l.look(min(exact, l.deadline()).Sub(now))
+	}
 	if l.bell <= now || until < l.bell {
 		l.bell = until
 		_ = l.conn.SetReadDeadline(l.run.clock.wall(until))
@@ -192,7 +202,19 @@ func (l *loop) receive() int {
 		l.bell = 0 // it may have been rung, and is then in the past
 		return 0
 	}
-	n, err := l.conn.Recv(l.in)
+	return l.received(l.conn.Recv(l.in))
+}
+
+// look waits for so long, which is short if it is not over already.
+func (l *loop) look(wait time.Duration) int {
+	l.bell = 0 // some sockets use the read deadline for this
+	if wait > 0 && !l.conn.Await(min(wait, grain)) {
+		return 0
+	}
+	return l.received(l.conn.Poll(l.in))
+}
+
+func (l *loop) received(n int, err error) int {
 	if err != nil {
 		l.receiveFailed(err)
 		return 0
@@ -200,12 +222,19 @@ func (l *loop) receive() int {
 	return n
 }
 
-// deadline is when there is something to do if nothing arrives.
-func (l *loop) deadline(now tick.Time) tick.Time {
-	at := min(l.rollAt, l.sweepAt, l.nextBegin(now))
+// deadline is when there is something to do if nothing arrives, give or take a
+// millisecond.
+func (l *loop) deadline() tick.Time {
+	at := min(l.rollAt, l.sweepAt)
 	if l.ep != nil {
 		at = min(at, l.ep.Deadline())
 	}
+	return at
+}
+
+// exactly is when there is something to do just then.
+func (l *loop) exactly(now tick.Time) tick.Time {
+	at := l.nextBegin(now)
 	if l.air != nil {
 		at = min(at, l.air.deadline())
 	}

@@ -157,7 +157,7 @@ func TestOutgoing(t *testing.T) {
 
 // A still is a socket with nothing behind it: what is sent comes back.
 type still struct {
-	udp.Conn
+	socket
 	sent []byte // the first byte of each datagram
 }
 

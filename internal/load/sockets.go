@@ -7,9 +7,36 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"time"
 
 	"github.com/coaps-go/coaps/udp"
 )
+
+// A socket is what a loop waits on.
+type socket interface {
+	udp.Conn
+	udp.Poller
+	// Await waits until Poll may have something, at most d, and reports whether
+	// it may. It is as exact as the system can be, and nothing interrupts it.
+	Await(d time.Duration) bool
+}
+
+// A grained socket is one that waits no better than the runtime does.
+type grained struct{ udp.Conn }
+
+func (g grained) Await(d time.Duration) bool {
+	return g.SetReadDeadline(time.Now().Add(d)) == nil
+}
+
+// Poll waits for what Await was told.
+func (g grained) Poll(batch []udp.Datagram) (int, error) {
+	n, err := g.Recv(batch)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = nil
+	}
+	return n, err
+}
 
 // ownSockets is up to how many clients have a socket each without being asked
 // for it: as devices do, and as few as cost nothing.
@@ -21,7 +48,7 @@ const maxSockets = 16384
 // A share is the clients of one loop and how their datagrams leave.
 type share struct {
 	first, n int // clients
-	conn     udp.Conn
+	conn     socket
 	sockets  int
 	names    []netip.Addr // Datagram.Local of each client; nil if book says it
 	book     *addressBook

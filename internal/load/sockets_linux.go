@@ -7,26 +7,41 @@ import (
 	"errors"
 	"net/netip"
 
-	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/mmsg"
 	"github.com/coaps-go/coaps/udp/portable"
 )
 
+// A watched socket waits to the microsecond.
+type watched struct {
+	*mmsg.Conn
+	*mmsg.Watch
+}
+
+// A watchedFan is many of them.
+type watchedFan struct {
+	*mmsg.Fan
+	*mmsg.Watch
+}
+
 // listen opens a socket.
-func listen(network, addr string) (udp.Conn, error) {
-	conn, err := mmsg.Listen(network, addr)
+func listen(network, addr string) (socket, error) {
+	conn, err := mmsg.Config{}.Listen(network, addr)
 	if errors.Is(err, errors.ErrUnsupported) {
-		return portable.Listen(network, addr)
+		conn, err := portable.Listen(network, addr)
+		return grained{conn}, err
 	}
-	return conn, err
+	if err != nil {
+		return nil, err
+	}
+	return watched{conn, conn.Watch()}, nil
 }
 
 // listenFan opens a socket on each of addrs and returns the names by which
 // datagrams choose among them.
-func listenFan(network string, addrs []netip.AddrPort) (udp.Conn, []netip.Addr, error) {
+func listenFan(network string, addrs []netip.AddrPort) (socket, []netip.Addr, error) {
 	fan, err := mmsg.ListenFan(network, addrs)
 	if err != nil {
 		return nil, nil, err
 	}
-	return fan, fan.Names(), nil
+	return watchedFan{fan, fan.Watch()}, fan.Names(), nil
 }

@@ -9,15 +9,17 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/portable"
 )
 
 // listen opens a socket.
-func listen(network, addr string) (udp.Conn, error) { return portable.Listen(network, addr) }
+func listen(network, addr string) (socket, error) {
+	conn, err := portable.Listen(network, addr)
+	return grained{conn}, err
+}
 
 // listenFan opens the one socket that there is without a poller of our own.
-func listenFan(network string, addrs []netip.AddrPort) (udp.Conn, []netip.Addr, error) {
+func listenFan(network string, addrs []netip.AddrPort) (socket, []netip.Addr, error) {
 	if len(addrs) > 1 {
 		return nil, nil, fmt.Errorf("load: %d clients need as many sockets, which this system cannot wait for at once", len(addrs))
 	}

@@ -49,7 +49,7 @@ func TestWrongPSK(t *testing.T) {
 		cfg := s.secured()
 		cfg.Kind = kind
 		cfg.Security = func(int) *security.Config { return &security.Config{ClientPSK: &wrong} }
-		cfg.Duration = 10 * time.Second
+		cfg.Duration, cfg.Timers.Handshake = 10*time.Second, 400*time.Millisecond
 		began := time.Now()
 		rep := generate(t, cfg)
 		if rep.Failures["bad_psk_or_unknown_identity"] < uint64(cfg.Clients) || rep.Operations != 0 || rep.Connected != 0 {

@@ -102,6 +102,8 @@ func TestIdentities(t *testing.T) {
 	cfg.Clients, cfg.Security, cfg.PSK = fleet, nil, fleetPSK
 	cfg.Count, cfg.Duration, cfg.Mix = 10*fleet, 0, []Request{{Path: "/who"}}
 	whole(t, generate(t, cfg))
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for i := range fleet {
 		name, _ := fleetPSK(i)
 		if s.who[string(name)] == 0 {

@@ -112,10 +112,10 @@ func (c *churn) repeat(ctx context.Context, i int, who string, config func(i int
 	return nil
 }
 
-// life is that of a cohort.
+// life is that of a cohort. Where time is short, four connect at a time.
 func (c *churn) life(int, uint64) load.Config {
 	return load.Config{
-		Kind: load.Sessions, Clients: c.cohort, Rate: connectRate, Window: c.cohort, Greet: true, Hold: restFor, Touch: true,
+		Kind: load.Sessions, Clients: c.cohort, Rate: max(connectRate, float64(c.cohort)/4/c.apart.Seconds()), Window: c.cohort, Greet: true, Hold: restFor, Touch: true,
 		Mix: []load.Request{{Path: "/pool"}},
 	}
 }

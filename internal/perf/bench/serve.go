@@ -54,7 +54,7 @@ func serveCommand(args []string) error {
 	s.Limits.SleepAfter, s.Limits.SessionIdle = *sleepAfter, *idle
 	s.Params = message.Params{MaxLatency: *latency}
 	if *fleet {
-		s.Limits.Sessions = 2 << 20
+		s.Limits.Sessions, s.Limits.HalfOpen = 2<<20, 1<<14
 		s.Limits.HandshakeRate, s.Limits.PrefixHandshakeRate, s.Limits.AnswerRate = -1, -1, -1
 	}
 	if err := s.Listen(); err != nil {

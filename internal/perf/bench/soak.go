@@ -103,11 +103,11 @@ func newSoak(b *bench, cohort int, duration time.Duration) (*soak, error) {
 	s.report = &perf.Soak{
 		V: perf.Version, Began: b.began.UTC().Truncate(time.Second), Commit: commit(), Machine: b.results.Machine,
 		Server: "bench serve " + strings.Join(flags, " "), Cohorts: soakCohorts, Cohort: cohort, Loss: soakLoss,
-		WarmUp: min(duration/2, 5*time.Minute).Seconds(),
+		WarmUp: min(duration*2/3, 5*time.Minute).Seconds(),
 		Settings: []string{
 			fmt.Sprintf("MAX_LATENCY is %v on both ends, not 100 s, so that EXCHANGE_LIFETIME is %v, not 247 s: so long the server remembers a request, and the soak is to see that it forgets.", maxLatency, lifetime),
 			fmt.Sprintf("Limits.SleepAfter is %v, as by default; Limits.SessionIdle is %v, not 24 hours: of the close_notify alerts %.0f %% are lost like all else, nobody repeats them, and the server is to forget such sessions within the soak.", soakSleep, soakIdle, soakLoss*100),
-			"Handshakes a second are not limited: a cohort is in a hurry.",
+			"Handshakes a second are not limited, and 16,384 may be in progress: a cohort is in a hurry.",
 		},
 	}
 	return s, nil

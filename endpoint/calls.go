@@ -37,13 +37,13 @@ func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Add
 		session = s
 	}
 	p := e.newPeer(now, k, session)
-	e.slots.At(p.slot).ours, p.sent = true, new(sent)
-	e.admitKey(p.slot)
+	p.at.ours, p.sent = true, new(sent)
+	e.admitKey(p.id.index)
 	if session == nil {
 		e.open(now, p)
 	}
 	e.touch(p)
-	return e.id(p), nil
+	return p.id, nil
 }
 
 // Request sends a request. One to a peer whose handshake is in progress waits
@@ -51,7 +51,7 @@ func (e *Endpoint) Connect(now tick.Time, remote netip.AddrPort, local netip.Add
 func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (ExchangeID, error) {
 	e.now = now
 	p := e.peer(id)
-	if p == nil || !e.takesRequests(p) {
+	if p == nil || !p.takesRequests() {
 		return ExchangeID{}, ErrGone
 	}
 	if !p.fits(&out) {
@@ -64,9 +64,7 @@ func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (Exch
 
 // takesRequests reports whether requests may be made of a peer: it is there, or
 // we have asked for it and they wait for the handshake.
-func (e *Endpoint) takesRequests(p *peer) bool {
-	return p.phase == open || e.slots.At(p.slot).ours
-}
+func (p *peer) takesRequests() bool { return p.phase == open || p.at.ours }
 
 // Respond answers the request that EventRequest brought. It returns ErrGone if
 // the session in which the request came is not there any more, even if the
@@ -104,7 +102,7 @@ func (p *peer) fits(out *request.Outgoing) bool {
 func (e *Endpoint) Ping(now tick.Time, id PeerID) (ExchangeID, error) {
 	e.now = now
 	p := e.peer(id)
-	if p == nil || !e.takesRequests(p) {
+	if p == nil || !p.takesRequests() {
 		return ExchangeID{}, ErrGone
 	}
 	x, err := p.table.Ping(now)
@@ -250,11 +248,6 @@ var (
 	errNoSession = errors.New("endpoint: no session")
 	errZone      = errors.New("endpoint: too many IPv6 zones")
 )
-
-// id is the identifier of a peer.
-func (e *Endpoint) id(p *peer) PeerID {
-	return PeerID{p.slot, e.slots.At(p.slot).generation}
-}
 
 // slotOf finds the slot of the peer that an identifier names, nil if it is gone.
 func (e *Endpoint) slotOf(id PeerID) *slot {

@@ -262,7 +262,7 @@ func (e *Endpoint) endNext(now tick.Time) bool {
 // every peer that is awake and is for a server that shuts down.
 func (e *Endpoint) Active() bool {
 	for self := range uint32(e.peers.Made()) {
-		if p := e.peers.At(self + 1); p.slot != 0 && p.table.Active() {
+		if p := e.peers.At(self + 1); p.at != nil && p.table.Active() {
 			return true
 		}
 	}

@@ -58,12 +58,14 @@ func (z *zones) number(name string, admit bool) (byte, bool) {
 // admitted.
 func (z *zones) key(remote netip.AddrPort, local netip.Addr, admit bool) (k key, ok bool) {
 	a := remote.Addr()
-	r, l := a.As16(), local.As16()
-	copy(k[:], r[:])
+	*(*[16]byte)(k[:]) = a.As16()
 	if !local.IsUnspecified() {
-		copy(k[keyLocal:], l[:])
+		*(*[16]byte)(k[keyLocal:]) = local.As16()
 	}
 	binary.BigEndian.PutUint16(k[keyPort:], remote.Port())
+	if a.Is4() && (local.Is4() || !local.IsValid()) {
+		return k, true
+	}
 	if a.Zone() == "" && local.Zone() == "" {
 		return k, true
 	}
@@ -87,7 +89,10 @@ func (z *zones) local(k *key) netip.Addr {
 }
 
 func (z *zones) addr(b []byte, zone byte) netip.Addr {
-	a := netip.AddrFrom16([16]byte(b)).Unmap()
+	if binary.BigEndian.Uint64(b) == 0 && binary.BigEndian.Uint32(b[8:]) == 0xFFFF {
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	a := netip.AddrFrom16([16]byte(b))
 	if zone != 0 {
 		return a.WithZone(z.names[zone-1])
 	}

@@ -28,10 +28,9 @@ func (e *Endpoint) News() bool { return e.news.head != nil }
 // nextOf brings up what one peer has: of its exchanges first, because they are
 // views into the record that the session has opened last.
 func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
-	*ev = Event{Exchange: ExchangeID{Peer: e.id(p)}, Remote: e.remote(p), Tag: p.tag}
 	for p.phase != closing {
 		if p.table.Next(&e.event.table) {
-			e.fromTable(ev)
+			e.fromTable(p, ev)
 			return true
 		}
 		if p.session == nil || !p.session.Next(e.now, &e.event.session) {
@@ -47,6 +46,12 @@ func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
 	return false
 }
 
+// begin makes ev an event of a peer.
+func (e *Endpoint) begin(p *peer, ev *Event, kind EventKind) {
+	*ev = Event{} // where it lies: a literal would be copied, and it is large
+	ev.Kind, ev.Exchange.Peer, ev.Remote, ev.Tag = kind, p.id, e.zones.remote(&p.at.key), p.tag
+}
+
 var tableEvents = [...]EventKind{
 	request.RequestReceived:  EventRequest,
 	request.ResponseReceived: EventResponse,
@@ -56,9 +61,10 @@ var tableEvents = [...]EventKind{
 	request.Undelivered:      EventUndelivered,
 }
 
-func (e *Endpoint) fromTable(ev *Event) {
+func (e *Endpoint) fromTable(p *peer, ev *Event) {
 	t := &e.event.table
-	ev.Kind, ev.Exchange.ID = tableEvents[t.Kind], t.ID
+	e.begin(p, ev, tableEvents[t.Kind])
+	ev.Exchange.ID = t.ID
 	ev.Message, ev.Reason = t.Message, t.Reason
 	ev.MessageID, ev.Retransmissions, ev.Sent = t.MessageID, t.Retransmissions, t.Sent
 	if t.Kind == request.RequestReceived {
@@ -69,38 +75,42 @@ func (e *Endpoint) fromTable(ev *Event) {
 // fromSession deals with one event of a session and reports whether the layer
 // above has to hear of it.
 func (e *Endpoint) fromSession(p *peer, ev *Event) bool {
-	ev.DTLS = e.event.session
-	switch ev.DTLS.Kind {
+	news := &e.event.session
+	switch news.Kind {
 	case dtls.EventData:
 		if p.phase == open {
 			e.hear(e.now, p)
-			p.table.Receive(e.now, ev.DTLS.Data)
+			p.table.Receive(e.now, news.Data)
 		}
 		return false
-	case dtls.EventEstablished:
-		return e.established(e.now, p, ev)
 	case dtls.EventClosed:
 		e.end(e.now, p, CauseSession)
 		return false
-	case dtls.EventWantPSK:
-		ev.Kind = EventWantPSK
-	case dtls.EventWantVerdict:
-		ev.Kind = EventWantVerdict
-	case dtls.EventNeedJob:
-		ev.Kind = EventNeedJob
+	case dtls.EventEstablished:
+		if !e.established(e.now, p) {
+			return false
+		}
 	case dtls.EventSuspect:
-		e.suspect(p, ev)
+		e.suspect(p, news.Reason)
 	}
-	ev.Facts = p.session.Facts()
+	e.begin(p, ev, sessionEvents[news.Kind])
+	ev.DTLS, ev.Facts = *news, p.session.Facts()
 	return true
+}
+
+var sessionEvents = [...]EventKind{
+	dtls.EventEstablished: EventConnected,
+	dtls.EventWantPSK:     EventWantPSK,
+	dtls.EventWantVerdict: EventWantVerdict,
+	dtls.EventNeedJob:     EventNeedJob,
+	dtls.EventSuspect:     EventSuspect,
 }
 
 // suspect passes on what is wrong with a client's PSK. The handshake goes on
 // until its limit as if nothing had been noticed.
-func (e *Endpoint) suspect(p *peer, ev *Event) {
+func (e *Endpoint) suspect(p *peer, why dtls.Reason) {
 	p.suspected = true
-	ev.Kind = EventSuspect
-	if ev.DTLS.Reason == dtls.ReasonUnknownIdentity {
+	if why == dtls.ReasonUnknownIdentity {
 		e.stats.UnknownIdentities++
 	} else {
 		e.stats.WrongPSKs++
@@ -113,7 +123,7 @@ func (e *Endpoint) suspect(p *peer, ev *Event) {
 // RFC 6347 section 4.2.8: after a correct Finished the previous association
 // must be abandoned. Everything made for it is dropped with its table: sealed
 // for the new session it would reach whoever has the address now.
-func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
+func (e *Endpoint) established(now tick.Time, p *peer) bool {
 	if p.candidate {
 		e.stats.Superseded++
 		e.end(now, p.rival, CauseSuperseded)
@@ -126,7 +136,6 @@ func (e *Endpoint) established(now tick.Time, p *peer, ev *Event) bool {
 	e.stats.Handshakes++
 	e.open(now, p)
 	p.connected = true
-	ev.Kind, ev.Facts = EventConnected, p.session.Facts()
 	return true
 }
 
@@ -149,12 +158,12 @@ func (e *Endpoint) end(now tick.Time, p *peer, cause Cause) {
 	e.closeSession(now, p, cause)
 	p.cause = cause
 	p.phase = closing
-	e.leave(p.slot)
+	e.leave(p.id.index)
 	e.recent.remove(p)
 	p.table.Release()
 	e.detach(p)
 	// A NoSec peer that came by itself was not announced, and goes as quietly.
-	p.announced = !p.secure && !e.slots.At(p.slot).ours
+	p.announced = !p.secure && !p.at.ours
 	e.touch(p)
 }
 
@@ -178,20 +187,21 @@ func (e *Endpoint) closeSession(now tick.Time, p *peer, cause Cause) {
 func (e *Endpoint) detach(p *peer) {
 	rival := p.rival
 	p.rival = nil
-	e.removeKey(p.slot)
+	e.removeKey(p.id.index)
 	if rival == nil {
 		return
 	}
 	rival.rival = nil
 	if rival.candidate {
 		rival.candidate = false
-		e.admitKey(rival.slot)
+		e.admitKey(rival.id.index)
 	}
 }
 
 func (e *Endpoint) announceEnd(p *peer, ev *Event) bool {
 	p.announced = true
-	ev.Kind, ev.Cause, ev.Handshake = EventDisconnected, p.cause, p.session != nil && !p.connected
+	e.begin(p, ev, EventDisconnected)
+	ev.Cause, ev.Handshake = p.cause, p.session != nil && !p.connected
 	ev.Suspected = p.suspected
 	if p.session != nil {
 		ev.Facts, ev.Err = p.session.Facts(), p.session.Err()
@@ -206,7 +216,7 @@ func (e *Endpoint) release(p *peer) {
 		return
 	}
 	e.news.remove(p)
-	i := p.slot
+	i := p.id.index
 	e.free(p)
 	e.slots.Free(i)
 }

@@ -37,22 +37,22 @@ const (
 // impossible (RFC 7252 sections 9.1.1 and 9.1.2). DTLS 1.2 without renegotiation
 // has one epoch of application data a session, so the same goes for epochs.
 type peer struct {
-	slot    uint32        // its number in Endpoint.slots
-	self    uint32        // its own in Endpoint.peers, and its timer's
+	id      PeerID
+	at      *slot         // which id names
+	self    uint32        // its number in Endpoint.peers, and its timer's
 	session *dtls.Session // nil in NoSec mode, and while it sleeps
 	table   request.Table // holds memory only while there is something to remember
 	tag     any           // the caller's
 
 	phase     phase
-	in        uint8 // bit k: in the list of kind k
-	secure    bool  // has a session, awake or asleep
-	drowsy    bool  // was woken by a datagram, and nothing authentic has come yet
-	connected bool  // has been announced to the layer above
-	announced bool  // its end has been, too
-	refused   bool  // the handshake is complete, but there is no room
-	silent    bool  // sends nothing more, not even an alert
-	suspected bool  // has shown no key for its identity, which has been announced
-	candidate bool  // rival is the live one
+	secure    bool // has a session, awake or asleep
+	drowsy    bool // was woken by a datagram, and nothing authentic has come yet
+	connected bool // has been announced to the layer above
+	announced bool // its end has been, too
+	refused   bool // the handshake is complete, but there is no room
+	silent    bool // sends nothing more, not even an alert
+	suspected bool // has shown no key for its identity, which has been announced
+	candidate bool // rival is the live one
 	cause     Cause
 
 	// Two sessions at one address (RFC 6347 section 4.2.8): the live one is
@@ -92,14 +92,13 @@ type list struct {
 	n          int
 }
 
-func (l *list) has(p *peer) bool { return p.in>>l.kind&1 != 0 }
+func (l *list) has(p *peer) bool { return p.links[l.kind].next != nil || l.tail == p }
 
 // push appends p unless it is in a list of this kind.
 func (l *list) push(p *peer) {
 	if l.has(p) {
 		return
 	}
-	p.in |= 1 << l.kind
 	p.links[l.kind] = link{prev: l.tail}
 	if l.tail == nil {
 		l.head = p
@@ -126,7 +125,6 @@ func (l *list) remove(p *peer) {
 		k.next.links[l.kind].prev = k.prev
 	}
 	*k = link{}
-	p.in &^= 1 << l.kind
 	l.n--
 }
 

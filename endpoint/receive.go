@@ -96,7 +96,7 @@ func (e *Endpoint) beginPlain(now tick.Time, d *udp.Datagram) {
 		return
 	}
 	p := e.newPeer(now, k, nil)
-	e.admitKey(p.slot)
+	e.admitKey(p.id.index)
 	e.open(now, p)
 	p.table.Receive(now, d.Payload())
 	e.touch(p)
@@ -117,7 +117,7 @@ func (e *Endpoint) receiveSecure(now tick.Time, p *peer, d *udp.Datagram) {
 				return
 			}
 		}
-		e.screen(now, d, p.slot)
+		e.screen(now, d, p.id.index)
 	case p.rival != nil && !p.session.Authenticates(d.Payload()):
 		e.feed(now, p.rival, d)
 	default:
@@ -165,7 +165,7 @@ func (e *Endpoint) admit(now tick.Time, d *udp.Datagram, s *dtls.Session, i uint
 	}
 	q := e.newPeer(now, k, s)
 	if live == nil {
-		e.admitKey(q.slot)
+		e.admitKey(q.id.index)
 	} else {
 		live.rival, q.rival, q.candidate = q, live, true
 	}
@@ -200,10 +200,10 @@ func (e *Endpoint) newPeer(now tick.Time, k key, s *dtls.Session) *peer {
 
 // open makes a peer ready for exchanges, for which there must be room.
 func (e *Endpoint) open(now tick.Time, p *peer) {
-	e.slots.At(p.slot).heard = now
+	p.at.heard = now
 	p.phase = open
 	if p.secure {
-		e.enter(p.slot, secure)
+		e.enter(p.id.index, secure)
 		p.sent = nil // it has proved itself
 		e.stir(p)
 		return
@@ -212,7 +212,7 @@ func (e *Endpoint) open(now tick.Time, p *peer) {
 		e.drop(DropPlainEvicted)
 		e.end(now, e.wake(e.oldest(plain)), CauseLimit)
 	}
-	e.enter(p.slot, plain)
+	e.enter(p.id.index, plain)
 }
 
 // hearAgain is how long a peer that was heard is not noted again: short beside
@@ -221,9 +221,9 @@ const hearAgain = time.Second
 
 // hear notes that a peer is there.
 func (e *Endpoint) hear(now tick.Time, p *peer) {
-	if at := e.slots.At(p.slot); now.Sub(at.heard) >= hearAgain {
-		at.heard = now
-		e.toBack(p.slot)
+	if now.Sub(p.at.heard) >= hearAgain {
+		p.at.heard = now
+		e.toBack(p.id.index)
 	}
 	e.stir(p)
 }

@@ -25,10 +25,10 @@ import (
 func (e *Endpoint) rise(i uint32) *peer {
 	self, _ := e.peers.Alloc()
 	p := e.peers.At(self)
-	p.slot, p.self, p.armed = i, self, tick.Never
-	p.table.Init(e.mem, e.cfg.Rand)
 	at := e.slots.At(i)
 	at.awake = self
+	p.id, p.at, p.self, p.armed = PeerID{i, at.generation}, at, self, tick.Never
+	p.table.Init(e.mem, e.cfg.Rand)
 	if at.class != ended {
 		p.phase = open
 		p.secure = at.class == secure
@@ -91,7 +91,7 @@ func (e *Endpoint) layDown(p *peer) bool {
 	if !ok {
 		return false
 	}
-	e.slots.At(p.slot).asleep = e.dormitory.store(bytes)
+	p.at.asleep = e.dormitory.store(bytes)
 	if len(e.spares) < cap(e.spares) {
 		e.spares = append(e.spares, p.session)
 	}
@@ -117,7 +117,7 @@ func (e *Endpoint) spare() *dtls.Session {
 // dismiss leaves nothing of a peer but its slot. It reports false if there is
 // more to remember.
 func (e *Endpoint) dismiss(p *peer) bool {
-	if p.phase != open || p.session != nil || p.sent != nil || p.rival != nil || !p.table.Idle() || p.in != 0 {
+	if p.session != nil || p.phase != open || p.sent != nil || p.rival != nil || !p.table.Idle() || e.wants.has(p) || e.news.has(p) {
 		return false
 	}
 	e.free(p)
@@ -128,7 +128,7 @@ func (e *Endpoint) dismiss(p *peer) bool {
 func (e *Endpoint) free(p *peer) {
 	p.table.Release()
 	e.wheel.Stop(p.self)
-	e.slots.At(p.slot).awake = 0
+	p.at.awake = 0
 	e.peers.Free(p.self)
 }
 

@@ -114,5 +114,3 @@ func (e *Endpoint) removeKey(i uint32) {
 
 // slots of one endpoint: more than it can have addresses.
 type slots = slab.Pool[slot]
-
-func (e *Endpoint) remote(p *peer) netip.AddrPort { return e.zones.remote(&e.slots.At(p.slot).key) }

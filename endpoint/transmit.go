@@ -20,18 +20,16 @@ func (e *Endpoint) Transmit(now tick.Time, d *udp.Datagram) bool {
 	}
 	for e.wants.head != nil || e.endNext(now) {
 		p := e.wants.head
-		d.N = e.transmitPeer(now, p, d.Buf)
-		e.wants.remove(p)
-		if d.N == 0 {
+		if d.N = e.transmitPeer(now, p, d.Buf); d.N == 0 {
+			e.wants.remove(p)
 			e.sentAll(now, p)
 			continue
 		}
-		e.wants.push(p)
+		e.wants.toBack(p)
 		if p.sent != nil {
 			p.sent.add(d.Payload())
 		}
-		at := e.slots.At(p.slot)
-		d.Remote, d.Local = e.zones.remote(&at.key), e.zones.local(&at.key)
+		d.Remote, d.Local = e.zones.remote(&p.at.key), e.zones.local(&p.at.key)
 		return true
 	}
 	return false

@@ -29,9 +29,9 @@ type Pool[T any] struct {
 type block[T any] struct {
 	cells      [blockLen]cell[T]
 	prev, next uint32 // in roomy
-	free       uint16 // list of cells given back, as place + 1
-	made       uint16 // cells handed out at least once
-	used       uint16
+	free       uint32 // list of cells given back, as place + 1
+	made       uint32 // cells handed out at least once
+	used       uint32
 }
 
 type cell[T any] struct {
@@ -55,37 +55,30 @@ func (p *Pool[T]) Alloc() (i uint32, ok bool) {
 	}
 	n := p.roomy - 1
 	b := p.blocks[n]
-	if b.used == 0 {
-		p.empty--
+	place := b.free
+	if place != 0 {
+		c := &b.cells[(place-1)%blockLen]
+		b.free, c.next = c.next, 0
+	} else {
+		b.made++
+		place = b.made
+		p.made = max(p.made, n*blockLen+place)
 	}
-	i = n*blockLen + b.take() + 1
-	if b.used == blockLen {
+	p.used++
+	if b.used++; b.used == 1 {
+		p.empty--
+	} else if b.used == blockLen {
 		p.unlink(n)
 	}
-	p.made = max(p.made, i)
-	p.used++
-	return i, true
-}
-
-// take returns the place of a cell that is free.
-func (b *block[T]) take() uint32 {
-	b.used++
-	if b.free == 0 {
-		b.made++
-		return uint32(b.made - 1)
-	}
-	place := uint32(b.free - 1)
-	c := &b.cells[place]
-	b.free, c.next = uint16(c.next), 0
-	return place
+	return n*blockLen + place, true
 }
 
 // Free wipes value i and gives it back. It must be in no list.
 func (p *Pool[T]) Free(i uint32) {
 	n, place := (i-1)/blockLen, (i-1)%blockLen
 	b := p.blocks[n]
-	b.cells[place] = cell[T]{next: uint32(b.free)}
-	b.free = uint16(place + 1)
+	b.cells[place] = cell[T]{next: b.free}
+	b.free = place + 1
 	if b.used == blockLen {
 		p.link(n)
 	}

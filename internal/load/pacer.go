@@ -71,5 +71,3 @@ func (q *queue) pop() uint32 {
 	q.n--
 	return v
 }
-
-func (q *queue) clear() { q.first, q.n = 0, 0 }

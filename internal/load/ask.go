@@ -114,6 +114,7 @@ func (l *loop) land(now tick.Time, at uint32, code coap.Code) {
 	case l.phase == Touching, l.phase == Draining && l.run.cfg.Kind == Sessions:
 		l.touched++
 		record(l.touch, now.Sub(f.due))
+		l.step.operation(now.Sub(f.due))
 	case l.phase == Draining:
 		l.drained++
 	case l.run.cfg.Kind != Sessions: // whose operations are the sessions

@@ -33,7 +33,7 @@ func (r *run) report() *Report {
 		rep.Seconds = r.ended.Sub(r.began).Seconds()
 		rep.PerSecond = float64(rep.Operations) / max(rep.Seconds, 1e-9)
 	}
-	rep.Latency = summary(all.latency, true)
+	rep.Latency = summary(all.latency)
 	rep.Series, rep.Wire, rep.Failures = r.steps.series, w.report(), all.failures
 	rep.Codes = codes(&all)
 	if len(rep.Failures) == 0 {
@@ -90,7 +90,7 @@ func (r *run) handshakes() *HandshakeReport {
 		h.Seconds = last.Sub(first).Seconds()
 		h.PerSecond = float64(h.Completed) / h.Seconds
 	}
-	h.Latency, h.Wire = summary(latency, true), w.report()
+	h.Latency, h.Wire = summary(latency), w.report()
 	return h
 }
 
@@ -104,7 +104,7 @@ func (r *run) sessions(rep *Report) *SessionsReport {
 		s.TouchFailed += l.touchFails
 		latency.Merge(l.touch)
 	}
-	s.TouchLatency = summary(latency, true)
+	s.TouchLatency = summary(latency)
 	s.BytesPerSession = perSession(rep.Server, s.Established)
 	s.ClientBytesPerSession = perSession(&rep.Client, s.Established)
 	return s

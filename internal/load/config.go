@@ -183,7 +183,8 @@ type Snapshot struct {
 	Connected  int           // sessions that are up
 	InFlight   int           // handshakes or requests
 	Operations uint64        // so far, in the measured part
-	Rate       float64       // operations a second since the last Snapshot
-	P50, P99   time.Duration // since the last Snapshot
+	Touched    uint64        // so far, of Sessions
+	Rate       float64       // operations, or touches, a second since the last Snapshot
+	P50, P99   time.Duration // of them, since the last Snapshot
 	Failures   uint64        // so far
 }

@@ -120,7 +120,7 @@ func TestBuckets(t *testing.T) {
 		record(h, time.Duration(rng.ExpFloat64()*float64(time.Millisecond)))
 	}
 	record(h, time.Hour)
-	l := summary(h, true)
+	l := summary(h)
 	var sum uint64
 	for i, b := range l.Buckets {
 		sum += b.Count

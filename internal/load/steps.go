@@ -31,7 +31,7 @@ type openStep struct {
 // loopState is what a loop has said of itself last.
 type loopState struct {
 	connected, inFlight int
-	failed              uint64
+	touched, failed     uint64
 }
 
 func (s *stepLog) init(loops int) {
@@ -54,7 +54,7 @@ func (l *loop) roll(now tick.Time) {
 	r := l.run
 	r.mu.Lock()
 	s := &r.steps
-	s.states[l.number] = loopState{l.connected, l.shaking + l.flying, l.tally.failed}
+	s.states[l.number] = loopState{l.connected, l.shaking + l.flying, l.touched, l.tally.failed}
 	s.since += l.step.operations
 	s.latency.Merge(l.step.latency)
 	if l.measured {
@@ -89,7 +89,9 @@ func (s *stepLog) take(l *loop, length time.Duration, loops int) {
 		return // a stub: it does not matter to the quantiles
 	}
 	part.latency.Merge(l.step.latency)
-	in.P50, in.P99, in.Max = quantile(part.latency, 50), quantile(part.latency, 99), Duration(part.latency.Max())
+	if part.latency.TotalCount() > 0 {
+		in.P50, in.P99, in.Max = quantile(part.latency, 50), quantile(part.latency, 99), Duration(part.latency.Max())
+	}
 	if part.parts++; part.parts == loops {
 		part.latency = nil
 	}
@@ -136,6 +138,7 @@ func (r *run) snapshot() Snapshot {
 	for _, l := range s.states {
 		snap.Connected += l.connected
 		snap.InFlight += l.inFlight
+		snap.Touched += l.touched
 		snap.Failures += l.failed
 	}
 	s.latency.Reset()

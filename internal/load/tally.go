@@ -111,19 +111,16 @@ func (s *step) operation(d time.Duration) {
 }
 
 // summary is a histogram as it is reported.
-func summary(h *hdr.Histogram, buckets bool) Latency {
+func summary(h *hdr.Histogram) Latency {
 	if h.TotalCount() == 0 {
 		return Latency{}
 	}
-	l := Latency{
+	return Latency{
 		Count: uint64(h.TotalCount()),
 		Mean:  Duration(h.Mean()), Min: Duration(h.Min()), Max: Duration(h.Max()),
 		P50: quantile(h, 50), P90: quantile(h, 90), P99: quantile(h, 99), P999: quantile(h, 99.9),
+		Buckets: coarse(h),
 	}
-	if buckets {
-		l.Buckets = coarse(h)
-	}
-	return l
 }
 
 func quantile(h *hdr.Histogram, percent float64) Duration {

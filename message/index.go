@@ -8,17 +8,20 @@ import (
 	"math/bits"
 )
 
-// index finds incoming messages by link and Message ID: a hash table whose
-// buckets are chains through the records. It grows with the records and does
-// not shrink.
+// index finds incoming messages by link and Message ID: a linear hash table
+// whose buckets are chains through the records. With each record more than
+// buckets it gains one bucket, by splitting one, so that no message ever waits
+// for the whole table to be moved. It does not shrink.
 type index struct {
-	buckets []uint32 // first record; the length is a power of two
-	shift   uint8    // 64 - log2(len(buckets))
-	key     uint64   // odd, random: peers cannot choose Message IDs that collide
-	used    int
+	buckets []*[bucketBlock]uint32 // first record of each chain, in blocks that never move
+	n       uint32                 // buckets in use
+	low     uint32                 // the largest power of two that is not more than n
+	key     uint64                 // odd, random: peers cannot choose Message IDs that collide
+	used    uint32
 }
 
-const firstBuckets = 64
+// bucketBlock is how many buckets are allocated at a time.
+const bucketBlock = 256
 
 // seed draws the key, once. Without randomness the index still works; Send will
 // report the failure.
@@ -26,12 +29,24 @@ func (x *index) seed(m *Memory, rand io.Reader) {
 	if x.key == 0 {
 		n, _ := m.random(rand)
 		x.key = n | 1
+		x.buckets, x.n, x.low = append(x.buckets, new([bucketBlock]uint32)), 1, 1
 	}
 }
 
-// bucket is multiply-shift hashing, which is universal for a random odd key.
+func (x *index) at(bucket uint32) *uint32 {
+	return &x.buckets[bucket/bucketBlock][bucket%bucketBlock]
+}
+
+// bucket is multiply-shift hashing, which is universal for a random odd key: the
+// first bits of the product, as many as there are buckets for, and one fewer for
+// buckets not split yet.
 func (x *index) bucket(link uint32, mid uint16) *uint32 {
-	return &x.buckets[(uint64(link)<<16|uint64(mid))*x.key>>x.shift]
+	h := bits.Reverse64((uint64(link)<<16 | uint64(mid)) * x.key)
+	b := uint32(h) & (2*x.low - 1)
+	if b >= x.n {
+		b &= x.low - 1
+	}
+	return x.at(b)
 }
 
 // find returns the record of link l with the Message ID, 0 if there is none.
@@ -52,13 +67,18 @@ func (m *Memory) find(link uint32, mid uint16) uint32 {
 
 // indexRecord adds record i, whose link and Message ID are set.
 func (m *Memory) indexRecord(i uint32) {
-	if m.index.used >= len(m.index.buckets) {
-		m.growIndex()
+	if m.index.used == m.index.n {
+		m.splitBucket()
 	}
+	m.chain(i)
+	m.index.used++
+}
+
+// chain puts record i into its bucket.
+func (m *Memory) chain(i uint32) {
 	r := m.records.At(i)
 	b := m.index.bucket(r.link, r.mid)
 	r.ownerOrChain, *b = *b, i
-	m.index.used++
 }
 
 // unindexRecord removes record i.
@@ -73,19 +93,22 @@ func (m *Memory) unindexRecord(i uint32) {
 	m.index.used--
 }
 
-// growIndex doubles the buckets and moves each record to its new one.
-func (m *Memory) growIndex() {
-	old := m.index.buckets
-	n := max(firstBuckets, 2*len(old))
-	m.index.buckets = make([]uint32, n)
-	m.index.shift = uint8(64 - bits.TrailingZeros(uint(n)))
-	for _, first := range old {
-		for i := first; i != 0; {
-			r := m.records.At(i)
-			next := r.ownerOrChain
-			b := m.index.bucket(r.link, r.mid)
-			r.ownerOrChain, *b = *b, i
-			i = next
-		}
+// splitBucket adds bucket n. Its records are in the one whose number differs in
+// the highest bit.
+func (m *Memory) splitBucket() {
+	x := &m.index
+	if int(x.n/bucketBlock) == len(x.buckets) {
+		x.buckets = append(x.buckets, new([bucketBlock]uint32))
+	}
+	old := x.at(x.n - x.low)
+	i := *old
+	*old = 0
+	if x.n++; x.n == 2*x.low {
+		x.low = x.n
+	}
+	for i != 0 {
+		next := m.records.At(i).ownerOrChain
+		m.chain(i)
+		i = next
 	}
 }

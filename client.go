@@ -326,7 +326,7 @@ func (c *Client) openLine() (*line, error) {
 	}
 	loop, err := newLoop(conn, endpoint.Config{
 		Request: &request.Config{Params: c.Params}, Limits: c.Limits, Rand: rand.Reader,
-	}, c.MTU)
+	}, c.MTU, clientBatch)
 	if err != nil {
 		conn.Close()
 		return nil, err

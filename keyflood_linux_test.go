@@ -34,7 +34,7 @@ func TestPublicKeyWorkLeavesTheLoopsAlone(t *testing.T) {
 		t.Run(fmt.Sprintf("processors=%d", processors), func(t *testing.T) {
 			before := runtime.GOMAXPROCS(processors)
 			defer runtime.GOMAXPROCS(before)
-			s := newGroup(t, 0, Inline(says("")))
+			s := newGroup(t, 0, Inline(says("")), nil)
 			var enough atomic.Bool
 			defer enough.Store(true)
 			client := newBlockingClient(t, s)

@@ -42,9 +42,10 @@ const (
 	// queue bound them.
 	mailboxLetters = 1 << 14
 
-	// batchSize is how many datagrams are received or sent at once, as many as
-	// one system call of udp/mmsg moves.
-	batchSize = 64
+	// serverBatch and clientBatch are how many datagrams are received or sent at
+	// once. One system call of udp/mmsg moves 64; a client has fewer to expect
+	// and should take less room.
+	serverBatch, clientBatch = 64, 16
 
 	// receiveSize holds any datagram: a record may have 2^14 bytes and more.
 	receiveSize = 1 << 16
@@ -61,7 +62,7 @@ const (
 	// worksKept is how many requests with their responses an event loop keeps to
 	// use again, as many as one batch may bring and some in the handlers'
 	// hands; workKept how large each may have been, in bytes and options.
-	worksKept, workKept = 4 * batchSize, 1 << 13
+	worksKept, workKept = 4 * serverBatch, 1 << 13
 
 	// pathsKept is how many paths an event loop remembers, and maxPathKept how long
 	// each may be: some 64 KiB at most.

@@ -198,9 +198,9 @@ func noWay(err error) bool {
 // and UDP's. CoAP's own messages are smaller (RFC 7252 section 4.6).
 const defaultMTU = 1232
 
-// newLoop makes a loop that is ready to run but for handle. An mtu of 0 leaves
-// it to the layers.
-func newLoop(conn udp.Conn, cfg endpoint.Config, mtu int) (*loop, error) {
+// newLoop makes a loop that is ready to run but for handle. It moves up to batch
+// datagrams at once. An mtu of 0 leaves it to the layers.
+func newLoop(conn udp.Conn, cfg endpoint.Config, mtu, batch int) (*loop, error) {
 	clock := clock{time.Now()}
 	cfg.Request.Limits.MessageBytes = mtu
 	ep, err := endpoint.New(cfg, clock.now())
@@ -211,7 +211,7 @@ func newLoop(conn udp.Conn, cfg endpoint.Config, mtu int) (*loop, error) {
 	l.handOver = func() bool { return false }
 	l.poller, _ = conn.(udp.Poller)
 	l.mail.conn, l.mail.clock = conn, clock
-	l.in, l.out = datagrams(batchSize, receiveSize), datagrams(batchSize, cmp.Or(mtu, defaultMTU))
+	l.in, l.out = datagrams(batch, receiveSize), datagrams(batch, cmp.Or(mtu, defaultMTU))
 	return l, nil
 }
 

@@ -21,10 +21,14 @@ import (
 )
 
 // newGroup starts a server with several loops a port, on sockets of its own.
-func newGroup(t testing.TB, loops int, handler Handler) *stage {
+// prepare may change it before it listens.
+func newGroup(t testing.TB, loops int, handler Handler, prepare func(*Server)) *stage {
 	t.Helper()
 	s := newStage(t, handler, func(s *Server) {
 		s.ListenPacket, s.Addr, s.SecureAddr, s.Loops = nil, "127.0.0.1:0", "127.0.0.1:0", loops
+		if prepare != nil {
+			prepare(s)
+		}
 	})
 	plain, secure := s.server.Addrs()
 	s.plain, s.secure = "coap://"+plain.String(), "coaps://"+secure.String()
@@ -35,7 +39,7 @@ func newGroup(t testing.TB, loops int, handler Handler) *stage {
 // the statistics are those of all.
 func TestLoops(t *testing.T) {
 	const loops, clients, requests = 4, 32, 5
-	s := newGroup(t, loops, whoami)
+	s := newGroup(t, loops, whoami, nil)
 	addr, _ := s.server.Addrs()
 	for _, shard := range s.server.plain.shards {
 		if got := shard.conn.LocalAddr(); got != addr {
@@ -75,7 +79,7 @@ func TestLoops(t *testing.T) {
 
 // A loop alone is what one has who asks for it, and who opens the socket.
 func TestLoopsNeedSocketsOfTheirOwn(t *testing.T) {
-	if s := newGroup(t, 1, whoami); len(s.server.plain.shards) != 1 {
+	if s := newGroup(t, 1, whoami, nil); len(s.server.plain.shards) != 1 {
 		t.Error("more than one loop")
 	}
 	if s := newStage(t, whoami, nil); len(s.server.secure.shards) != 1 {
@@ -99,7 +103,7 @@ func TestLimitsAreShared(t *testing.T) {
 // A port that is taken is taken, for the next server with as many loops, in this
 // process and in another.
 func TestPortIsTaken(t *testing.T) {
-	s := newGroup(t, 3, whoami)
+	s := newGroup(t, 3, whoami, nil)
 	plain, _ := s.server.Addrs()
 	second := &Server{NoSec: true, Addr: plain.String(), Loops: 3}
 	if err := second.Listen(); !errors.Is(err, syscall.EADDRINUSE) {
@@ -153,7 +157,7 @@ func listenElsewhere(t *testing.T, addr netip.AddrPort) string {
 // work answered, and nothing stays behind.
 func TestLoopsEnd(t *testing.T) {
 	leavesNothing(t, "Shutdown", func(t *testing.T) {
-		s := newGroup(t, 3, whoami)
+		s := newGroup(t, 3, whoami, nil)
 		for range 6 {
 			if _, err := s.client(security.PreSharedKey).Get(timeout(t), s.secure+"/"); err != nil {
 				t.Fatal(err)

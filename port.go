@@ -73,7 +73,7 @@ func (p *port) open(conn udp.Conn, n int) error {
 		cfg.DTLS = p.policy.DTLS(rand.Reader)
 		cfg.DTLS.Timers, cfg.DTLS.MTU, cfg.DTLS.RecordSizeLimit = s.Timers, s.MTU, s.RecordSizeLimit
 	}
-	l, err := newLoop(conn, cfg, s.MTU)
+	l, err := newLoop(conn, cfg, s.MTU, serverBatch)
 	if err != nil {
 		return err
 	}

@@ -20,12 +20,11 @@ import (
 // DTLS session asks: which credentials to show, which pre-shared key to use,
 // whether to believe the peer's key. It may be used by many sessions at once.
 type Policy struct {
-	config   Config
-	server   bool           // the role
-	peer     keys.Authority // whom a client wants to reach
-	base     dtls.Credentials
-	verified verifiedLeaves
-	weak     atomic.Uint64
+	config Config
+	server bool           // the role
+	peer   keys.Authority // whom a client wants to reach
+	base   dtls.Credentials
+	weak   atomic.Uint64
 }
 
 func newPolicy(c *Config, server bool, peer keys.Authority) *Policy {
@@ -189,14 +188,6 @@ func (p *Policy) Verdict(facts *dtls.Facts, now time.Time) dtls.Reason {
 // Verify is Verdict with the particulars, which are for the operator: the
 // error is nil or a *keys.VerifyError.
 func (p *Policy) Verify(facts *dtls.Facts, now time.Time) error {
-	err := p.verify(facts, now)
-	if err == nil && len(facts.PeerChain) > 0 {
-		p.verified.add(facts.PeerChain[0])
-	}
-	return err
-}
-
-func (p *Policy) verify(facts *dtls.Facts, now time.Time) error {
 	hasKey, hasChain := len(facts.PeerRawKey) > 0, len(facts.PeerChain) > 0
 	switch {
 	case hasKey && facts.PeerCertType != dtls.CertRawPublicKey, hasChain && facts.PeerCertType != dtls.CertX509:
@@ -244,10 +235,11 @@ func refusal(reason dtls.Reason, format string, args ...any) error {
 	return &keys.VerifyError{Reason: reason, Err: fmt.Errorf(format, args...)}
 }
 
-// Identify returns who the peer of an established session is. It names only a
-// peer that this policy has verified: a pre-shared key's identity that the
-// finished handshake has proved, a raw key that is pinned, a chain that
-// Verdict has accepted. For any other it returns an anonymous Identity.
+// Identify returns who the peer of an established session is, which Verdict of
+// this policy has judged. It names only a peer that has been verified: a
+// pre-shared key's identity that the finished handshake has proved, a raw key
+// that is pinned, a chain that the session was told to trust. For any other it
+// returns an anonymous Identity.
 func (p *Policy) Identify(facts *dtls.Facts) Identity {
 	switch {
 	case facts == nil:
@@ -258,7 +250,7 @@ func (p *Policy) Identify(facts *dtls.Facts) Identity {
 		identity := rawKeyIdentity(facts.PeerRawKey)
 		identity.unverified = p.Unverified()
 		return identity
-	case len(facts.PeerChain) > 0 && p.verified.has(facts.PeerChain[0]):
+	case len(facts.PeerChain) > 0 && facts.PeerTrusted:
 		identity := certificateIdentity(facts.PeerChain)
 		identity.unverified = p.Unverified()
 		return identity

@@ -77,6 +77,9 @@ type Facts struct {
 
 	PeerRawKey []byte              // DER SubjectPublicKeyInfo
 	PeerChain  []*x509.Certificate // leaf first
+	// PeerTrusted says that the caller has judged the peer's key or certificate
+	// to be good, by ProvideVerdict.
+	PeerTrusted bool
 
 	// PeerMaxFragment is the largest plaintext in bytes that the peer takes
 	// in one record (RFC 6066 §4, RFC 8449 §4).

@@ -40,6 +40,7 @@ func (f *Facts) pack(c *pack.Coder) {
 	pack.Uint(c, &f.SignatureScheme)
 	pack.Uint(c, &f.LocalSignatureScheme)
 	c.Bool(&f.ExtendedMasterSecret)
+	c.Bool(&f.PeerTrusted)
 	pack.Uint(c, &f.PeerCertType)
 	pack.Uint(c, &f.LocalCertType)
 	c.String(&f.ServerName)

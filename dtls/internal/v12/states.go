@@ -203,6 +203,7 @@ func (c *Conn) ProvideVerdict(now tick.Time, r hs.Reason) {
 		return
 	}
 	if r == hs.ReasonNone {
+		c.facts.PeerTrusted = true
 		r = states[c.hs.state].pass(c, now)
 	}
 	c.proceed(r)

@@ -67,9 +67,10 @@ type Config struct {
 
 	// Clients is how many are emulated; 1.
 	Clients int
-	// Sockets is how many sockets they share: by default one each up to 64.
-	// Sockets of their own, hence ports, are what clients have that cannot
-	// have a source address each.
+	// Sockets is how many sockets they have: one each, which is the default up
+	// to 64 clients, or, with any smaller number, one a loop that sends from
+	// all of their addresses. Clients that cannot have a source address each
+	// are told apart by their ports, so they need a socket each.
 	Sockets int
 	// Sources are where the source addresses come from, one a client. The
 	// default for a server on 127.0.0.0/8 is all of that, neighbours in

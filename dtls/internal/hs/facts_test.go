@@ -16,7 +16,7 @@ import (
 func TestPackFactsForgetsNothing(t *testing.T) {
 	full := &Facts{
 		Version: wire.VersionDTLS12, CipherSuite: 0xffff, Group: 0xffff, SignatureScheme: 0xffff, LocalSignatureScheme: 0xfffe,
-		ExtendedMasterSecret: true, PeerCertType: 255, LocalCertType: 254, ServerName: "server.example",
+		ExtendedMasterSecret: true, PeerTrusted: true, PeerCertType: 255, LocalCertType: 254, ServerName: "server.example",
 		PSKIdentity: []byte("identity"), PSKHint: []byte{}, PeerRawKey: []byte("spki"),
 		PeerChain: []*x509.Certificate{chain(t, keys().p256).Leaf, chain(t, keys().p256).Leaf}, PeerMaxFragment: 1 << 14,
 	}

@@ -39,10 +39,12 @@ func (l *Layer) Pack(c *pack.Coder) {
 }
 
 func (l *Layer) packSuite(c *pack.Coder) {
-	var id wire.CipherSuite
 	if l.suite != nil {
-		id = l.suite.ID
+		id := l.suite.ID
+		pack.Uint(c, &id)
+		return
 	}
+	var id wire.CipherSuite
 	pack.Uint(c, &id)
 	l.suite, l.complete = suite.ByID(id), true
 }

@@ -97,8 +97,12 @@ const (
 	AfterFlood     = "after the flood"
 )
 
-// FloodRate is datagrams of the flood a second.
-const FloodRate = "flood_per_second"
+// FloodRate is datagrams of the flood a second, and Dropped begins the names of
+// the server's counters.
+const (
+	FloodRate = "flood_per_second"
+	Dropped   = "dropped: "
+)
 
 // Beside is the subject with so many idle sessions.
 func Beside(n int) string { return fmt.Sprintf("coaps, %d idle sessions", n) }

@@ -5,6 +5,8 @@ package perf
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -132,6 +134,24 @@ func (d *document) flood() {
 	}
 	d.table("lrrrrrrr", []string{"", "requests a second", "flood a second", "p50, µs", "p99.9, µs", "retransmissions", "failures", "server's memory, MiB"}, table)
 	d.skipped("flood")
+	d.dropped()
+}
+
+// dropped lists what the server says it did with the flood.
+func (d *document) dropped() {
+	s := d.Find("flood", Flood)
+	if s == nil || len(s.Rounds) == 0 {
+		return
+	}
+	var words []string
+	for _, name := range slices.Sorted(maps.Keys(s.Rounds[len(s.Rounds)-1])) {
+		if drop, ok := strings.CutPrefix(name, Dropped); ok {
+			words = append(words, fmt.Sprintf("%s %s", drop, count(int(s.Rounds[len(s.Rounds)-1][name]))))
+		}
+	}
+	if len(words) > 0 {
+		d.p("\nThe server's counters over the last round of it: %s.", strings.Join(words, ", "))
+	}
 }
 
 func (d *document) mebibytes(what, subject, name string) string {
@@ -150,7 +170,14 @@ func (d *document) method() {
 	d.p("- pion has no CoAP: `tools/peers/pion` answers any request with a piggybacked response, and does less than a CoAP server has to. libcoap answers `/time`.")
 	d.p("- A core that is busy all the time receives many datagrams with a call, whoever wrote the server. Where the client is slower than the server, the server wakes up")
 	d.p("  more often and pays for it; so figures of fast servers err upwards.")
+	d.p("- Primitives are measured by CPU time too, in a loop that has caches and branch predictor for itself.")
 	d.p("- Our server runs with its defaults, but that `-fleet` takes away the limits of handshakes a second: the load comes from few addresses and stops for nothing.")
+	d.p("\nAny line can be had by hand, of any server of which the process is known:")
+	d.p("\n```")
+	d.p("coaps bench requests --clients 64 --duration 2s --server-pid PID -u bench -k KEY --cipher TLS_PSK_WITH_AES_128_CCM_8 coaps://127.0.0.1:PORT/inline")
+	d.p("coaps bench handshakes --clients 64 --window 32 --duration 2s --server-pid PID -u bench -k KEY --cipher TLS_PSK_WITH_AES_128_CCM_8 coaps://127.0.0.1:PORT/")
+	d.p("coaps bench sessions --clients 100000 --hold 12s --server-pid PID -u bench -k KEY --cipher TLS_PSK_WITH_AES_128_CCM_8 coaps://127.0.0.1:PORT/inline")
+	d.p("```")
 }
 
 func (d *document) programs() {

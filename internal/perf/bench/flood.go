@@ -75,7 +75,9 @@ func (b *bench) underFlood(ctx context.Context, subject string, target netip.Add
 		}
 	}
 	before, _ := rss(s.pid())
+	was, _ := s.gauges(false)
 	r, err := load.Run(ctx, cfg)
+	is, _ := s.gauges(false)
 	after, _ := rss(s.pid())
 	sent := stop()
 	switch {
@@ -90,6 +92,12 @@ func (b *bench) underFlood(ctx context.Context, subject string, target netip.Add
 	v[perf.FloodRate], v[perf.Sessions] = sent.PerSecond, float64(r.Connected)
 	if r.Handshakes != nil {
 		v["handshakes"] = float64(r.Handshakes.Completed)
+	}
+	old := drops(&was)
+	for name, n := range drops(&is) {
+		if n > old[name] {
+			v[perf.Dropped+name] = float64(n - old[name])
+		}
 	}
 	b.results.Add(what, subject, v)
 	b.say("%-15s %-20s %s  flood %.0f/s", what, subject, brief(r), sent.PerSecond)

@@ -69,6 +69,7 @@ type gauges struct {
 	HeapBytes  uint64         `json:"heap_bytes"` // live, after a collection
 	Goroutines int            `json:"goroutines"`
 	PauseMax   time.Duration  `json:"pause_max"` // of the collections so far, the longest
+	Overflows  uint64         `json:"overflows"` // datagrams that the system dropped for want of room
 	Stats      endpoint.Stats `json:"stats"`
 }
 
@@ -85,7 +86,8 @@ func answerGauges(in io.Reader, out io.Writer, s *coaps.Server) {
 		runtime.ReadMemStats(&memory)
 		var gc debug.GCStats
 		debug.ReadGCStats(&gc)
-		g := gauges{HeapBytes: memory.HeapAlloc, Goroutines: runtime.NumGoroutine(), Stats: s.Stats().Stats}
+		stats := s.Stats()
+		g := gauges{HeapBytes: memory.HeapAlloc, Goroutines: runtime.NumGoroutine(), Overflows: stats.ReceiveOverflows, Stats: stats.Stats}
 		for _, pause := range gc.Pause {
 			g.PauseMax = max(g.PauseMax, pause)
 		}

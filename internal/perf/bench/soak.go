@@ -193,13 +193,14 @@ func (s *soak) last() error {
 		"responses": float64(g.Stats.Responses), "forgotten as idle": float64(g.Stats.Idle), "replaced by a new session": float64(g.Stats.Superseded),
 		"longest pause of the collector, µs": float64(g.PauseMax.Microseconds()),
 	}
-	s.report.Drops = drops(&g.Stats)
+	s.report.Drops = drops(&g)
 	return nil
 }
 
 // drops are the counters that are not zero, by layer and name.
-func drops(s *endpoint.Stats) map[string]uint64 {
-	all := map[string]uint64{}
+func drops(g *gauges) map[string]uint64 {
+	s := &g.Stats
+	all := map[string]uint64{"socket receive_overflow": g.Overflows}
 	for i, n := range s.Drops {
 		all["endpoint "+endpoint.Drop(i).String()] = n
 	}

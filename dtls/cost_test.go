@@ -23,7 +23,6 @@ type costly struct {
 	roots   *x509.CertPool // judges chains; nil: takes every key
 	out     [][]byte       // datagrams of the last turn, in memory that is used again
 	spare   [8][1500]byte
-	turns   int
 	// around is called with each turn of the server.
 	around func(turn func())
 }

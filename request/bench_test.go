@@ -210,7 +210,7 @@ func (f *fleet) ask() {
 // TestPeerThatReports: a device that reports once a minute holds what is
 // remembered of its last five messages.
 func TestPeerThatReports(t *testing.T) {
-	const devices = 20_000
+	const devices = 5000
 	f := newFleet(t, devices)
 	f.body = nil // 2.04, no more
 	before := heap()

@@ -293,6 +293,35 @@ func TestIdleSessionBytes(t *testing.T) {
 	}
 }
 
+// A session that has served a request, which must be known again for
+// EXCHANGE_LIFETIME, sleeps meanwhile. What the exchange takes goes back when
+// that is over.
+func TestRememberingSessionBytes(t *testing.T) {
+	sessions := million(t, 20_000)
+	c := newCrowd(t, pskConfig(1), pskConfig(2), Limits{Awake: 64, Bytes: 1 << 30})
+	c.grow(2 * maxSpares)
+	c.wait(10 * time.Minute)
+	before := heapInUse()
+	requests := newRequests()
+	for i := range sessions {
+		c.now = c.now.Add(100 * time.Microsecond)
+		c.ask(c.join(client(i)), client(i), requests.next())
+	}
+	c.wait(10 * time.Second)
+	bytes := func() float64 { return float64(heapInUse()-before) / float64(sessions) }
+	each := bytes()
+	if got := c.server.Stats(); got.Awake != 0 || c.server.peers.Used() != sessions {
+		t.Fatalf("%d awake, %d peers", got.Awake, c.server.peers.Used())
+	}
+	c.wait(10 * time.Minute)
+	after := bytes()
+	runtime.KeepAlive(c)
+	t.Logf("%.0f bytes each while a request is remembered, %.0f afterwards", each, after)
+	if each > 1200 || after > 512 || c.server.peers.Used() != 0 {
+		t.Errorf("%.0f and %.0f bytes, %d peers", each, after, c.server.peers.Used())
+	}
+}
+
 // No call takes long while sessions become very many, whatever has to grow for
 // them. It is measured in processor time of the thread, and the collector runs
 // in between, so that neither it nor the machine's other work counts.

@@ -130,7 +130,7 @@ func (s *share) fan(cfg *Config, chosen bool) (err error) {
 			addrs[i] = netip.AddrPortFrom(s.book.at(s.first+i), 0)
 		}
 	}
-	s.conn, s.names, err = listenFan(network, addrs)
+	s.conn, s.names, err = listenFan(network, addrs, cfg.Server)
 	s.sockets = s.n
 	return err
 }

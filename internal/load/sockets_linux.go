@@ -36,12 +36,13 @@ func listen(network, addr string) (socket, error) {
 	return watched{conn, conn.Watch()}, nil
 }
 
-// listenFan opens a socket on each of addrs and returns the names by which
-// datagrams choose among them.
-func listenFan(network string, addrs []netip.AddrPort) (socket, []netip.Addr, error) {
+// listenFan opens a socket on each of addrs, all of which talk to one server,
+// and returns the names by which datagrams choose among them.
+func listenFan(network string, addrs []netip.AddrPort, server netip.AddrPort) (socket, []netip.Addr, error) {
 	fan, err := mmsg.ListenFan(network, addrs)
 	if err != nil {
 		return nil, nil, err
 	}
+	_ = fan.Connect(server) // where there is no way, sending will say so
 	return watchedFan{fan, fan.Watch()}, fan.Names(), nil
 }

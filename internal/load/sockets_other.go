@@ -19,7 +19,7 @@ func listen(network, addr string) (socket, error) {
 }
 
 // listenFan opens the one socket that there is without a poller of our own.
-func listenFan(network string, addrs []netip.AddrPort) (socket, []netip.Addr, error) {
+func listenFan(network string, addrs []netip.AddrPort, _ netip.AddrPort) (socket, []netip.Addr, error) {
 	if len(addrs) > 1 {
 		return nil, nil, fmt.Errorf("load: %d clients need as many sockets, which this system cannot wait for at once", len(addrs))
 	}

@@ -31,10 +31,11 @@ type outbound struct {
 	sent   int // messages that the kernel has taken
 	errno  unix.Errno
 
-	v6     bool // the socket is of the IPv6 family
-	info   bool // datagrams say where they leave from
-	cutsUp bool // the kernel can cut up a run
-	old    bool // a message was refused: the reason may have been an ICMP error, which nobody else will see
+	v6        bool // the socket is of the IPv6 family
+	connected bool // there is one remote, which the kernel knows
+	info      bool // datagrams say where they leave from
+	cutsUp    bool // the kernel can cut up a run
+	old       bool // a message was refused: the reason may have been an ICMP error, which nobody else will see
 }
 
 func (out *outbound) init(zones *ancillary.Zones, v6, cutsUp bool) {
@@ -149,9 +150,11 @@ func (out *outbound) fill(batch []udp.Datagram, alone int) {
 // It reports false if the socket cannot send there.
 func (out *outbound) address(i int, d *udp.Datagram, run int) bool {
 	h := &out.messages[i].header
-	h.Namelen = out.names[i].set(d.Remote, out.v6, out.zones)
-	if h.Namelen == 0 {
-		return false
+	if !out.connected {
+		h.Namelen = out.names[i].set(d.Remote, out.v6, out.zones)
+		if h.Namelen == 0 {
+			return false
+		}
 	}
 	control := out.control[i*controlSize:][:controlSize]
 	n := 0

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type plan struct {
 	beside       int  // the crowd beside which requests are measured; 0 for none
 	flood        bool // whether to flood
 	smoke        bool // only what is quick, to see that it runs
+	match        *regexp.Regexp
 }
 
 // Crowds of 5,000 show what a session costs with anybody; the large ones are
@@ -78,6 +80,9 @@ func (p *plan) limit(most int, rpk bool) {
 
 // leaves reports whether the plan leaves a measure out.
 func (p plan) leaves(m measure) bool {
+	if p.match != nil && !p.match.MatchString(m.what+" "+m.subject) {
+		return true
+	}
 	return p.smoke && (m.who != echoServer && m.who != coapsServer || m.kind == load.Handshakes && m.what != "handshake-psk")
 }
 
@@ -105,16 +110,22 @@ func runCommand(args []string) error {
 	mode := set.String("mode", "full", "how much: `full`, quick, or smoke (whether it runs at all)")
 	out := set.String("out", "docs/performance.json", "`file` for the results")
 	rounds := set.Int("rounds", 0, "`number` of rounds, instead of the mode's")
+	each := set.Duration("each", 0, "how long each load lasts, instead of the mode's")
 	rpk := set.Bool("million-rpk", false, "also hold 1,000,000 idle sessions with raw public keys (10 minutes more)")
 	most := set.Int("most", 1_000_000, "the largest `number` of idle sessions, some 3 KB each for both ends")
 	only := set.String("only", "", "`part` to measure: rounds, memory or flood")
+	match := set.String("match", "", "measure in rounds only what matches the `expression`, such as 'handshake-rpk coaps'")
 	set.Parse(args)
 	plan, ok := plans[*mode]
 	if !ok {
 		return fmt.Errorf("there is no mode %q", *mode)
 	}
-	plan.rounds = cmp.Or(*rounds, plan.rounds)
+	plan.rounds, plan.each = cmp.Or(*rounds, plan.rounds), cmp.Or(*each, plan.each)
 	plan.limit(*most, *rpk)
+	var err error
+	if plan.match, err = regexp.Compile(*match); err != nil {
+		return err
+	}
 	server, client, err := cores()
 	if err != nil {
 		return err

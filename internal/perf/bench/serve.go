@@ -15,6 +15,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"time"
 
 	"github.com/coaps-go/coaps"
@@ -37,7 +38,13 @@ func serveCommand(args []string) error {
 	sleepAfter := set.Duration("sleep-after", 0, "limit of that name")
 	idle := set.Duration("session-idle", 0, "limit of that name")
 	latency := set.Duration("max-latency", 0, "MAX_LATENCY")
+	profile := set.String("profile", os.Getenv("COAPS_BENCH_PROFILE"), "write a CPU profile of the first ten seconds to `file`")
 	set.Parse(args)
+	if *profile != "" {
+		if err := profileTo(*profile, 10*time.Second); err != nil {
+			return err
+		}
+	}
 	m, err := readMaterial(*dir, true)
 	if err != nil {
 		return err
@@ -62,6 +69,19 @@ func serveCommand(args []string) error {
 	}
 	go answerGauges(os.Stdin, os.Stdout, s)
 	return s.Serve(context.Background())
+}
+
+// profileTo writes a CPU profile of some time from now.
+func profileTo(file string, during time.Duration) error {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	time.AfterFunc(during, func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	})
+	return pprof.StartCPUProfile(f)
 }
 
 // gauges are what a server says of itself.

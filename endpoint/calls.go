@@ -58,7 +58,7 @@ func (e *Endpoint) Request(now tick.Time, id PeerID, out request.Outgoing) (Exch
 		return ExchangeID{}, ErrTooLarge
 	}
 	x, err := p.table.Request(now, out)
-	e.touch(p)
+	e.wants.push(p)
 	return ExchangeID{id, x}, err
 }
 
@@ -85,7 +85,7 @@ func (e *Endpoint) Respond(now tick.Time, id ExchangeID, out request.Outgoing) e
 	if err == nil {
 		e.stats.Responses++
 	}
-	e.touch(p)
+	e.wants.push(p)
 	return err
 }
 
@@ -106,7 +106,7 @@ func (e *Endpoint) Ping(now tick.Time, id PeerID) (ExchangeID, error) {
 		return ExchangeID{}, ErrGone
 	}
 	x, err := p.table.Ping(now)
-	e.touch(p)
+	e.wants.push(p)
 	return ExchangeID{id, x}, err
 }
 
@@ -267,6 +267,7 @@ func (e *Endpoint) peer(id PeerID) *peer {
 	if e.slotOf(id) == nil {
 		return nil
 	}
+	e.trim() // first: it must not be this one
 	p := e.wake(id.index)
 	e.stir(p)
 	return p

@@ -133,7 +133,7 @@ func New(cfg Config, now tick.Time) (*Endpoint, error) {
 		scratch:  make([]byte, udp.MaxDatagram),
 	}
 	e.dormitory.cells = slab.New[cell](math.MaxInt32)
-	e.rates.init(&limits, &e.stats.Drops)
+	e.rates = newRates(&limits, &e.stats.Drops)
 	e.wheel.Expired(now) // its time begins here
 	if cfg.Server && cfg.DTLS != nil {
 		gate, err := dtls.NewGate(cfg.DTLS, now)

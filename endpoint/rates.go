@@ -20,11 +20,13 @@ type rates struct {
 	prefixes   prefixRates
 }
 
-func (r *rates) init(l *Limits, drops *[NumDrops]uint64) {
-	r.drops = drops
-	r.answers = newRate(l.AnswerRate)
-	r.handshakes = newRate(l.HandshakeRate)
-	r.prefixes = prefixRates{rate: newRate(l.PrefixHandshakeRate), seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+func newRates(l *Limits, drops *[NumDrops]uint64) rates {
+	return rates{
+		drops:      drops,
+		answers:    newRate(l.AnswerRate),
+		handshakes: newRate(l.HandshakeRate),
+		prefixes:   prefixRates{rate: newRate(l.PrefixHandshakeRate), seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}},
+	}
 }
 
 // Answer reports whether a stranger may be answered now.
@@ -90,7 +92,7 @@ func (r *rate) allows(now, full tick.Time) bool {
 type prefixRates struct {
 	rate  rate // of each
 	seeds [2]maphash.Seed
-	rows  [2][prefixBuckets]tick.Time // when the bucket would be full; 0 is long ago
+	rows  *[2][prefixBuckets]tick.Time // when the bucket would be full; nil before the first
 }
 
 // prefixBuckets in a row: 128 KiB in all.
@@ -107,12 +109,15 @@ func (p *prefixRates) bucket(row int, a netip.Addr) *tick.Time {
 }
 
 func (p *prefixRates) allow(now tick.Time, a netip.Addr) bool {
-	return p.rate.interval == 0 || p.rate.allows(now, *p.bucket(0, a)) || p.rate.allows(now, *p.bucket(1, a))
+	return p.rate.interval == 0 || p.rows == nil || p.rate.allows(now, *p.bucket(0, a)) || p.rate.allows(now, *p.bucket(1, a))
 }
 
 func (p *prefixRates) take(now tick.Time, a netip.Addr) {
 	if p.rate.interval == 0 {
 		return
+	}
+	if p.rows == nil {
+		p.rows = new([2][prefixBuckets]tick.Time)
 	}
 	for row := range p.rows {
 		b := p.bucket(row, a)

@@ -50,10 +50,8 @@ func TestRate(t *testing.T) {
 
 // Prefixes have rates of their own, IPv4-mapped addresses those of IPv4.
 func TestPrefixRates(t *testing.T) {
-	var r rates
 	drops := new([NumDrops]uint64)
-	limits := Limits{PrefixHandshakeRate: 10, HandshakeRate: -1, AnswerRate: -1}
-	r.init(&limits, drops)
+	r := newRates(&Limits{PrefixHandshakeRate: 10, HandshakeRate: -1, AnswerRate: -1}, drops)
 	begin := func(addr string) (n int) {
 		for range 30 {
 			if r.Begin(0, netip.MustParseAddr(addr)) {
@@ -82,9 +80,7 @@ func TestPrefixRates(t *testing.T) {
 // Few of the prefixes that are in use at once meet in both rows: what a flood
 // from a thousand of them does to others is small.
 func TestPrefixesRarelyMeet(t *testing.T) {
-	var r rates
-	limits := Limits{PrefixHandshakeRate: 1, HandshakeRate: -1, AnswerRate: -1}
-	r.init(&limits, new([NumDrops]uint64))
+	r := newRates(&Limits{PrefixHandshakeRate: 1, HandshakeRate: -1, AnswerRate: -1}, new([NumDrops]uint64))
 	refused := 0
 	for i := range 1000 {
 		for !r.Begin(0, netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})) {

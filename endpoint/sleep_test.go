@@ -444,3 +444,25 @@ func TestCloseMany(t *testing.T) {
 	}
 	c.join(address(1)) // and begins anew if asked
 }
+
+// Whoever looks at all peers does not wake all at once.
+func TestLookingAtSleepers(t *testing.T) {
+	const sessions = 500
+	c := newCrowd(t, pskConfig(1), pskConfig(2), Limits{Awake: 10})
+	c.grow(sessions)
+	c.wait(10 * time.Minute)
+	for i := range sessions {
+		at := c.server.find(address(i), crowdServer)
+		id := PeerID{at, c.server.slots.At(at).generation}
+		if facts := c.server.Facts(id); facts == nil || string(facts.PSKIdentity) != "device" {
+			t.Fatalf("facts %+v", facts)
+		}
+		if got := c.server.Stats().Awake; got > 11 {
+			t.Fatalf("%d awake", got)
+		}
+	}
+	c.wait(time.Minute)
+	if got := c.server.Stats(); got.Awake != 0 || got.Wakes != sessions {
+		t.Errorf("%d awake, %d wakes", got.Awake, got.Wakes)
+	}
+}

@@ -6,8 +6,6 @@ package coaps
 import (
 	"testing"
 	"time"
-
-	"github.com/coaps-go/coaps/security"
 )
 
 // A peer is who it was before its session slept, in every mode.

@@ -28,4 +28,7 @@ func TestIdentityOutlivesSleep(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 		}
 	}
+	if s.server.Stats().Wakes == 0 {
+		t.Error("nobody slept")
+	}
 }

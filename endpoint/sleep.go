@@ -135,10 +135,10 @@ func (e *Endpoint) free(p *peer) {
 // trim puts sessions to sleep until no more than Limits.Awake are awake. It
 // follows everything that wakes one, so a few at a time keep up.
 func (e *Endpoint) trim() {
-	for range 2 {
-		if e.recent.n <= e.limits.Awake {
-			return
-		}
+	if e.recent.n > e.limits.Awake {
+		e.tire(e.recent.head)
+	}
+	if e.recent.n > e.limits.Awake {
 		e.tire(e.recent.head)
 	}
 }

@@ -3,10 +3,7 @@
 
 package message
 
-import (
-	"io"
-	"math/bits"
-)
+import "io"
 
 // index finds incoming messages by link and Message ID: a linear hash table
 // whose buckets are chains through the records. With each record more than
@@ -37,12 +34,12 @@ func (x *index) at(bucket uint32) *uint32 {
 	return &x.buckets[bucket/bucketBlock][bucket%bucketBlock]
 }
 
-// bucket is multiply-shift hashing, which is universal for a random odd key: the
-// first bits of the product, as many as there are buckets for, and one fewer for
-// buckets not split yet.
+// bucket is multiply-shift hashing modulo 2^(32+k), of which it takes the first k
+// bits: universal for a random odd key and links below 2^(16+k). There are as
+// many bits as there are buckets for, one fewer for those not split yet.
 func (x *index) bucket(link uint32, mid uint16) *uint32 {
-	h := bits.Reverse64((uint64(link)<<16 | uint64(mid)) * x.key)
-	b := uint32(h) & (2*x.low - 1)
+	h := uint32((uint64(link)<<16 | uint64(mid)) * x.key >> 32)
+	b := h & (2*x.low - 1)
 	if b >= x.n {
 		b &= x.low - 1
 	}

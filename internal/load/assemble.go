@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"time"
+
+	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
@@ -90,8 +93,22 @@ func (r *run) handshakes() *HandshakeReport {
 		h.Seconds = last.Sub(first).Seconds()
 		h.PerSecond = float64(h.Completed) / h.Seconds
 	}
+	h.Slow = above(latency, cmp.Or(r.cfg.Timers.Initial, defaultInitial))
 	h.Latency, h.Wire = summary(latency), w.report()
 	return h
+}
+
+// defaultInitial is the first retransmission timer of package dtls.
+const defaultInitial = time.Second
+
+// above is how many values are greater than d, as far as a histogram can tell.
+func above(h *hdr.Histogram, d time.Duration) (n uint64) {
+	for _, bar := range h.Distribution() {
+		if bar.From >= int64(d) {
+			n += uint64(bar.Count)
+		}
+	}
+	return n
 }
 
 func (r *run) sessions(rep *Report) *SessionsReport {
@@ -137,6 +154,9 @@ func (r *run) notes(rep *Report) []string {
 	}
 	if busy := rep.Client.CPUSeconds / max(rep.Seconds, 1e-9) / float64(r.cfg.Loops); busy > 0.97 && rep.Operations > 0 {
 		add("The clients' event loops were busy all the time, so the server may be able to do more: use more loops.")
+	}
+	if h := rep.Handshakes; h != nil && h.Slow > 0 && r.cfg.Loss == 0 && r.cfg.Rate == 0 {
+		add("%d of %d handshakes had to repeat something: datagrams were lost, or the server begins no more handshakes a second than it did (servers bound that, also for each /24).", h.Slow, h.Completed)
 	}
 	if n := r.overran; n > 0 {
 		add("The system dropped %d datagrams to the clients, which did not receive them in time.", n)

@@ -155,7 +155,8 @@ type Wire struct {
 type HandshakeReport struct {
 	Completed uint64  `json:"completed"`
 	Failed    uint64  `json:"failed"`
-	Seconds   float64 `json:"seconds"` // from the first to the end of the last
+	Slow      uint64  `json:"slow,omitempty"` // of those completed, how many took longer than the first retransmission timer
+	Seconds   float64 `json:"seconds"`        // from the first to the end of the last
 	PerSecond float64 `json:"per_second"`
 	Latency   Latency `json:"latency"`
 	Wire      Wire    `json:"wire"` // while connecting; with Handshakes that of the report

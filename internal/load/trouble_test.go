@@ -30,6 +30,19 @@ func TestLoss(t *testing.T) {
 	}
 }
 
+// Handshakes get through too, and those that had to repeat a flight are counted.
+func TestLossOfHandshakes(t *testing.T) {
+	s := serve(t)
+	cfg := s.secured()
+	cfg.Kind, cfg.Loss, cfg.Seed = Handshakes, 0.05, 7
+	cfg.Count, cfg.Duration = 100, 0
+	rep := generate(t, cfg)
+	whole(t, rep)
+	if slow := rep.Handshakes.Slow; slow == 0 || slow == 100 {
+		t.Errorf("%d of 100 were slow", slow)
+	}
+}
+
 // What is lost of Non-confirmable requests has failed, and holds nobody up.
 func TestLossOfNon(t *testing.T) {
 	s := serve(t)

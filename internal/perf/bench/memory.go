@@ -124,6 +124,9 @@ func (b *bench) mass(s *running, c crowd) (perf.Values, error) {
 // for requests beside the largest crowd.
 func (b *bench) memory(ctx context.Context) error {
 	for _, c := range b.plan.crowds {
+		if !b.plan.match.MatchString(c.what + " " + c.subject()) {
+			continue
+		}
 		s, h, err := b.weigh(ctx, c)
 		if ctx.Err() != nil {
 			return ctx.Err()

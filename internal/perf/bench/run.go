@@ -114,7 +114,7 @@ func runCommand(args []string) error {
 	rpk := set.Bool("million-rpk", false, "also hold 1,000,000 idle sessions with raw public keys (10 minutes more)")
 	most := set.Int("most", 1_000_000, "the largest `number` of idle sessions, some 3 KB each for both ends")
 	only := set.String("only", "", "`part` to measure: rounds, memory or flood")
-	match := set.String("match", "", "measure in rounds only what matches the `expression`, such as 'handshake-rpk coaps'")
+	match := set.String("match", "", "measure only what matches the `expression`, such as 'handshake-rpk coaps'")
 	set.Parse(args)
 	plan, ok := plans[*mode]
 	if !ok {

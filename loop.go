@@ -46,24 +46,28 @@ type loop struct {
 func (l *loop) run() {
 	defer l.end()
 	for l.running {
-		n := l.receive()
-		now := l.clock.now()
-		for i := range l.in[:n] {
-			l.ep.Receive(now, &l.in[i])
-			l.events(now)
-		}
-		given := l.handOver()
-		l.mail.deliver(now)
-		if l.ep.Deadline() <= now {
-			l.ep.Expire(now)
-		}
-		for l.events(now); l.send(now); l.events(now) {
-		}
-		if l.handOver() || given {
-			// What they do quickly is there when they have had their turn on this
-			// processor, and can be sent at once and without a doorbell.
-			runtime.Gosched()
-		}
+		l.turn()
+	}
+}
+
+func (l *loop) turn() {
+	n := l.receive()
+	now := l.clock.now()
+	for i := range l.in[:n] {
+		l.ep.Receive(now, &l.in[i])
+		l.events(now)
+	}
+	given := l.handOver()
+	l.mail.deliver(now)
+	if l.ep.Deadline() <= now {
+		l.ep.Expire(now)
+	}
+	for l.events(now); l.send(now); l.events(now) {
+	}
+	if l.handOver() || given {
+		// What they do quickly is there when they have had their turn on this
+		// processor, and can be sent at once and without a doorbell.
+		runtime.Gosched()
 	}
 }
 
@@ -238,9 +242,9 @@ func (e ending) deliver(now tick.Time) {
 	e.loop.running = false
 }
 
-// end sends what is left and closes the socket.
+// end sends what is left, for a while, and closes the socket.
 func (l *loop) end() {
-	for l.busy {
+	for until := l.clock.now().Add(closeTime); l.busy && l.clock.now() < until; {
 		for now := l.clock.now(); l.send(now); {
 			l.events(now)
 		}

@@ -23,9 +23,9 @@ type pool struct {
 	queue *queue
 	max   int32
 
-	// rest is what a worker does when nobody else may be about to: before it
-	// runs the task that leaves the queue empty, and before it waits for more.
-	// Rings doorbells; may be nil.
+	// rest rings the doorbells of those that the tasks were for. A worker does it
+	// when nobody else may be about to: before it runs the task that leaves the
+	// queue empty, and before it waits for more. May be nil.
 	rest func()
 
 	workers atomic.Int32
@@ -82,16 +82,24 @@ func (p *pool) claim() bool {
 }
 
 func (p *pool) work() {
-	for p.arrive(); ; p.arrive() {
+	p.arrive()
+	for vain := 0; ; vain++ {
 		for t := p.queue.take(); t != nil; t = p.queue.take() {
 			p.relieve()
 			t.run()
+			vain = 0
 		}
-		p.relieve()
+		if p.rest != nil {
+			p.rest()
+		}
 		if p.closed.Load() && p.queue.empty() {
 			return
 		}
+		if vain > 1 {
+			runtime.Gosched() // a task is on its way into the queue
+		}
 		p.sleep()
+		p.arrive()
 	}
 }
 
@@ -110,11 +118,10 @@ func (p *pool) relieve() {
 	}
 }
 
-// sleep waits to be woken.
+// sleep waits to be woken, unless there is something to do.
 func (p *pool) sleep() {
 	p.waiting.Add(1)
 	if (p.closed.Load() || !p.queue.empty()) && p.claim() {
-		runtime.Gosched() // a task may be on its way into the queue
 		return
 	}
 	<-p.wakeups

@@ -335,8 +335,8 @@ func (s *Server) atRest() bool {
 	return all
 }
 
-// Close sends close_notify to every session and returns without waiting for
-// handlers.
+// Close sends close_notify to every session, of very many to those that it
+// reaches within 5 seconds, and returns without waiting for handlers.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed || s.cancel == nil {

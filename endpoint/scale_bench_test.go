@@ -10,17 +10,18 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
 )
 
-// crowdSizes are how many sessions sleep beside what is measured. The million is
-// for those who wait for it: COAPS_MILLION.
+// crowdSizes are how many sessions sleep beside what is measured. A million is
+// for those who wait for it: COAPS_SESSIONS=1000000.
 func crowdSizes() []int {
-	if os.Getenv("COAPS_MILLION") != "" {
-		return []int{0, 1_000_000}
+	if n, err := strconv.Atoi(os.Getenv("COAPS_SESSIONS")); err == nil {
+		return []int{0, n}
 	}
 	return []int{0, 20_000}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -249,11 +250,11 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// million is how many sessions the large tests make: 1,000,000 if COAPS_MILLION
-// is set, and without -short some.
-func million(t testing.TB, otherwise int) int {
-	if os.Getenv("COAPS_MILLION") != "" {
-		return 1_000_000
+// many is how many sessions the large tests make: as many as COAPS_SESSIONS
+// says, and without -short some.
+func many(t testing.TB, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv("COAPS_SESSIONS")); err == nil {
+		return n
 	}
 	if testing.Short() {
 		t.Skip("many sessions")
@@ -266,10 +267,11 @@ func million(t testing.TB, otherwise int) int {
 func TestIdleSessionBytes(t *testing.T) {
 	for _, mode := range crowdModes {
 		t.Run(mode.name, func(t *testing.T) {
-			sessions := million(t, 20_000)
-			if mode.name == "RPK" && os.Getenv("COAPS_MILLION") == "" {
-				sessions = 600 // a handshake is some milliseconds
+			some := 20_000
+			if mode.name == "RPK" {
+				some = 600 // a handshake is a millisecond or two
 			}
+			sessions := many(t, some)
 			// What is there for those awake is not the question, so there are few.
 			c := newCrowd(t, mode.server(t), mode.client(t), Limits{Awake: 64})
 			const others = 2 * maxSpares
@@ -297,7 +299,7 @@ func TestIdleSessionBytes(t *testing.T) {
 // EXCHANGE_LIFETIME, sleeps meanwhile. What the exchange takes goes back when
 // that is over.
 func TestRememberingSessionBytes(t *testing.T) {
-	sessions := million(t, 20_000)
+	sessions := many(t, 20_000)
 	c := newCrowd(t, pskConfig(1), pskConfig(2), Limits{Awake: 64, Bytes: 1 << 30})
 	c.grow(2 * maxSpares)
 	c.wait(10 * time.Minute)
@@ -326,7 +328,7 @@ func TestRememberingSessionBytes(t *testing.T) {
 // them. It is measured in processor time of the thread, and the collector runs
 // in between, so that neither it nor the machine's other work counts.
 func TestGrowsWithoutPause(t *testing.T) {
-	sessions := million(t, 20_000)
+	sessions := many(t, 20_000)
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c := newCrowd(t, pskConfig(1), pskConfig(2), Limits{})

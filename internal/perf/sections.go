@@ -81,7 +81,7 @@ func (d *document) records() {
 func (d *document) memory() {
 	d.p("\n## Idle sessions")
 	d.p("\nWhat a server grows by, divided by the sessions that were made and then left alone. Live heap is our server's own figure after a")
-	d.p("collection, and counts all that a session needs, its place in the tables included; resident is the system's figure before that collection.")
+	d.p("collection, and counts all that a session needs, its entry of %d bytes in the table included; resident is the system's figure before that collection.", tableEntry)
 	var rows [][]string
 	for _, s := range d.of("idle-psk", "idle-rpk", "idle-cert") {
 		name, _, _ := strings.Cut(s.Subject, ",")

@@ -17,6 +17,7 @@ const blockLen = 256
 // room for none; New sets the bound.
 type Pool[T any] struct {
 	blocks []*block[T]
+	usage  []usage   // of each block
 	roomy  uint32    // list of the blocks with room, as number + 1
 	empty  int       // how many of them hold nothing
 	vacant []uint32  // numbers of the blocks that went back
@@ -26,8 +27,11 @@ type Pool[T any] struct {
 	used   int
 }
 
-type block[T any] struct {
-	cells      [blockLen]cell[T]
+// block holds nothing but cells: a few bytes more would take it into the next of
+// the allocator's size classes, and cost a tenth of it.
+type block[T any] [blockLen]cell[T]
+
+type usage struct {
 	prev, next uint32 // in roomy
 	free       uint32 // list of cells given back, as place + 1
 	made       uint32 // cells handed out at least once
@@ -54,20 +58,20 @@ func (p *Pool[T]) Alloc() (i uint32, ok bool) {
 		p.grow()
 	}
 	n := p.roomy - 1
-	b := p.blocks[n]
-	place := b.free
+	u := &p.usage[n]
+	place := u.free
 	if place != 0 {
-		c := &b.cells[(place-1)%blockLen]
-		b.free, c.next = c.next, 0
+		c := &p.blocks[n][(place-1)%blockLen]
+		u.free, c.next = c.next, 0
 	} else {
-		b.made++
-		place = b.made
+		u.made++
+		place = u.made
 		p.made = max(p.made, n*blockLen+place)
 	}
 	p.used++
-	if b.used++; b.used == 1 {
+	if u.used++; u.used == 1 {
 		p.empty--
-	} else if b.used == blockLen {
+	} else if u.used == blockLen {
 		p.unlink(n)
 	}
 	return n*blockLen + place, true
@@ -76,15 +80,15 @@ func (p *Pool[T]) Alloc() (i uint32, ok bool) {
 // Free wipes value i and gives it back. It must be in no list.
 func (p *Pool[T]) Free(i uint32) {
 	n, place := (i-1)/blockLen, (i-1)%blockLen
-	b := p.blocks[n]
-	b.cells[place] = cell[T]{next: b.free}
-	b.free = place + 1
-	if b.used == blockLen {
+	u := &p.usage[n]
+	p.blocks[n][place] = cell[T]{next: u.free}
+	u.free = place + 1
+	if u.used == blockLen {
 		p.link(n)
 	}
-	b.used--
+	u.used--
 	p.used--
-	if b.used > 0 {
+	if u.used > 0 {
 		return
 	}
 	if p.empty++; p.empty > 1 { // one stays, for values that come and go
@@ -99,7 +103,7 @@ func (p *Pool[T]) grow() {
 		n, p.vacant = p.vacant[last], p.vacant[:last]
 		p.blocks[n] = new(block[T])
 	} else {
-		p.blocks = append(p.blocks, new(block[T]))
+		p.blocks, p.usage = append(p.blocks, new(block[T])), append(p.usage, usage{})
 	}
 	p.empty++
 	p.link(n)
@@ -112,31 +116,31 @@ func (p *Pool[T]) release(n uint32) {
 	if p.gone == nil {
 		p.gone = new(block[T])
 	}
-	p.blocks[n] = p.gone
+	p.blocks[n], p.usage[n] = p.gone, usage{}
 	p.vacant = append(p.vacant, n)
 }
 
 // link puts block n at the front of those with room.
 func (p *Pool[T]) link(n uint32) {
-	b := p.blocks[n]
-	b.prev, b.next = 0, p.roomy
-	if b.next != 0 {
-		p.blocks[b.next-1].prev = n + 1
+	u := &p.usage[n]
+	u.prev, u.next = 0, p.roomy
+	if u.next != 0 {
+		p.usage[u.next-1].prev = n + 1
 	}
 	p.roomy = n + 1
 }
 
 func (p *Pool[T]) unlink(n uint32) {
-	b := p.blocks[n]
-	if b.next != 0 {
-		p.blocks[b.next-1].prev = b.prev
+	u := &p.usage[n]
+	if u.next != 0 {
+		p.usage[u.next-1].prev = u.prev
 	}
-	if b.prev != 0 {
-		p.blocks[b.prev-1].next = b.next
+	if u.prev != 0 {
+		p.usage[u.prev-1].next = u.next
 	} else {
-		p.roomy = b.next
+		p.roomy = u.next
 	}
-	b.prev, b.next = 0, 0
+	u.prev, u.next = 0, 0
 }
 
 // At returns value i, at the same address until it is freed.
@@ -150,7 +154,7 @@ func (p *Pool[T]) Used() int { return p.used }
 func (p *Pool[T]) Made() int { return int(p.made) }
 
 func (p *Pool[T]) cell(i uint32) *cell[T] {
-	return &p.blocks[(i-1)/blockLen].cells[(i-1)%blockLen]
+	return &p.blocks[(i-1)/blockLen][(i-1)%blockLen]
 }
 
 // List is a list of values of one Pool, in the order in which they were added.

@@ -166,7 +166,7 @@ func (d *document) method() {
 	d.p("\n## How it is measured")
 	d.p("\n- One load generator (`internal/load`, the engine of `coaps bench`) asks every server, from its own core; it offers the mandatory cipher suite of the mode and nothing")
 	d.p("  else, so every server negotiates the same.")
-	d.p("- Each round starts every server anew and does all measures of that server; who begins changes from round to round. Each measure warms up before it counts.")
+	d.p("- Each round starts every server anew and does all measures of that server; who begins changes from round to round, the echo always runs just before our server. Each measure warms up before it counts.")
 	d.p("- pion has no CoAP: `tools/peers/pion` answers any request with a piggybacked response, and does less than a CoAP server has to. libcoap answers `/time`.")
 	d.p("- A core that is busy all the time receives many datagrams with a call, whoever wrote the server. Where the client is slower than the server, the server wakes up")
 	d.p("  more often and pays for it; so figures of fast servers err upwards.")

@@ -168,6 +168,26 @@ func TestContestants(t *testing.T) {
 	}
 }
 
+// Each round has every contestant once, and the echo just before our server.
+func TestOrder(t *testing.T) {
+	begins := map[*contestant]bool{}
+	for round := range 20 {
+		order := orderOf(round)
+		if i := slices.Index(order, echoServer); len(order) != len(allContestants) || i+1 >= len(order) || order[i+1] != coapsServer {
+			t.Fatalf("round %d: our server is not next to the echo", round)
+		}
+		for _, c := range allContestants {
+			if !slices.Contains(order, c) {
+				t.Errorf("round %d is without %s", round, c.name)
+			}
+		}
+		begins[order[0]] = true
+	}
+	if len(begins) < len(allContestants)-1 {
+		t.Errorf("only %d of them ever begin", len(begins))
+	}
+}
+
 func TestIsBound(t *testing.T) {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -88,14 +88,21 @@ func (b *bench) protect(cfg *load.Config, s *running, mode string) error {
 // none has the others' past; who begins changes from round to round.
 func (b *bench) doRound(ctx context.Context) error {
 	b.primitives()
-	order := slices.Clone(allContestants)
-	turn := b.round % len(order)
-	for _, c := range append(order[turn:], order[:turn]...) {
+	for _, c := range orderOf(b.round) {
 		if err := b.visit(ctx, c); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// orderOf is the order of the contestants in a round. The echo is always next
+// to our server, which is compared with it to a few per cent.
+func orderOf(round int) []*contestant {
+	others := allContestants[1:] // coapsServer first
+	turn := round % len(others)
+	order := append(slices.Clone(others[turn:]), others[:turn]...)
+	return slices.Insert(order, slices.Index(order, coapsServer), echoServer)
 }
 
 // visit does all measures of one contestant. Only the end of ctx is an error.

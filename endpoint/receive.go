@@ -157,7 +157,14 @@ func (e *Endpoint) admit(now tick.Time, d *udp.Datagram, s *dtls.Session, i uint
 	var live *peer
 	if i != 0 {
 		k = e.slots.At(i).key
-		live = e.makeWay(now, i)
+		p := e.wake(i)
+		if p.session.RepeatsHello(d.Payload()) {
+			// Of one that sleeps it is asked only now: a late copy, by the
+			// network, of what the session began with.
+			e.feed(now, p, d)
+			return
+		}
+		live = e.makeWay(now, p)
 	}
 	if e.count(halfOpen) >= e.limits.HalfOpen {
 		e.drop(DropHalfOpen)
@@ -172,10 +179,9 @@ func (e *Endpoint) admit(now tick.Time, d *udp.Datagram, s *dtls.Session, i uint
 	e.touch(q)
 }
 
-// makeWay ends the handshake in progress at slot i, and returns the established
-// peer there, if there is one, which stays.
-func (e *Endpoint) makeWay(now tick.Time, i uint32) (live *peer) {
-	p := e.wake(i)
+// makeWay ends the handshake in progress at an address, and returns the
+// established peer there, if there is one, which stays.
+func (e *Endpoint) makeWay(now tick.Time, p *peer) (live *peer) {
 	if p.phase == handshaking {
 		e.end(now, p, CauseSuperseded)
 		return nil

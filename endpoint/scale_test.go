@@ -307,7 +307,8 @@ func TestRememberingSessionBytes(t *testing.T) {
 	requests := newRequests()
 	for i := range sessions {
 		c.now = c.now.Add(100 * time.Microsecond)
-		c.ask(c.join(client(i)), client(i), requests.next())
+		remote := address(1<<23 + i)
+		c.ask(c.join(remote), remote, requests.next())
 	}
 	c.wait(10 * time.Second)
 	bytes := func() float64 { return float64(heapInUse()-before) / float64(sessions) }

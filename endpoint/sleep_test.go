@@ -370,6 +370,50 @@ func TestLastFlightFromSleep(t *testing.T) {
 	client.want(t, "response 2.05 Content x")
 }
 
+// A late copy of the hello from which a session began, while its client still
+// waits for the last flight, begins nothing new, even if the session sleeps: the
+// copies of the client's other messages would fail there, and the alert would
+// end the client's own handshake.
+//
+// Pitfall E2: what the network repeats does nothing to a handshake
+func TestLateHelloAtSleeper(t *testing.T) {
+	n := newNetwork(t)
+	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{Awake: 1})
+	server.keys["device"] = key1
+	client := n.client("198.51.100.2:40000")
+	client.keys["device"] = key1
+	sent := n.tap(client)
+	lose := n.lose
+	n.lose = func(from, to *party, datagram []byte) bool {
+		return lose(from, to, datagram) || from == server && datagram[0] == 20 // ChangeCipherSpec, Finished
+	}
+	id := client.connect(server, pskConfig(2))
+	copies := *sent
+	for i := range 5 {
+		handshake(t, server, address(i), byte(i)) // they take its place
+	}
+	if at := server.slots.At(server.find(client.addr, server.addr.Addr())); at.asleep == 0 {
+		t.Fatal("the session is awake")
+	}
+	server.take()
+	for range 3 {
+		for _, datagram := range copies {
+			n.inject(client.addr, server, datagram)
+			n.settle()
+		}
+	}
+	server.want(t)
+	client.want(t)
+	if got := server.Stats(); got.HalfOpen != 0 || got.Sessions != 6 {
+		t.Errorf("%d half-open, %d sessions", got.HalfOpen, got.Sessions)
+	}
+	n.lose = nil
+	n.sleep(5 * time.Second)
+	client.want(t, "connected")
+	client.get(id, "x")
+	client.want(t, "response 2.05 Content x")
+}
+
 // Sessions end in their sleep as others do: close_notify goes to the peer, the
 // caller hears why and who it was.
 func TestSleepersEnd(t *testing.T) {

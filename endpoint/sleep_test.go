@@ -103,7 +103,7 @@ func TestTag(t *testing.T) {
 // EXCHANGE_LIFETIME.
 //
 // Proves rfc7252 §4.2: "The recipient SHOULD acknowledge each duplicate copy of a
-// Confirmable message using the same Acknowledgement or Reset message, but SHOULD
+// Confirmable message using the same Acknowledgement or Reset message but SHOULD
 // process any request or response in the message only once."
 func TestDuplicateAfterSleep(t *testing.T) {
 	d := newDrill(t, true)
@@ -343,7 +343,11 @@ func TestHelloAtSleeper(t *testing.T) {
 	}
 }
 
-// Proves rfc6347 §4.2.4: "the node that transmits the last flight"
+// Proves rfc6347 §4.2.4: "In addition, for at least twice the default MSL
+// defined for [TCP], when in the FINISHED state, the node that transmits the
+// last flight (the server in an ordinary handshake or the client in a resumed
+// handshake) MUST respond to a retransmit of the peer's last flight with a
+// retransmit of the last flight."
 //
 // The last flight is sent again by a session that has gone to sleep meanwhile.
 func TestLastFlightFromSleep(t *testing.T) {
@@ -375,7 +379,8 @@ func TestLastFlightFromSleep(t *testing.T) {
 // copies of the client's other messages would fail there, and the alert would
 // end the client's own handshake.
 //
-// Pitfall E2: what the network repeats does nothing to a handshake
+// Pitfall E2: what the network repeats, from the client's own address, does
+// nothing to its handshake
 func TestLateHelloAtSleeper(t *testing.T) {
 	n := newNetwork(t)
 	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{Awake: 1})

@@ -102,7 +102,7 @@ func TestTag(t *testing.T) {
 // told from a new request, gets the same answer, and all is gone after
 // EXCHANGE_LIFETIME.
 //
-// Proves rfc7252 §4.2: "The recipient SHOULD acknowledge each duplicate copy of a
+// Proves rfc7252 §4.5: "The recipient SHOULD acknowledge each duplicate copy of a
 // Confirmable message using the same Acknowledgement or Reset message but SHOULD
 // process any request or response in the message only once."
 func TestDuplicateAfterSleep(t *testing.T) {

@@ -25,7 +25,8 @@ type pool struct {
 
 	// rest rings the doorbells of those that the tasks were for. A worker does it
 	// when nobody else may be about to: before it runs the task that leaves the
-	// queue empty, and before it waits for more. May be nil.
+	// queue empty, or any while all are at work, and before it waits for more. May
+	// be nil.
 	rest func()
 
 	workers atomic.Int32
@@ -52,19 +53,34 @@ func (p *pool) submit(t task) bool {
 // called once close may have been.
 func (p *pool) put(t task) bool { return !p.closed.Load() && p.queue.put(t) }
 
-// wake gets one worker to look at the queue, unless there is one on its way.
-func (p *pool) wake() {
+// wake gets one worker to look at the queue, unless there is one on its way. It
+// reports false if there are tasks that all workers are too busy for.
+func (p *pool) wake() bool {
 	if p.queue.empty() || !p.waking.CompareAndSwap(false, true) {
-		return
+		return true
 	}
 	switch {
 	case p.claim():
 		p.wakeups <- struct{}{} // there is room for all workers
-	case p.workers.Load() < p.max:
-		p.workers.Add(1) // here and only by who has set waking
+	case p.hire():
 		p.wg.Go(p.work)
 	default:
-		p.waking.Store(false) // all are at work and look at the queue before they rest
+		p.waking.Store(false) // they look at the queue before they rest
+		return false
+	}
+	return true
+}
+
+// hire takes on one more worker, if there may be one.
+func (p *pool) hire() bool {
+	for {
+		n := p.workers.Load()
+		if n >= p.max {
+			return false
+		}
+		if p.workers.CompareAndSwap(n, n+1) {
+			return true
+		}
 	}
 }
 
@@ -107,10 +123,10 @@ func (p *pool) work() {
 func (p *pool) arrive() { p.waking.Store(false) }
 
 // relieve makes sure that somebody looks after what this worker may be kept
-// from: the tasks behind its own, or the doorbells.
+// from: the tasks behind its own, and then the doorbells, as whoever takes the
+// last task rings. If all are at work nobody else will for long.
 func (p *pool) relieve() {
-	if !p.queue.empty() {
-		p.wake()
+	if !p.queue.empty() && p.wake() {
 		return
 	}
 	if p.rest != nil {

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	hdr "github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
@@ -25,7 +23,6 @@ const (
 	batchSize   = 64   // datagrams in one system call
 	receiveSize = 2048 // of each; what is longer is none that a client of ours should get
 	turnSize    = 1024 // datagrams sent before looking at what has arrived
-	pollTime    = 20 * time.Microsecond
 )
 
 // A loop is some of the clients, the sockets they share, the endpoint behind
@@ -69,35 +66,20 @@ type loop struct {
 	swept    int          // flights looked at for being late
 	sweepAt  tick.Time
 
-	connected  int // sessions that are up
-	shaking    int // handshakes in progress
-	flying     int // requests or echoes in progress
-	gone       int // clients that are out for good
-	everUp     uint64
-	hsFailed   uint64
-	unfinished int    // operations in progress when draining had ended
-	drained    uint64 // operations that were answered while draining
-	lost       uint64 // sessions that ended at rest
-	touched    uint64
-	touchFails uint64
-	overdue    uint64
-	budget     uint64 // operations left to begin, if counted
-	firstHello tick.Time
-	lastShaken tick.Time
+	budget uint64 // operations left to begin, if their number is given
+	rollAt tick.Time
 
-	tally     tally
-	step      step
-	handshake *hdr.Histogram
-	touch     *hdr.Histogram
-	rollAt    tick.Time
+	connected int // sessions that are up
+	shaking   int // handshakes in progress
+	flying    int // requests or echoes in progress
+	gone      int // clients that are out for good
 	wire      wire
-	base      wire // when measuring began
-	counted   wire // in the measured part
-	shook     wire // while connecting
-	risen     int  // clients that were up when measuring began
-	doorbell  atomic.Bool
-	stop      atomic.Bool
-	done      chan struct{}
+	step      step
+	outcome
+
+	doorbell atomic.Bool
+	stop     atomic.Bool
+	done     chan struct{}
 }
 
 // A client is what is kept of one beside its session. There may be a million.

@@ -25,8 +25,7 @@ func newLoop(r *run, s *share, number int) (*loop, error) {
 		run: r, share: s, number: number, conn: s.conn, mix: made,
 		rng:    rand.NewPCG(r.cfg.Seed, 1<<32+uint64(number)),
 		window: r.cfg.slots(),
-		tally:  newTally(), step: step{latency: newHistogram(stepDigits)},
-		handshake: newHistogram(histogramDigits), touch: newHistogram(histogramDigits),
+		step:   step{latency: newHistogram(stepDigits)}, outcome: newOutcome(),
 		in: datagrams(batchSize), out: datagrams(batchSize),
 		done: make(chan struct{}),
 	}

@@ -9,6 +9,7 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/tick"
 )
 
 // What a histogram can tell apart: a part in a thousand, or in a hundred for a
@@ -94,6 +95,35 @@ func (t *tally) add(o *tally) {
 	}
 	for c, n := range o.codes {
 		t.codes[c] += n
+	}
+}
+
+// An outcome is what one loop has to report at the end.
+type outcome struct {
+	tally      tally
+	handshake  *hdr.Histogram
+	touch      *hdr.Histogram
+	risen      int    // clients that were up when measuring began
+	everUp     uint64 // sessions
+	hsFailed   uint64
+	lost       uint64 // sessions that ended at rest
+	touched    uint64
+	touchFails uint64
+	drained    uint64 // operations that were answered while draining
+	unfinished int    // operations in progress when draining had ended
+	overdue    uint64
+
+	base    wire // when measuring began
+	counted wire // in the measured part
+	shook   wire // while connecting
+
+	firstHello, lastShaken tick.Time
+}
+
+func newOutcome() outcome {
+	return outcome{
+		tally:     newTally(),
+		handshake: newHistogram(histogramDigits), touch: newHistogram(histogramDigits),
 	}
 }
 

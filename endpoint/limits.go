@@ -14,14 +14,16 @@ import (
 // its default; each has a counter in Stats for what it refused.
 type Limits struct {
 	// Sessions is the number of established sessions. The default of 1,048,576
-	// is about 1 GiB of idle sessions. When it is reached, the session that has
-	// been silent longest gives way if that is at least EvictAfter.
+	// is some 400 MB of idle sessions with pre-shared keys. When it is reached,
+	// the session that has been silent longest gives way if that is at least
+	// EvictAfter.
 	Sessions int
 
-	// HalfOpen is the number of handshakes in progress on a server; 1,024. The
-	// oldest gives way to a newcomer, so that a flood of handshakes that never
-	// end cannot keep others out: at 1,000 a second one still has a second to
-	// finish, and every newcomer has proved its address by a cookie.
+	// HalfOpen is the number of handshakes in progress on a server; 16,384, which
+	// is some 60 MB. The oldest gives way to a newcomer, so that a flood of
+	// handshakes that never end cannot keep others out: at 10,000 a second, the
+	// default of HandshakeRate, one still has 1.6 seconds to finish, and every
+	// newcomer has proved its address by a cookie.
 	HalfOpen int
 
 	// PlainPeers is the number of addresses without DTLS that are remembered,
@@ -89,7 +91,7 @@ type Limits struct {
 
 func (l Limits) resolved(params message.Params) Limits {
 	byDefault(&l.Sessions, 1<<20)
-	byDefault(&l.HalfOpen, 1<<10)
+	byDefault(&l.HalfOpen, 1<<14)
 	byDefault(&l.PlainPeers, 1<<16)
 	byDefault(&l.SessionIdle, 24*time.Hour)
 	l.PlainIdle = max(l.PlainIdle, params.ExchangeLifetime())

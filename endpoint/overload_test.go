@@ -166,7 +166,11 @@ func (o *overload) run(t *testing.T) {
 	for i := range l.sessions[1:] {
 		l.ask(t, c, i+1)
 	}
-	if after := c.requestCost(l); after > before*3/2 {
+	after := c.requestCost(l)
+	for again := 0; again < 5 && after > before*3/2; again++ { // the machine has other things to do
+		after = min(after, c.requestCost(l))
+	}
+	if after > before*3/2 {
 		t.Errorf("a request cost %v, and costs %v after it", before, after)
 	}
 }

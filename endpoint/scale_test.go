@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -86,13 +85,6 @@ type callTimes struct {
 
 // long is what no call should take.
 const long = time.Millisecond
-
-func threadTime() time.Duration {
-	const clockThreadCPU = 3
-	var ts syscall.Timespec
-	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPU, uintptr(unsafe.Pointer(&ts)), 0)
-	return time.Duration(ts.Nano())
-}
 
 // answer gives a handshake what it asks for, on either side.
 func (c *crowd) drain() {

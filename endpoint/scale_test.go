@@ -345,3 +345,7 @@ func TestGrowsWithoutPause(t *testing.T) {
 }
 
 var crowdAnswer = request.Outgoing{Code: coap.Content, Payload: answer}
+
+func crowdQuestion(payload string) request.Outgoing {
+	return request.Outgoing{Type: coap.Confirmable, Code: coap.GET, Payload: []byte(payload)}
+}

@@ -1,0 +1,175 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package endpoint
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/coaps-go/coaps/dtls"
+)
+
+// check fails if what an endpoint keeps of its peers does not fit together.
+func (e *Endpoint) check(t testing.TB) {
+	t.Helper()
+	slots, awake, indexed, cells, keys := 0, 0, 0, 0, 0
+	for c := ended + 1; c < numClasses; c++ {
+		heard, n := e.now.Add(-1000*time.Hour), uint32(0)
+		for i := e.oldest(c); i != 0; i = e.slots.Next(i) {
+			at := e.slots.At(i)
+			n++
+			if at.class != c || at.generation == 0 {
+				t.Fatalf("slot %d: class %d in the list of %d, generation %d", i, at.class, c, at.generation)
+			}
+			if at.heard < heard {
+				t.Fatalf("slot %d: older than the one before it", i)
+			}
+			heard = at.heard
+			p := e.awake(at)
+			if p != nil && (p.id != PeerID{i, at.generation} || p.at != at || p.secure != (c != plain) || (p.phase == open) != (c != halfOpen)) {
+				t.Fatalf("slot %d has peer %+v", i, p.id)
+			}
+			if at.asleep != 0 && (c != secure || p != nil && (p.session != nil || p.rival != nil || e.recent.has(p) || p.tag != nil)) {
+				t.Fatalf("slot %d sleeps and does not", i)
+			}
+			if p != nil && p.session != nil && c == secure {
+				if !e.recent.has(p) && !p.drowsy {
+					t.Fatalf("slot %d: awake, and not among the recent", i)
+				}
+			}
+			if p == nil && c == secure && at.asleep == 0 || p == nil && c == halfOpen {
+				t.Fatalf("slot %d has neither peer nor session", i)
+			}
+			for j := at.asleep; j != 0; j = e.dormitory.cells.Next(j) {
+				cells++
+			}
+			k := at.key
+			switch found := e.index.find(&e.slots, &k); {
+			case at.indexed && found != i:
+				t.Fatalf("slot %d: its key finds %d", i, found)
+			case !at.indexed && (p == nil || !p.candidate || p.rival == nil || p.rival.id.index != found || p.rival.rival != p):
+				t.Fatalf("slot %d is not found, and no candidate of %d", i, found)
+			case at.indexed:
+				keys++
+			}
+		}
+		if n != e.byAge[c].Len {
+			t.Fatalf("class %d: %d of %d", c, n, e.byAge[c].Len)
+		}
+	}
+	for i := range uint32(e.slots.Made()) {
+		at := e.slots.At(i + 1)
+		if at.generation == 0 {
+			continue
+		}
+		slots++
+		if at.awake != 0 {
+			awake++
+		}
+		if at.indexed {
+			indexed++
+		}
+		if p := e.awake(at); at.class == ended && (p == nil || p.phase != closing || at.indexed) {
+			t.Fatalf("slot %d has ended and stays", i+1)
+		}
+	}
+	if slots != e.slots.Used() || awake != e.peers.Used() || indexed != keys || keys != int(e.index.used) || cells != e.dormitory.cells.Used() {
+		t.Fatalf("%d slots of %d, %d awake of %d, %d, %d keys of %d, %d cells of %d", slots, e.slots.Used(),
+			awake, e.peers.Used(), indexed, keys, e.index.used, cells, e.dormitory.cells.Used())
+	}
+	for _, b := range e.dormitory.scratch[:cap(e.dormitory.scratch)] {
+		if b != 0 {
+			t.Fatal("a session's bytes were left in the scratch")
+		}
+	}
+}
+
+// Devices come, ask, sleep, lose their memory, begin anew and leave it, are
+// forged, thrown out and called, in any order: what the server keeps of them
+// fits together at each step, and nobody is answered in another's session.
+func TestWhatIsKeptFitsTogether(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomLife(t, rand.New(rand.NewPCG(seed, 7)), 600) })
+	}
+}
+
+type device struct {
+	*party
+	id PeerID
+}
+
+func randomLife(t *testing.T, random *rand.Rand, steps int) {
+	n := newNetwork(t)
+	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{
+		Awake: 3, Sessions: 8, EvictAfter: 20 * time.Second, HalfOpen: 3, SessionIdle: 2 * time.Hour,
+	})
+	server.keys["device"] = key1
+	devices := make([]device, 12)
+	join := func(i int, hold bool) {
+		fresh := n.client(address(i).String())
+		fresh.keys["device"], fresh.hold = key1, hold
+		devices[i] = device{fresh, fresh.connect(server, pskConfig(byte(random.Uint32())))}
+	}
+	forged := append([]byte{23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 99, 0, 30}, make([]byte, 30)...)
+	for step := range steps {
+		i := random.IntN(len(devices))
+		d := &devices[i]
+		switch what := random.IntN(10); {
+		case d.party == nil || what == 0:
+			if d.party != nil {
+				n.forget(d.party)
+			}
+			join(i, random.IntN(4) == 0) // some stop in the middle
+		case what < 4:
+			question := fmt.Sprint(step)
+			d.take()
+			if _, err := d.Request(n.now, d.id, crowdQuestion(question)); err == nil {
+				n.settle()
+				for _, got := range d.take() {
+					if len(got) > 8 && got[:8] == "response" && got != "response 2.05 Content "+question {
+						t.Fatalf("asked %s, got %s", question, got)
+					}
+				}
+			}
+		case what == 4:
+			n.inject(address(i), server, forged)
+		case what == 5:
+			n.sleep(time.Duration(random.IntN(10_000)) * time.Millisecond)
+		case what == 6 && random.IntN(5) == 0:
+			n.sleep(time.Duration(random.IntN(90)) * time.Minute)
+		case what == 7:
+			server.Disconnect(n.now, server.peerAt(address(i)))
+		case what == 8:
+			if facts := server.Facts(server.peerAt(address(i))); facts != nil && facts.Version != dtls.VersionDTLS12 {
+				t.Fatalf("facts %+v", facts)
+			}
+		case what == 9:
+			_, _ = server.Request(n.now, server.peerAt(address(i)), crowdQuestion("from the server"))
+		}
+		server.check(t)
+		if random.IntN(3) > 0 {
+			n.settle()
+			server.check(t)
+		}
+		if got := server.Stats(); got.Sessions > 8 || got.HalfOpen > 3 {
+			t.Fatalf("%d sessions, %d half-open", got.Sessions, got.HalfOpen)
+		}
+	}
+	server.Close(n.now)
+	n.settle()
+	server.check(t)
+	server.clear(t, 0)
+}
+
+// forget takes a party off the network.
+func (n *network) forget(old *party) {
+	for i, p := range n.order {
+		if p == old {
+			n.order = append(n.order[:i:i], n.order[i+1:]...)
+			return
+		}
+	}
+}

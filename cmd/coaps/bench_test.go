@@ -157,6 +157,15 @@ func TestBenchVerdict(t *testing.T) {
 		{"overload only", func(_ *bench, r *load.Report) {
 			r.Errors, r.Codes = r.Operations, map[string]uint64{"5.03": 2}
 		}, "only_errors", 5, "5.03"},
+		{"all sessions lost", func(_ *bench, r *load.Report) {
+			r.Sessions = &load.SessionsReport{Established: 100, Lost: 100}
+		}, "timeout", 28, "every one of 13"},
+		{"no session answers", func(_ *bench, r *load.Report) {
+			r.Sessions = &load.SessionsReport{Established: 100, TouchFailed: 100}
+		}, "timeout", 28, "every one of 13"},
+		{"some sessions answer", func(_ *bench, r *load.Report) {
+			r.Sessions = &load.SessionsReport{Established: 100, Lost: 1, TouchFailed: 98, Touched: 1}
+		}, "", 0, ""},
 		{"interrupted", func(_ *bench, r *load.Report) { r.Interrupted = true }, "interrupted", 130, "12.0 s"},
 	} {
 		b, r := sampleBench(io.Discard), sampleReport()

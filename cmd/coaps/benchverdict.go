@@ -13,14 +13,20 @@ import (
 )
 
 // verdict is how a run that has a report ends: in nothing if at least one
-// operation succeeded, was not interrupted, and --fail-above was kept.
+// operation succeeded, was not interrupted, and --fail-above was kept. A session
+// that was made and then lost, or did not answer any more, is a failure as well.
 func (b *bench) verdict(report *load.Report) *failure {
 	lost := report.Failed() + report.Unfinished
 	bad, all := lost+report.Errors, report.Operations+lost
+	if s := report.Sessions; s != nil {
+		all += s.Touched
+	}
 	switch {
 	case report.Interrupted:
 		return fail("interrupted", b.title(), "after %s", seconds(b.took.Seconds())).try("the report is about what was done until then")
 	case report.Operations == 0:
+		return b.nothingDone(report)
+	case nothingLeft(report.Sessions):
 		return b.nothingDone(report)
 	case report.Errors > 0 && report.Errors == report.Operations:
 		return b.onlyErrors(report)
@@ -29,6 +35,12 @@ func (b *bench) verdict(report *load.Report) *failure {
 			grouped(bad), grouped(all), percent(bad, all), 100*b.failAbove)
 	}
 	return nil
+}
+
+// nothingLeft reports whether no session survived its rest, or none answered
+// after it.
+func nothingLeft(s *load.SessionsReport) bool {
+	return s != nil && (s.Lost > 0 && s.Lost == s.Established || s.TouchFailed > 0 && s.Touched == 0)
 }
 
 // nothingDone is a run without a single success.

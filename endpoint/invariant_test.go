@@ -15,70 +15,91 @@ import (
 // check fails if what an endpoint keeps of its peers does not fit together.
 func (e *Endpoint) check(t testing.TB) {
 	t.Helper()
-	slots, awake, indexed, cells, keys := 0, 0, 0, 0, 0
+	keys, cells := 0, 0
 	for c := ended + 1; c < numClasses; c++ {
 		heard, n := e.now.Add(-1000*time.Hour), uint32(0)
 		for i := e.oldest(c); i != 0; i = e.slots.Next(i) {
 			at := e.slots.At(i)
-			n++
-			if at.class != c || at.generation == 0 {
-				t.Fatalf("slot %d: class %d in the list of %d, generation %d", i, at.class, c, at.generation)
-			}
-			if at.heard < heard {
-				t.Fatalf("slot %d: older than the one before it", i)
+			if at.class != c || at.generation == 0 || at.heard < heard {
+				t.Fatalf("slot %d: class %d in the list of %d, generation %d, heard %d after %d", i, at.class, c, at.generation, at.heard, heard)
 			}
 			heard = at.heard
-			p := e.awake(at)
-			if p != nil && (p.id != PeerID{i, at.generation} || p.at != at || p.secure != (c != plain) || (p.phase == open) != (c != halfOpen)) {
-				t.Fatalf("slot %d has peer %+v", i, p.id)
-			}
-			if at.asleep != 0 && (c != secure || p != nil && (p.session != nil || p.rival != nil || e.recent.has(p) || p.tag != nil)) {
-				t.Fatalf("slot %d sleeps and does not", i)
-			}
-			if p != nil && p.session != nil && c == secure {
-				if !e.recent.has(p) && !p.drowsy {
-					t.Fatalf("slot %d: awake, and not among the recent", i)
-				}
-			}
-			if p == nil && c == secure && at.asleep == 0 || p == nil && c == halfOpen {
-				t.Fatalf("slot %d has neither peer nor session", i)
+			n++
+			e.checkPeer(t, i, at)
+			e.checkKey(t, i, at)
+			if at.indexed {
+				keys++
 			}
 			for j := at.asleep; j != 0; j = e.dormitory.cells.Next(j) {
 				cells++
-			}
-			k := at.key
-			switch found := e.index.find(&e.slots, &k); {
-			case at.indexed && found != i:
-				t.Fatalf("slot %d: its key finds %d", i, found)
-			case !at.indexed && (p == nil || !p.candidate || p.rival == nil || p.rival.id.index != found || p.rival.rival != p):
-				t.Fatalf("slot %d is not found, and no candidate of %d", i, found)
-			case at.indexed:
-				keys++
 			}
 		}
 		if n != e.byAge[c].Len {
 			t.Fatalf("class %d: %d of %d", c, n, e.byAge[c].Len)
 		}
 	}
+	if keys != int(e.index.used) || cells != e.dormitory.cells.Used() {
+		t.Fatalf("%d keys of %d, %d cells of %d", keys, e.index.used, cells, e.dormitory.cells.Used())
+	}
+	e.checkUse(t)
+}
+
+// checkPeer compares a slot with its peer: a session is awake or asleep, never
+// both or neither.
+func (e *Endpoint) checkPeer(t testing.TB, i uint32, at *slot) {
+	t.Helper()
+	p := e.awake(at)
+	switch {
+	case p == nil:
+		if at.class == halfOpen || at.class == secure && at.asleep == 0 {
+			t.Fatalf("slot %d has neither peer nor session", i)
+		}
+	case p.id != PeerID{i, at.generation} || p.at != at || p.secure != (at.class != plain) || (p.phase == open) != (at.class != halfOpen):
+		t.Fatalf("slot %d has peer %+v", i, p.id)
+	case at.asleep != 0 && (p.session != nil || p.rival != nil || e.recent.has(p) || p.tag != nil):
+		t.Fatalf("slot %d sleeps and does not", i)
+	case at.asleep == 0 && at.class == secure && (p.session == nil || !e.recent.has(p) && !p.drowsy):
+		t.Fatalf("slot %d is awake, and not among the recent", i)
+	}
+}
+
+// checkKey looks for a slot by its key: all are found but candidates, in whose
+// place it is their rival.
+func (e *Endpoint) checkKey(t testing.TB, i uint32, at *slot) {
+	t.Helper()
+	k := at.key
+	found := e.index.find(&e.slots, &k)
+	if at.indexed {
+		if found != i {
+			t.Fatalf("slot %d: its key finds %d", i, found)
+		}
+		return
+	}
+	if p := e.awake(at); p == nil || !p.candidate || p.rival == nil || p.rival.id.index != found || p.rival.rival != p {
+		t.Fatalf("slot %d is not found, and no candidate of %d", i, found)
+	}
+}
+
+// checkUse counts what is in use, and looks for what ought not to be.
+func (e *Endpoint) checkUse(t testing.TB) {
+	t.Helper()
+	slots, awake := 0, 0
 	for i := range uint32(e.slots.Made()) {
 		at := e.slots.At(i + 1)
 		if at.generation == 0 {
 			continue
 		}
 		slots++
-		if at.awake != 0 {
+		p := e.awake(at)
+		if p != nil {
 			awake++
 		}
-		if at.indexed {
-			indexed++
-		}
-		if p := e.awake(at); at.class == ended && (p == nil || p.phase != closing || at.indexed) {
+		if at.class == ended && (p == nil || p.phase != closing || at.indexed) {
 			t.Fatalf("slot %d has ended and stays", i+1)
 		}
 	}
-	if slots != e.slots.Used() || awake != e.peers.Used() || indexed != keys || keys != int(e.index.used) || cells != e.dormitory.cells.Used() {
-		t.Fatalf("%d slots of %d, %d awake of %d, %d, %d keys of %d, %d cells of %d", slots, e.slots.Used(),
-			awake, e.peers.Used(), indexed, keys, e.index.used, cells, e.dormitory.cells.Used())
+	if slots != e.slots.Used() || awake != e.peers.Used() {
+		t.Fatalf("%d slots of %d, %d peers of %d", slots, e.slots.Used(), awake, e.peers.Used())
 	}
 	for _, b := range e.dormitory.scratch[:cap(e.dormitory.scratch)] {
 		if b != 0 {

@@ -292,6 +292,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-workers:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-workers: // to close very many sessions has taken until now
+		return nil
+	case <-time.After(restInterval):
 		return context.Cause(ctx)
 	}
 }

@@ -504,10 +504,9 @@ func TestKeyWorkersAreBusy(t *testing.T) {
 	if _, err := psk.Get(timeout(t), s.secure+"/"); err != nil {
 		t.Fatal(err)
 	}
-	set := make(chan struct{})
-	workers := s.server.keyWorkers
-	s.server.secure.shards[0].mail.post(note(func(tick.Time) { s.server.keyWorkers = newPool(1, 0); close(set) }), true)
-	<-set
+	release := make(chan struct{})
+	for s.server.keyWorkers.submit(job(func() { <-release })) || !s.server.keyWorkers.busy() {
+	}
 	_, err := rpk.Get(timeout(t), s.secure+"/")
 	wantReason(t, err, "alert_internal_error")
 	if got := s.server.Stats().KeyJobsRefused; got != 1 {
@@ -516,9 +515,8 @@ func TestKeyWorkersAreBusy(t *testing.T) {
 	if _, err := psk.Get(timeout(t), s.secure+"/"); err != nil {
 		t.Errorf("a session that exists: %v", err)
 	}
-	back := make(chan struct{})
-	s.server.secure.shards[0].mail.post(note(func(tick.Time) { s.server.keyWorkers = workers; close(back) }), true)
-	<-back
+	close(release)
+	eventually(t, "the workers are free", s.server.keyWorkers.queue.empty)
 	if _, err := rpk.Get(timeout(t), s.secure+"/"); err != nil {
 		t.Errorf("the next attempt: %v", err)
 	}

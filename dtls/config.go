@@ -50,7 +50,8 @@ type Config struct {
 	Timers Timers
 
 	// MaxHandshakeBytes bounds what one handshake may hold in memory of what
-	// its peer sent. Zero: 64 KiB. MaxPSKIdentity bounds the identity that a
+	// its peer sent. Zero: 72 KiB. A chain of certificates, which stays with the
+	// session, has 16 KiB at most. MaxPSKIdentity bounds the identity that a
 	// server looks up; zero: 65535, as long as one can be.
 	MaxHandshakeBytes, MaxPSKIdentity int
 	// MaxRecordFailures is how many records may fail to authenticate before

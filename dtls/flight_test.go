@@ -5,7 +5,12 @@ package dtls
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
+	"math/big"
 	"testing"
 	"time"
 
@@ -368,4 +373,39 @@ func TestHandshakeMemoryLimit(t *testing.T) {
 	if p.client.Counters()[hs.DropReassemblyFull] == 0 {
 		t.Error("not counted")
 	}
+}
+
+// A peer cannot have its session take much memory, asleep too, by showing
+// certificates that nobody needs.
+//
+// Pitfall W6: every handshake message has a maximum size
+func TestPaddedChain(t *testing.T) {
+	k := testKeys()
+	for _, test := range []struct {
+		padding int
+		want    Reason
+	}{{10_000, ReasonNone}, {20_000, ReasonLimit}} {
+		chain := k.chain(k.p256)
+		chain.DER = append(chain.DER, k.padded(test.padding))
+		p := newPair(t,
+			&Config{Credentials: with(Credentials{Chains: []Chain{chain}, AcceptCertificates: true})},
+			&Config{Credentials: with(Credentials{Chains: []Chain{k.chain(k.p256b)}, AcceptCertificates: true, RequirePeerKey: true})})
+		p.run()
+		if e := p.server.closed; p.server.established != (test.want == ReasonNone) || e != nil && e.Reason != test.want {
+			t.Errorf("%d bytes: established %v, %v", test.padding, p.server.established, e)
+		}
+	}
+}
+
+// padded is a certificate of so many bytes and some more, by nobody.
+func (k *keyring) padded(n int) []byte {
+	tmpl := &x509.Certificate{
+		SerialNumber:    big.NewInt(1),
+		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, n)}},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, k.p256.Public(), k.p256)
+	if err != nil {
+		panic(err)
+	}
+	return der
 }

@@ -229,6 +229,10 @@ func TestMessageLengths(t *testing.T) {
 			t.Errorf("%v may have %d bytes, want %d", h, n, want)
 		}
 	}
+	cfg.MaxHandshakeBytes = 1 << 17
+	if n, _ := cfg.MessageLen(wire.HandshakeCertificate); n != 1<<14 {
+		t.Errorf("certificates may have %d bytes, and a session keeps them for all its life", n)
+	}
 }
 
 // What a configuration has on.

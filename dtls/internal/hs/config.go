@@ -107,7 +107,13 @@ const (
 	maxSignature   = 1 << 11 // an RSA signature of 16384 bits
 	maxECPart      = 1 + 2 + 1 + 255
 	maxVector16    = 2 + 1<<16 - 1
-	finishedLen    = suite.VerifyDataLen
+
+	// maxCertificates is several times what a chain of three with RSA keys has. A
+	// session keeps its peer's chain for all its life, and the peer decides what it
+	// shows beside its own certificate.
+	maxCertificates = 1 << 14
+
+	finishedLen = suite.VerifyDataLen
 )
 
 // MessageLen is the policy of how long a handshake message may be, from its
@@ -123,7 +129,7 @@ func (c *Config) MessageLen(t wire.HandshakeType) (max int, ok bool) {
 	case wire.HandshakeHelloVerifyRequest:
 		return maxHelloVerify, true
 	case wire.HandshakeCertificate:
-		return c.MaxHandshakeBytes, true
+		return min(maxCertificates, c.MaxHandshakeBytes), true
 	case wire.HandshakeServerKeyExchange:
 		return maxVector16 + maxECPart + maxSignature, true
 	case wire.HandshakeCertificateRequest:

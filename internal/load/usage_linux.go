@@ -12,14 +12,14 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// sampleOf reads what a process has used from /proc.
+// sampleOf reads what a process has used.
 func sampleOf(pid int) (s sample, err error) {
-	if s.cpu, err = scheduled(pid); err != nil {
-		if s.cpu, err = ticked(pid); err != nil {
-			return s, err
-		}
+	if s.cpu, err = cpuOf(pid); err != nil {
+		return s, err
 	}
 	statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -36,8 +36,29 @@ func sampleOf(pid int) (s sample, err error) {
 
 var errStat = errors.New("unexpected form of a file in /proc")
 
+// cpuOf asks the best clock that this kernel, or what stands in for one, has.
+func cpuOf(pid int) (cpu time.Duration, err error) {
+	for _, clock := range [...]func(int) (time.Duration, error){processClock, scheduled, ticked} {
+		if cpu, err = clock(pid); err == nil {
+			return cpu, nil
+		}
+	}
+	return 0, err
+}
+
+// processClock reads the CPU-time clock of a process, what clock_getcpuclockid
+// names: nanoseconds of all its threads, those that have ended among them.
+func processClock(pid int) (time.Duration, error) {
+	const scheduler = 2 // what of the process's: the time that it was scheduled for
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &t); err != nil {
+		return 0, err
+	}
+	return time.Duration(t.Nano()), nil
+}
+
 // scheduled adds up the time that the threads of a process have run, which the
-// scheduler keeps in nanoseconds.
+// scheduler keeps in nanoseconds. The time of threads that have ended is lost.
 func scheduled(pid int) (sum time.Duration, err error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(files) == 0 {
@@ -64,8 +85,7 @@ func scheduled(pid int) (sum time.Duration, err error) {
 // ticksPerSecond is USER_HZ, which is 100 wherever Go runs.
 const ticksPerSecond = 100
 
-// ticked is the same in ticks of 10 ms, for kernels without statistics of the
-// scheduler.
+// ticked is the time of a process in ticks of 10 ms.
 func ticked(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -59,13 +59,13 @@ func (p *Pool[T]) Alloc() (i uint32, ok bool) {
 	}
 	n := p.roomy - 1
 	u := &p.usage[n]
-	place := u.free
-	if place != 0 {
-		c := &p.blocks[n][(place-1)%blockLen]
+	place := u.free - 1
+	if u.free != 0 {
+		c := &p.blocks[n][place%blockLen]
 		u.free, c.next = c.next, 0
 	} else {
-		u.made++
 		place = u.made
+		u.made++
 		p.made = max(p.made, n*blockLen+place)
 	}
 	p.used++
@@ -79,7 +79,7 @@ func (p *Pool[T]) Alloc() (i uint32, ok bool) {
 
 // Free wipes value i and gives it back. It must be in no list.
 func (p *Pool[T]) Free(i uint32) {
-	n, place := (i-1)/blockLen, (i-1)%blockLen
+	n, place := i/blockLen, i%blockLen
 	u := &p.usage[n]
 	p.blocks[n][place] = cell[T]{next: u.free}
 	u.free = place + 1
@@ -105,7 +105,11 @@ func (p *Pool[T]) grow() {
 	} else {
 		p.blocks, p.usage = append(p.blocks, new(block[T])), append(p.usage, usage{})
 	}
-	p.empty++
+	if n == 0 {
+		p.usage[0].made, p.usage[0].used = 1, 1 // number 0 is nobody's
+	} else {
+		p.empty++
+	}
 	p.link(n)
 }
 
@@ -154,7 +158,7 @@ func (p *Pool[T]) Used() int { return p.used }
 func (p *Pool[T]) Made() int { return int(p.made) }
 
 func (p *Pool[T]) cell(i uint32) *cell[T] {
-	return &p.blocks[(i-1)/blockLen][(i-1)%blockLen]
+	return &p.blocks[i/blockLen][i%blockLen]
 }
 
 // List is a list of values of one Pool, in the order in which they were added.

@@ -135,7 +135,7 @@ func TestMemoryGoesBack(t *testing.T) {
 		for _, i := range all {
 			p.Free(i)
 		}
-		if got := blocks(); got > 51 {
+		if got := blocks(); got > 52 {
 			t.Errorf("%d blocks for 50 values", got)
 		}
 		for _, i := range few {
@@ -144,7 +144,7 @@ func TestMemoryGoesBack(t *testing.T) {
 			}
 			p.Free(i)
 		}
-		if got := blocks(); got != 1 || p.Used() != 0 {
+		if got := blocks(); got > 2 || p.Used() != 0 { // the first, and one to spare
 			t.Errorf("%d blocks, %d used", got, p.Used())
 		}
 		for i := range uint32(p.Made()) {

@@ -172,6 +172,7 @@ func (d *document) method() {
 	d.p("  more often and pays for it; so figures of fast servers err upwards.")
 	d.p("- Primitives are measured by CPU time too, in a loop that has caches and branch predictor for itself.")
 	d.p("- Our server runs with its defaults, but that `-fleet` takes away the limits of handshakes a second: the load comes from few addresses and stops for nothing.")
+	d.p("  Like `coaps serve` it collects garbage when the heap has grown by half (GOGC=50).")
 	d.p("\nAny line can be had by hand, of any server of which the process is known:")
 	d.p("\n```")
 	d.p("coaps bench requests --clients 64 --duration 2s --server-pid PID -u bench -k KEY --cipher TLS_PSK_WITH_AES_128_CCM_8 coaps://127.0.0.1:PORT/inline")

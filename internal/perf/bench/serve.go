@@ -27,6 +27,10 @@ import (
 // answer is what every server here answers: as long as libcoap's /time.
 var answer = []byte("Nov 22 10:07:45")
 
+// garbage is how much the heap may grow before it is collected, in percent, as
+// in the command coaps serve.
+const garbage = 50
+
 // serveCommand is our server: a plain and a secure port, a resource on the event
 // loop and the same on the pool. On stdin it is asked for its gauges.
 func serveCommand(args []string) error {
@@ -67,6 +71,7 @@ func serveCommand(args []string) error {
 	if err := s.Listen(); err != nil {
 		return err
 	}
+	debug.SetGCPercent(garbage)
 	go answerGauges(os.Stdin, os.Stdout, s)
 	return s.Serve(context.Background())
 }

@@ -264,11 +264,15 @@ func (e *Endpoint) slotOf(id PeerID) *slot {
 // peer finds the peer that an identifier names, nil if it is gone. If it sleeps
 // it is woken.
 func (e *Endpoint) peer(id PeerID) *peer {
-	if e.slotOf(id) == nil {
+	at := e.slotOf(id)
+	if at == nil {
 		return nil
 	}
 	e.trim() // first: it must not be this one
-	p := e.wake(id.index)
+	p := e.awake(at)
+	if p == nil || at.asleep != 0 {
+		p = e.wake(id.index)
+	}
 	e.stir(p)
 	return p
 }

@@ -31,14 +31,17 @@ func (e *Endpoint) Receive(now tick.Time, d *udp.Datagram) {
 	at := e.slots.At(i)
 	switch {
 	case at.class == plain:
-		p := e.wake(i)
+		p := e.awake(at)
+		if p == nil {
+			p = e.rise(i)
+		}
 		e.hear(now, p)
 		p.table.Receive(now, d.Payload())
 		e.touch(p)
 	case at.asleep != 0:
 		e.receiveAsleep(now, i, d)
 	default:
-		e.receiveSecure(now, e.wake(i), d)
+		e.receiveSecure(now, e.awake(at), d)
 	}
 }
 

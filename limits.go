@@ -50,9 +50,9 @@ const (
 	// receiveSize holds any datagram: a record may have 2^14 bytes and more.
 	receiveSize = 1 << 16
 
-	// turnDatagrams bounds one turn of the event loop: after so many sent it
-	// looks at what has arrived.
-	turnDatagrams = 1024
+	// turnDatagrams and turnLetters bound one turn of the event loop: after so
+	// many sent, and so many letters opened, it looks at what has arrived.
+	turnDatagrams, turnLetters = 1024, 256
 
 	// closeTime is how long a server that ends goes on to send close_notify. A
 	// core does some 80,000 sessions a second; those of more than that time find

@@ -117,6 +117,9 @@ func TestMailboxIsBounded(t *testing.T) {
 		t.Errorf("one that has to arrive: %v", err)
 	}
 	m.deliver(1)
+	if left := m.counted.Load(); left != mailboxLetters+1-turnLetters {
+		t.Errorf("%d letters are left after a turn", left)
+	}
 	if err := m.post(note(nil), false); err != nil {
 		t.Errorf("when there is room again: %v", err)
 	}
@@ -344,7 +347,9 @@ func TestLettersAndDatagramsTakeTurns(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					s.server.plain.shards[0].mail.post(note(func(tick.Time) {}), true)
+					if s.server.plain.shards[0].mail.post(note(func(tick.Time) {}), false) != nil {
+						runtime.Gosched() // the box is full
+					}
 				}
 			}
 		})

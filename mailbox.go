@@ -40,7 +40,9 @@ type mailbox struct {
 	counted atomic.Int32             // letters in the box that post has put there
 	waiting atomic.Bool              // the loop is in Recv, or on its way there: ring
 
-	bell tick.Time // of the loop alone: the read deadline in force, 0 if that is not known
+	// Of the loop alone:
+	opened *envelope // taken from the stack, in order, and not delivered yet
+	bell   tick.Time // the read deadline in force, 0 if that is not known
 }
 
 var (
@@ -96,7 +98,7 @@ func (m *mailbox) empty() bool { return m.top.Load() == nil }
 // are no letters. The doorbell is armed before anybody may ring it, so that
 // nobody's ringing is undone.
 func (m *mailbox) sleep(now, until tick.Time) bool {
-	if !m.empty() {
+	if m.opened != nil || !m.empty() {
 		return false
 	}
 	m.arm(now, until)
@@ -126,18 +128,22 @@ func (m *mailbox) arm(now, until tick.Time) {
 	}
 }
 
-// deliver opens all letters, in the order in which they were posted.
+// deliver opens letters in the order in which they were posted, so many that
+// datagrams need not wait for long.
 func (m *mailbox) deliver(now tick.Time) {
-	if m.empty() {
-		return
-	}
-	for e := inOrder(m.top.Swap(nil)); e != nil; {
-		next := e.below // before the letter is delivered: after that it may be on its way again
+	for range turnLetters {
+		if m.opened == nil {
+			if m.empty() {
+				return
+			}
+			m.opened = inOrder(m.top.Swap(nil))
+		}
+		e := m.opened
+		m.opened = e.below // before the letter is delivered: after that it may be on its way again
 		if e.counted {
 			m.counted.Add(-1)
 		}
 		e.deliver(now)
-		e = next
 	}
 }
 

@@ -35,9 +35,6 @@ import (
 // primitives measures the operations that handshakes and records are made of, on
 // the servers' core.
 func (b *bench) primitives() {
-	if b.plan.smoke {
-		return
-	}
 	p, err := start(b.results.Machine.ServerCore, nil, b.self, "primitives", "-dir", b.dir, "-for", b.plan.primitive.String())
 	if err != nil {
 		b.results.Skip("primitives", "Go", err.Error())

@@ -95,7 +95,7 @@ func TestLoopsNeedSocketsOfTheirOwn(t *testing.T) {
 // The limits of a port are divided; what bounds one client is not.
 func TestLimitsAreShared(t *testing.T) {
 	got := endpoint.Limits{Sessions: 10, HandshakeRate: -1, PeerRequests: 7}.Share(4)
-	if got.Sessions != 3 || got.HandshakeRate != -1 || got.PeerRequests != 7 || got.HalfOpen != 256 {
+	if got.Sessions != 3 || got.HandshakeRate != -1 || got.PeerRequests != 7 || got.HalfOpen != 1<<12 {
 		t.Errorf("%+v", got)
 	}
 }

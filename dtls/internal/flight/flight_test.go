@@ -131,7 +131,7 @@ func transmit(t failer, f *Flight, l *record.Layer, mtu func() int) (datagrams [
 func TestFlightProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.SampledFrom(testSuites).Draw(t, "suite")
-		lengths := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 80), rapid.IntRange(0, 3000)), 0, 6).Draw(t, "lengths")
+		lengths := rapid.SliceOfN(rapid.OneOf(rapid.IntRange(0, 80), rapid.IntRange(0, maxHoles/6)), 0, 6).Draw(t, "lengths")
 		sender, receiving := layers(s)
 		f, finished := flight5(lengths...)
 		smallest := sender.Overhead(1) + wire.HandshakeHeaderLen + 1

@@ -27,7 +27,7 @@ const (
 	Empty                      // zero bytes of a message that has some
 	Malformed                  // not a fragment; the rest of the record is lost
 	Inconsistent               // contradicts earlier fragments of its message
-	Ahead                      // too many messages early
+	Ahead                      // too many messages early, or too far behind what has come
 	Refused                    // type not wanted, or longer than its type may be
 	NoRoom                     // the peer's buffer is full
 	NumResults   = iota
@@ -44,7 +44,8 @@ func (r Result) String() string { return resultNames[r] }
 // Limits bound what a peer's unfinished handshake costs.
 type Limits struct {
 	// Bytes bounds the messages held at once, each counted with its whole
-	// length from its first fragment on. A bit for each byte comes on top.
+	// length from its first fragment on. A bit for each byte that has come is
+	// on top.
 	Bytes int
 	// MessageLen is the policy: how long a message of a type may be. It
 	// reports false for a type that is not expected at all. Nil allows all.
@@ -54,6 +55,13 @@ type Limits struct {
 // maxAhead is how many messages the reassembler looks ahead. No flight has
 // more.
 const maxAhead = 8
+
+// maxHoles is how many bytes may be missing before others that have come, in all
+// messages together. Who sends the last byte of a message first would otherwise
+// take memory for all of it. It is more than most messages have, so their
+// fragments may come in any order; of a longer one those far behind count as
+// lost, and come again.
+const maxHoles = 8 << 10
 
 // Message is one whole handshake message.
 type Message struct {
@@ -138,6 +146,9 @@ func (r *Reassembler) add(epoch uint16, h wire.HandshakeHeader, body []byte) Res
 		// What came under keys displaces what anyone could have sent.
 		r.release(a)
 	}
+	if hole := int(h.FragmentOffset) - a.extent(); hole > 0 && hole+r.holes() > maxHoles {
+		return Ahead
+	}
 	if a.raw == nil {
 		if !r.begin(a, epoch, h) {
 			return NoRoom
@@ -153,6 +164,18 @@ func (r *Reassembler) add(epoch uint16, h wire.HandshakeHeader, body []byte) Res
 	}
 	return Completed
 }
+
+// holes is how many bytes are missing before others that have come.
+func (r *Reassembler) holes() (n int) {
+	for i := range r.slots {
+		a := &r.slots[i]
+		n += a.extent() - (a.length - a.missing)
+	}
+	return n
+}
+
+// extent is how far into the body fragments have come.
+func (a *assembly) extent() int { return max(len(a.raw)-wire.HandshakeHeaderLen, 0) }
 
 // allowed applies the policy to a header, before anything is kept of it.
 func (r *Reassembler) allowed(h wire.HandshakeHeader) bool {
@@ -227,8 +250,8 @@ func (a *assembly) grow(end int) {
 // are new. Fragments may overlap in any way: "DTLS implementations MUST be
 // able to handle overlapping fragment ranges" (RFC 6347 §4.2.3).
 func (a *assembly) mark(from, to int) (fresh int) {
-	if a.have == nil {
-		a.have = make([]uint64, (a.length+63)/64)
+	if words := (to + 63) / 64; words > len(a.have) {
+		a.have = append(a.have, make([]uint64, words-len(a.have))...)
 	}
 	for from < to {
 		word, low := from/64, from%64

@@ -266,6 +266,46 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// What lies behind what has come costs memory for what has not, so only so much
+// of that is allowed, in all messages together.
+//
+// Pitfall P2: a byte at the end of a huge message takes no more than a byte at its beginning
+func TestHolesAreBounded(t *testing.T) {
+	const length = 9000
+	r := NewReassembler(Limits{Bytes: 80 << 10}, 0)
+	for seq := range uint16(maxAhead) {
+		add(t, r, fragment(seq, length, length-1, 1), Ahead)
+	}
+	if r.Buffered() > 0 {
+		t.Errorf("%d bytes counted", r.Buffered())
+	}
+	add(t, r, fragment(0, length, 7000, 100), Stored)
+	add(t, r, fragment(1, length, 1192, 100), Stored) // all that is allowed
+	add(t, r, fragment(2, length, 1, 100), Ahead)
+	add(t, r, fragment(0, length, 7101, 100), Ahead)
+	add(t, r, fragment(0, length, 7100, 100), Stored)
+	add(t, r, fragment(0, length, 1000, 100), Stored)
+	add(t, r, fragment(2, length, 100, 100), Stored) // in place of what has come
+	add(t, r, fragment(2, length, 201, 100), Ahead)
+}
+
+// Any order of a message larger than that completes, too, since the peer
+// repeats it.
+func TestReversedMessageCompletes(t *testing.T) {
+	const length, step = 16_000, 1000
+	r := NewReassembler(Limits{Bytes: 80 << 10}, 0)
+	rounds := 0
+	for ; r.slots[0].raw == nil || r.slots[0].missing > 0; rounds++ {
+		if rounds == 5 {
+			t.Fatal("it does not complete")
+		}
+		for offset := length - step; offset >= 0; offset -= step {
+			r.Add(0, fragment(0, length, offset, step))
+		}
+	}
+	next(t, r, 0, length)
+}
+
 // The message that is due first gets room at the cost of later ones, never
 // the other way round, so that a full buffer cannot stop the handshake.
 func TestRoomGoesToTheFirstMessage(t *testing.T) {

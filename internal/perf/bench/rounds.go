@@ -113,7 +113,7 @@ func (b *bench) visit(ctx context.Context, c *contestant) error {
 	s, err := b.begin(c)
 	if err != nil {
 		for _, m := range mine {
-			b.results.Skip(m.what, m.subject, err.Error())
+			b.skip(m, err.Error())
 		}
 		return nil
 	}
@@ -129,6 +129,12 @@ func (b *bench) visit(ctx context.Context, c *contestant) error {
 	return nil
 }
 
+// skip says why a measure has no figures in this round.
+func (b *bench) skip(m measure, why string) {
+	b.results.Skip(m.what, m.subject, why)
+	b.say("%-15s %-20s skipped: %s", m.what, m.subject, why)
+}
+
 // measure runs one load.
 func (b *bench) measure(ctx context.Context, m measure, s *running) error {
 	cfg, err := b.config(m, s)
@@ -140,10 +146,10 @@ func (b *bench) measure(ctx context.Context, m measure, s *running) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		b.results.Skip(m.what, m.subject, err.Error())
+		b.skip(m, err.Error())
 		return nil
 	case r.Operations == 0:
-		b.results.Skip(m.what, m.subject, "no operation succeeded: "+r.Reason())
+		b.skip(m, "no operation succeeded: "+r.Reason())
 		return nil
 	}
 	b.results.Add(m.what, m.subject, b.values(r))

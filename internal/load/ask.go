@@ -115,23 +115,13 @@ func (l *loop) land(now tick.Time, at uint32, code coap.Code) {
 		l.touched++
 		record(l.touch, now.Sub(f.due))
 		l.step.operation(now.Sub(f.due))
-	case l.phase == Draining:
-		l.drained++
 	case l.run.cfg.Kind != Sessions: // whose operations are the sessions
-		took := now.Sub(f.due)
-		l.step.operation(took)
+		l.succeed(now, f.due)
 		if l.counts(f.due) {
-			l.tally.operation(took)
 			l.tally.code(code)
 		}
 	}
 	l.again(at)
-}
-
-// counts reports whether an operation belongs to the measured part: one that
-// ends in it, or, where the operations are counted, one that has begun in it.
-func (l *loop) counts(due tick.Time) bool {
-	return l.measured && (l.run.cfg.Count == 0 || due >= l.since)
 }
 
 // again frees a flight for the next operation.

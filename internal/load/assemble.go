@@ -37,6 +37,7 @@ func (r *run) report() *Report {
 		rep.PerSecond = float64(rep.Operations) / max(rep.Seconds, 1e-9)
 	}
 	rep.Latency = summary(all.latency)
+	rep.Latency.AtLeast = all.atLeast
 	rep.Series, rep.Wire, rep.Failures = r.steps.series, w.report(), all.failures
 	rep.Codes = codes(&all)
 	if len(rep.Failures) == 0 {
@@ -150,7 +151,10 @@ func (r *run) notes(rep *Report) []string {
 			math.Ceil(rep.PerSecond*max(span, r.cfg.Duration.Seconds())/midsPerLifetime)+1)
 	}
 	if rep.Overdue > 10+rep.Operations/100 {
-		add("%d operations were due and could not be begun, as every client was waiting: the rate is more than the server gives, or there are too few clients.", rep.Overdue)
+		add("%d operations were due and could not be begun, as every client was waiting: the rate is more than the server gives, or there are too few clients. They would have taken longer than the latencies say, which count what they had waited by the end.", rep.Overdue)
+	}
+	if rep.Config.Rate > 0 && rep.Drained > 2+rep.Operations/100 {
+		add("%d operations that were due in the measured part were completed only after it. Their latencies count; the operations a second are without them.", rep.Drained)
 	}
 	if busy := rep.Client.CPUSeconds / max(rep.Seconds, 1e-9) / float64(r.cfg.Loops); busy > 0.97 && rep.Operations > 0 {
 		add("The clients' event loops were busy all the time, so the server may be able to do more: use more loops.")

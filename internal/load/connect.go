@@ -101,18 +101,12 @@ func (l *loop) established(now tick.Time, ev *endpoint.Event) {
 	if !ok {
 		return
 	}
-	took := now.Sub(l.flights[int(i)*l.window].due)
-	if l.phase == Draining {
-		l.drained++
-	}
+	due := l.flights[int(i)*l.window].due
 	l.shaking--
 	l.lastShaken = now
-	record(l.handshake, took)
+	record(l.handshake, now.Sub(due))
 	if l.run.cfg.Kind != Requests {
-		l.step.operation(took)
-		if l.measured {
-			l.tally.operation(took)
-		}
+		l.succeed(now, due)
 	}
 	l.run.suite.CompareAndSwap(0, uint32(ev.Facts.CipherSuite))
 	if l.run.cfg.Kind != Handshakes {

@@ -4,6 +4,7 @@
 package load
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"math"
@@ -20,14 +21,23 @@ import (
 	"github.com/coaps-go/coaps/security/keys"
 )
 
+// timed is how many latencies a report without failures and without a warm-up
+// should have.
+func timed(rep *Report) uint64 {
+	if rep.Config.Rate == 0 {
+		return rep.Operations
+	}
+	return rep.Operations + rep.Drained + rep.Unfinished + rep.Overdue
+}
+
 // whole checks what holds for every report of a run that went well.
 func whole(t *testing.T, rep *Report) {
 	t.Helper()
 	if rep.Failed() != 0 || rep.Unfinished != 0 || rep.Interrupted {
 		t.Errorf("failures %v, %d unfinished, interrupted %v", rep.Failures, rep.Unfinished, rep.Interrupted)
 	}
-	if rep.Operations == 0 || rep.Latency.Count != rep.Operations {
-		t.Errorf("%d operations, %d of them timed", rep.Operations, rep.Latency.Count)
+	if rep.Operations == 0 || rep.Latency.Count != timed(rep) {
+		t.Errorf("%d operations, %d timed, want %d", rep.Operations, rep.Latency.Count, timed(rep))
 	}
 	var buckets, series uint64
 	for _, b := range rep.Latency.Buckets {
@@ -36,7 +46,7 @@ func whole(t *testing.T, rep *Report) {
 	for _, in := range rep.Series {
 		series += in.Operations
 	}
-	if buckets != rep.Operations || series != rep.Operations {
+	if buckets != rep.Latency.Count || series != rep.Operations {
 		t.Errorf("%d operations, %d in the buckets, %d in the series", rep.Operations, buckets, series)
 	}
 	l := rep.Latency
@@ -200,6 +210,64 @@ func TestRateTooHigh(t *testing.T) {
 	}
 }
 
+// stalled is a run that begins 100 requests a second for 600 ms, at a server
+// that does not answer any more after half of that time.
+func stalled(t *testing.T) Config {
+	cfg := serve(t).open()
+	cfg.Rate, cfg.Duration, cfg.Mix = 100, 600*time.Millisecond, []Request{{Path: "/stall"}}
+	return cfg
+}
+
+// A stall at the end of a run is seen as one in its middle: those who were
+// asking then have the latency that they had in the end, and those who could not
+// even ask have waited at least until the measured part ended.
+func TestStallAtTheEnd(t *testing.T) {
+	cfg := stalled(t)
+	rep := generate(t, cfg)
+	whole(t, rep)
+	if rep.Drained != uint64(cfg.Clients) || rep.Overdue < 10 || rep.Latency.AtLeast != rep.Overdue {
+		t.Errorf("%d drained, %d overdue, %d latencies at least", rep.Drained, rep.Overdue, rep.Latency.AtLeast)
+	}
+	if got := time.Duration(rep.Latency.Max); got < stallEnd-stallBegin-100*time.Millisecond || got > stallEnd {
+		t.Errorf("who asked last waited for %v", got)
+	}
+	if got := time.Duration(rep.Latency.P90); got < stallBegin {
+		t.Errorf("a tenth waited for %v", got)
+	}
+	if len(rep.Notes) != 2 {
+		t.Errorf("notes: %q", rep.Notes)
+	}
+}
+
+// So is one in which the run is interrupted.
+func TestInterruptedInAStall(t *testing.T) {
+	cfg := stalled(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 550*time.Millisecond)
+	defer cancel()
+	rep, err := Run(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Unfinished != uint64(cfg.Clients) || rep.Latency.Count != timed(rep) || rep.Latency.AtLeast != rep.Unfinished+rep.Overdue {
+		t.Errorf("%d unfinished, %d overdue, latencies %+v", rep.Unfinished, rep.Overdue, rep.Latency)
+	}
+	if rep.Latency.Max < Duration(150*time.Millisecond) {
+		t.Errorf("nobody waited for longer than %v", rep.Latency.Max)
+	}
+}
+
+// An open loop does not count what was due before the measured part.
+func TestRateAfterWarmup(t *testing.T) {
+	s := serve(t)
+	cfg := s.open()
+	cfg.Clients, cfg.Rate, cfg.Duration, cfg.Warmup = 1, 100, 400*time.Millisecond, 400*time.Millisecond
+	cfg.Mix = []Request{{Path: "/slow"}}
+	rep := generate(t, cfg)
+	if n := rep.Latency.Count; n < 36 || n > 42 {
+		t.Errorf("%d latencies, and 40 were due: %+v", n, rep)
+	}
+}
+
 func TestMix(t *testing.T) {
 	s := serve(t)
 	cfg := s.secured()
@@ -256,8 +324,8 @@ func TestHandshakesAtARate(t *testing.T) {
 	cfg := s.secured()
 	cfg.Kind, cfg.Rate, cfg.Duration = Handshakes, 100, 500*time.Millisecond
 	rep := generate(t, cfg)
-	if begun(t, rep, 100); rep.Failed() > 0 {
-		t.Error(rep.Failures)
+	if begun(t, rep, 100); rep.Failed() > 0 || rep.Latency.Count != timed(rep) {
+		t.Errorf("failures %v, %d latencies, want %d", rep.Failures, rep.Latency.Count, timed(rep))
 	}
 }
 

@@ -40,8 +40,28 @@ type target struct {
 	psk           keys.PSK
 	key           *dtls.KeyPair // raw public key, of both sides
 
-	mu  sync.Mutex
-	who map[string]int // requests by identity
+	mu    sync.Mutex
+	who   map[string]int // requests by identity
+	first time.Time      // request for /stall
+}
+
+// /stall is quick for so long, and what is asked after that is answered at
+// stallEnd, counted from the first request.
+const (
+	stallBegin = 300 * time.Millisecond
+	stallEnd   = 1200 * time.Millisecond
+)
+
+func (s *target) stall(coaps.ResponseWriter, *coaps.Request) {
+	s.mu.Lock()
+	if s.first.IsZero() {
+		s.first = time.Now()
+	}
+	since := time.Since(s.first)
+	s.mu.Unlock()
+	if since > stallBegin {
+		time.Sleep(stallEnd - since)
+	}
 }
 
 // fleet is how many identities of their own clients can have.
@@ -93,6 +113,7 @@ func serve(t testing.TB) *target {
 	})))
 	mux.Handle("POST /store", coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) { w.SetCode(coap.Changed) }))
 	mux.Handle("GET /slow", coaps.HandlerFunc(func(coaps.ResponseWriter, *coaps.Request) { time.Sleep(20 * time.Millisecond) }))
+	mux.Handle("GET /stall", coaps.HandlerFunc(s.stall))
 	server := &coaps.Server{
 		NoSec: true, Addr: "plain", SecureAddr: "secure",
 		Security: &security.Config{PSK: known, RawKey: s.key, Pins: pins(s.key)}, Handler: mux,

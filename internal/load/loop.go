@@ -60,8 +60,8 @@ type loop struct {
 	phase    Phase
 	entered  bool
 	doing    doing
-	measured bool // operations count
-	since    tick.Time
+	measured bool         // operations count
+	since    tick.Time    // when measuring began
 	complete atomic.Int32 // the phase in which nothing is left to do, plus one
 	swept    int          // flights looked at for being late
 	sweepAt  tick.Time

@@ -12,6 +12,7 @@ import (
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
 )
 
@@ -27,7 +28,7 @@ func newLoop(r *run, s *share, number int) (*loop, error) {
 		window: r.cfg.slots(),
 		step:   step{latency: newHistogram(stepDigits)}, outcome: newOutcome(),
 		in: datagrams(batchSize), out: datagrams(batchSize),
-		done: make(chan struct{}),
+		since: tick.Never, done: make(chan struct{}),
 	}
 	if r.cfg.Loss > 0 || r.cfg.Reorder > 0 {
 		l.air = newAir(s.conn, &r.cfg, r.clock, number)

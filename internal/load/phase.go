@@ -25,11 +25,15 @@ func (l *loop) enterPhase(now tick.Time) {
 		return
 	}
 	l.leavePhase(now)
+	if p == Closing {
+		l.unfinished = l.flying + l.shaking
+		l.stillFlying(now)
+	}
 	l.phase, l.entered = p, true
 	l.doing = l.plan(now)
 	l.measured = l.run.measures(p)
-	l.since = now
 	if l.measured {
+		l.since = now
 		l.budget = l.run.budget(l)
 		l.base = l.wireNow()
 	}
@@ -44,6 +48,7 @@ func (l *loop) leavePhase(now tick.Time) {
 	}
 	if l.measured {
 		l.overdue = l.late(now)
+		l.stillWaiting(now, l.overdue)
 		l.counted = l.wireNow().sub(l.base)
 	}
 	switch l.phase {
@@ -53,8 +58,6 @@ func (l *loop) leavePhase(now tick.Time) {
 		if l.run.cfg.Kind == Handshakes {
 			l.shook = l.counted
 		}
-	case Draining:
-		l.unfinished = l.flying + l.shaking
 	}
 	l.roll(now)
 }

@@ -48,12 +48,12 @@ type Report struct {
 	PerSecond   float64 `json:"per_second"`
 	Connected   int     `json:"connected"`            // clients whose sessions were up when measuring began, or ever with Handshakes
 	Drained     uint64  `json:"drained,omitempty"`    // begun before the measured part ended, and succeeded after that
-	Unfinished  uint64  `json:"unfinished,omitempty"` // begun, and neither succeeded nor failed when draining ended
+	Unfinished  uint64  `json:"unfinished,omitempty"` // begun, and neither succeeded nor failed at the end
 	Overdue     uint64  `json:"overdue,omitempty"`    // open loop: due, and not begun at the end, as every client was busy
 	Errors      uint64  `json:"errors,omitempty"`     // responses of classes 4 and 5; they count as operations
 
-	Latency Latency    `json:"latency"`
-	Series  []Interval `json:"series"` // of SeriesStep each
+	Latency Latency    `json:"latency"` // of Operations; in an open loop, of all that were due in the measured part and have not failed
+	Series  []Interval `json:"series"`  // of SeriesStep each
 
 	Wire     Wire              `json:"wire"`
 	Codes    map[string]uint64 `json:"codes,omitempty"`    // responses by code, "2.05"
@@ -110,14 +110,18 @@ type EchoedRequest struct {
 
 // Latency is a distribution.
 type Latency struct {
-	Count uint64   `json:"count"`
-	Mean  Duration `json:"mean_us"`
-	Min   Duration `json:"min_us"`
-	P50   Duration `json:"p50_us"`
-	P90   Duration `json:"p90_us"`
-	P99   Duration `json:"p99_us"`
-	P999  Duration `json:"p999_us"`
-	Max   Duration `json:"max_us"`
+	Count uint64 `json:"count"`
+	// AtLeast is how many of them are lower bounds, in an open loop: of what was
+	// unfinished or overdue, how long it had waited by the end.
+	AtLeast uint64 `json:"at_least,omitempty"`
+
+	Mean Duration `json:"mean_us"`
+	Min  Duration `json:"min_us"`
+	P50  Duration `json:"p50_us"`
+	P90  Duration `json:"p90_us"`
+	P99  Duration `json:"p99_us"`
+	P999 Duration `json:"p999_us"`
+	Max  Duration `json:"max_us"`
 
 	Buckets []Bucket `json:"buckets,omitempty"` // ascending, some 100 in all, none empty
 }

@@ -55,8 +55,9 @@ func (w wire) report() Wire {
 
 // A tally is what one loop counts in a whole run.
 type tally struct {
-	latency    *hdr.Histogram // of operations, in the measured part
-	operations uint64         // likewise
+	latency    *hdr.Histogram // see loop.timed
+	atLeast    uint64         // of these, those that are lower bounds
+	operations uint64         // in the measured part
 	errors     uint64         // responses of classes 4 and 5 among them
 	codes      [256]uint64    // likewise
 	failed     uint64         // in any part
@@ -65,11 +66,6 @@ type tally struct {
 
 func newTally() tally {
 	return tally{latency: newHistogram(histogramDigits), failures: make(map[string]uint64)}
-}
-
-func (t *tally) operation(d time.Duration) {
-	t.operations++
-	record(t.latency, d)
 }
 
 func (t *tally) code(c coap.Code) {
@@ -87,6 +83,7 @@ func (t *tally) fail(reason string) {
 // add takes over what another has counted.
 func (t *tally) add(o *tally) {
 	t.latency.Merge(o.latency)
+	t.atLeast += o.atLeast
 	t.operations += o.operations
 	t.errors += o.errors
 	t.failed += o.failed
@@ -110,7 +107,7 @@ type outcome struct {
 	touched    uint64
 	touchFails uint64
 	drained    uint64 // operations that were answered while draining
-	unfinished int    // operations in progress when draining had ended
+	unfinished int    // operations in progress at the end
 	overdue    uint64
 
 	base    wire // when measuring began

@@ -110,6 +110,31 @@ client:        this process, 10.9 µs of CPU each, 0.71 cores, 22.00 MB resident
 	}
 }
 
+// Of an open loop the latencies are those that the report says, with the lower
+// bounds among them.
+func TestBenchTextOpenLoop(t *testing.T) {
+	var out bytes.Buffer
+	b := sampleBench(&out)
+	b.kind = load.Handshakes
+	r := sampleReport()
+	r.Config.Rate, r.Overdue, r.Unfinished, r.Latency.AtLeast = 1000, 1500, 64, 1564
+	if err := b.show(r, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{
+		"\noverdue:       1,500 were due and never begun: every client was busy\n",
+		"\nat least:      1,564 latencies are what had been waited by the end\n",
+		"\nhandshake          900 µs    1.44 ms    2.70 ms    8.10 ms    36.0 ms     990 µs\n",
+	} {
+		if !strings.Contains(out.String(), part) {
+			t.Errorf("%s\nhas no %q", out.String(), part)
+		}
+	}
+	if strings.Contains(out.String(), "4.00 ms") {
+		t.Errorf("%s\nhas the handshakes of the warm-up among them", out.String())
+	}
+}
+
 func TestBenchJSON(t *testing.T) {
 	var out bytes.Buffer
 	b := sampleBench(&out)

@@ -69,7 +69,7 @@ func TestBenchDocsFields(t *testing.T) {
 	r.Sessions = &load.SessionsReport{BytesPerSession: 1, ClientBytesPerSession: 1}
 	r.Interrupted, r.Unfinished, r.Overdue = true, 1, 1
 	r.Config.Rate, r.Config.Loss, r.Config.Reorder = 1, 1, 1
-	r.Series[0].Failures = 1
+	r.Series[0].Failures, r.Latency.AtLeast = 1, 1
 	text, err := json.Marshal(b.json(r, fail("timeout", "", "")))
 	if err != nil {
 		t.Fatal(err)

@@ -175,6 +175,9 @@ func (f *benchFacts) addFailures(r *load.Report) {
 	if r.Overdue > 0 {
 		f.addf("overdue", "%s were due and never begun: every client was busy", grouped(r.Overdue))
 	}
+	if n := r.Latency.AtLeast; n > 0 {
+		f.addf("at least", "%s latencies are what had been waited by the end", grouped(n))
+	}
 }
 
 // addWire says what went over the wire, in all and for each operation.
@@ -257,13 +260,12 @@ func (f *benchFacts) addLatencies(kind load.Kind, r *load.Report) {
 		}
 		f.latencies = append(f.latencies, row)
 	}
-	switch {
-	case kind == load.Requests:
+	if kind == load.Requests {
 		add("request", &r.Latency)
-	case r.Handshakes == nil:
-		add("handshake", &r.Latency)
+	} else {
+		add("handshake", &r.Latency) // of the measured part, unlike those of r.Handshakes
 	}
-	if r.Handshakes != nil {
+	if kind == load.Requests && r.Handshakes != nil {
 		add("handshake", &r.Handshakes.Latency)
 	}
 	if r.Sessions != nil {

@@ -140,9 +140,15 @@ func TestPathsAreBounded(t *testing.T) {
 			if got, want := p.of(options), options.Path(); got != want {
 				t.Fatalf("path %q, want %q", got, want)
 			}
+			p.learn(options, options.Path())
+			if got, known := p.find(options); known && got != options.Path() {
+				t.Fatalf("path %q, want %q", got, options.Path())
+			} else if len(segment) < 10 != known {
+				t.Fatalf("%d bytes of options: known %v", len(options), known)
+			}
 		}
-		if len(p.known) > pathsKept || cap(p.octets) > 4*maxPathKept {
-			t.Fatalf("%d paths are kept, and %d bytes", len(p.known), cap(p.octets))
+		if len(p.known) > pathsKept || len(p.alone) > pathsKept || cap(p.octets) > 4*maxPathKept {
+			t.Fatalf("%d and %d paths are kept, and %d bytes", len(p.known), len(p.alone), cap(p.octets))
 		}
 	}
 }

@@ -223,13 +223,6 @@ func (s *Server) shards() (all []*shard) {
 	return all
 }
 
-// ring wakes the event loops that have letters.
-func (s *Server) ring() {
-	for _, p := range s.ports() {
-		p.ring()
-	}
-}
-
 // relieve is between two tasks of a key worker. When as many of them are at work
 // as there are processors, nothing else gets one before a task of 0.1 to 0.3 ms
 // is done; and the runtime, with so much to do, looks at the sockets only every

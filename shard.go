@@ -119,17 +119,11 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 		s.refuse(now, ev.Exchange)
 		return
 	}
-	if o := ev.Message.Options; o.Has(coap.ProxyURI) || o.Has(coap.ProxyScheme) {
-		// RFC 7252 section 5.10.2: whoever is no forward-proxy must say so.
-		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
+	path, known := s.paths.find(ev.Message.Options)
+	if !known && s.unfit(now, ev) {
 		return
 	}
-	if tooManyOptions(ev.Message.Options) {
-		s.server.counters.optionsRefused.Add(1)
-		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())})
-		return
-	}
-	w := s.newWork(ev)
+	w := s.newWork(ev, path, known)
 	var inline bool
 	if w.handler, inline = handlerOf(s.server.handler, &w.request); inline {
 		s.inHand++
@@ -145,6 +139,22 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	}
 	s.inHand++
 	s.given = true
+}
+
+// unfit answers a request that no handler should see.
+func (s *shard) unfit(now tick.Time, ev *endpoint.Event) bool {
+	options := ev.Message.Options
+	switch {
+	case options.Has(coap.ProxyURI) || options.Has(coap.ProxyScheme):
+		// RFC 7252 section 5.10.2: whoever is no forward-proxy must say so.
+		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
+	case tooManyOptions(options):
+		s.server.counters.optionsRefused.Add(1)
+		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())})
+	default:
+		return false
+	}
+	return true
 }
 
 // handOver wakes a worker for the requests of this turn.

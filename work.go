@@ -28,38 +28,72 @@ type work struct {
 	encoded  []byte // the response's options
 }
 
-// newWork copies a request, as the datagram's buffer is the loop's.
-func (s *shard) newWork(ev *endpoint.Event) *work {
+// newWork copies a request, as the datagram's buffer is the loop's. Its options
+// are those of a known path and nothing else, or have to be looked at.
+func (s *shard) newWork(ev *endpoint.Event, path string, known bool) *work {
 	w := s.freshWork()
 	m := &ev.Message
 	w.exchange = ev.Exchange
 	w.octets = append(append(append(w.octets[:0], m.Options...), m.Payload...), m.Token...)
-	options := coap.Options(w.octets[:len(m.Options)])
 	payload, token := w.octets[len(m.Options):], w.octets[len(w.octets)-len(m.Token):]
-	w.request = Request{
-		Method: m.Code, Path: s.paths.of(options), Query: options.Query(),
-		Options: w.request.Options[:0], Payload: payload[:len(m.Payload)], Token: token,
-		NonConfirmable: m.Type == coap.NonConfirmable,
-		Peer:           s.peerOf(ev), ctx: s.server.ctx,
+	r := &w.request
+	r.Method, r.Path, r.Payload, r.Token = m.Code, path, payload[:len(m.Payload)], token
+	r.NonConfirmable = m.Type == coap.NonConfirmable
+	r.Peer, r.ctx = s.peerOf(ev), s.server.ctx
+	if !known {
+		s.takeOptions(r, coap.Options(w.octets[:len(m.Options)]))
 	}
-	for number, value := range options.All() {
-		switch number {
-		case coap.URIHost:
-			w.request.Host = string(value)
-		case coap.URIPort, coap.URIPath, coap.URIQuery:
-		default:
-			w.request.Options.Add(number, value)
-		}
-	}
-	w.response.reset()
 	return w
 }
 
+// takeOptions sets what the options say.
+func (s *shard) takeOptions(r *Request, options coap.Options) {
+	r.Path = s.paths.of(options)
+	alone, query := true, false
+	for number, value := range options.All() {
+		alone = alone && number == coap.URIPath
+		switch number {
+		case coap.URIHost:
+			r.Host = string(value)
+		case coap.URIQuery:
+			query = true
+		case coap.URIPort, coap.URIPath:
+		default:
+			r.Options.Add(number, value)
+		}
+	}
+	if query {
+		r.Query = options.Query()
+	}
+	if alone {
+		s.paths.learn(options, r.Path)
+	}
+}
+
 // paths holds the paths of a port's requests, so that the same path is the same
-// string and costs nothing.
+// string and costs nothing, and a request that has no other options, as most
+// have not, is known at a glance.
 type paths struct {
 	known  map[string]string
+	alone  map[string]string // by the octets of the options
 	octets []byte
+}
+
+// find is the path of options that have been learned.
+func (p *paths) find(options coap.Options) (path string, known bool) {
+	path, known = p.alone[string(options)]
+	return path, known
+}
+
+// learn keeps options that are a path and nothing else.
+func (p *paths) learn(options coap.Options, path string) {
+	if len(options) > maxPathKept || len(path) > maxPathKept {
+		return
+	}
+	if p.alone == nil || len(p.alone) >= pathsKept {
+		p.alone = make(map[string]string)
+	}
+	p.alone[string(options)] = path
 }
 
 // of is the path that the options spell.
@@ -94,7 +128,7 @@ func tooManyOptions(options coap.Options) bool {
 	return false
 }
 
-// freshWork takes a work that has been used before, if there is one.
+// freshWork takes a work that has been used before, if there is one. It is empty.
 func (s *shard) freshWork() *work {
 	if n := len(s.works); n > 0 {
 		w := s.works[n-1]

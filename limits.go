@@ -42,6 +42,11 @@ const (
 	// queue bound them.
 	mailboxLetters = 1 << 14
 
+	// mostLoops is how many event loops a port has by default, at most. Each has
+	// buffers of 4 MiB, little of which is ever touched, but all of which counts
+	// when the collector decides how much garbage there may be.
+	mostLoops = 16
+
 	// serverBatch and clientBatch are how many datagrams are received or sent at
 	// once. One system call of udp/mmsg moves 64; a client has fewer to expect
 	// and should take less room.

@@ -43,9 +43,9 @@ type Server struct {
 
 	// Loops is how many sockets each port has, among which the system divides
 	// the clients by a hash of their addresses, and as many event loops; 0 is
-	// one for each processor that Go may use. The Limits of the port are divided
-	// among them, but for those of a single client. More than one is for Linux,
-	// and not together with ListenPacket.
+	// one for each processor that Go may use, up to 16. The Limits of the port
+	// are divided among them, but for those of a single client. More than one is
+	// for Linux, and not together with ListenPacket.
 	Loops int
 
 	// RecordSizeLimit is dtls.Config.RecordSizeLimit: the largest plaintext in
@@ -125,7 +125,7 @@ func (s *Server) prepare() {
 	if s.handler == nil {
 		s.handler = NewMux()
 	}
-	s.loops = cmp.Or(max(s.Loops, 0), runtime.GOMAXPROCS(0))
+	s.loops = cmp.Or(max(s.Loops, 0), min(runtime.GOMAXPROCS(0), mostLoops))
 	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)
 	s.clock = clock{time.Now()}
 	s.ended = make(chan struct{})

@@ -4,6 +4,7 @@
 package load
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -251,7 +252,7 @@ func (l *loop) sweep(now tick.Time) {
 
 func (l *loop) expire(now tick.Time, at uint32, f flight) {
 	if l.ep == nil {
-		l.fall(at, reasonTimeout)
+		l.fall(at, cmp.Or(l.refusal, reasonTimeout))
 		return
 	}
 	l.ep.Cancel(now, endpoint.ExchangeID{Peer: l.clients[at/uint32(l.window)].peer, ID: f.id})

@@ -49,22 +49,31 @@ func (l *loop) echoed(now tick.Time, d *udp.Datagram) {
 	if int(at) >= len(l.flights) || id == 0 || l.flights[at].id != id {
 		return
 	}
-	l.refusals = 0
+	l.refusals, l.refusal = 0, ""
 	l.heard = true
 	l.land(now, at, 0)
 }
 
-// refused counts the ICMP errors that an echo gets. Where there is nothing but
-// them, nobody is there.
+// refused notes the ICMP errors that echoes get. They do not say of which, so it
+// is not they that are counted: who waits in vain has failed for this reason.
+// Where there is nothing but them, nobody is there.
 func (l *loop) refused(refused bool) {
-	reason := reasonUnreachable
+	l.refusal = reasonUnreachable
 	if refused {
-		reason = reasonRefused
+		l.refusal = reasonRefused
 	}
-	if l.refusals++; l.refusals <= len(l.flights) {
-		l.tally.fail(reason)
-	}
-	if !l.heard && l.refusals >= len(l.clients) {
+	if l.refusals++; !l.heard && l.refusals >= len(l.clients) && l.gone == 0 {
 		l.gone = len(l.clients)
+		l.echoes.n = 0
+		l.fallAll(l.refusal)
+	}
+}
+
+// fallAll ends all flights.
+func (l *loop) fallAll(reason string) {
+	for at := range l.flights {
+		if l.flights[at].id != 0 {
+			l.fall(uint32(at), reason)
+		}
 	}
 }

@@ -50,6 +50,7 @@ type loop struct {
 	token    [4]byte // of the request being made
 	echoes   queue   // flights whose datagram is to be sent
 	refusals int     // of echoes, in a row
+	refusal  string  // the reason of the last of them
 	heard    bool    // an echo has come back
 
 	waiting queue  // clients that may connect

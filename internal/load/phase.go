@@ -203,7 +203,7 @@ func (l *loop) beginRequests(now tick.Time) {
 // mayBegin reports whether another operation may be begun beside those in
 // progress.
 func (l *loop) mayBegin(inProgress int) bool {
-	if l.bounded() && l.budget == 0 {
+	if l.bounded() && l.budget == 0 || l.ep == nil && l.gone > 0 {
 		return false
 	}
 	return l.doing.limit == 0 || inProgress < l.doing.limit

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaps-go/coaps/internal/echo"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/security"
 )
@@ -97,10 +98,37 @@ func TestNobodyThere(t *testing.T) {
 			}
 			began := time.Now()
 			rep := generate(t, cfg)
+			if once := uint64(clients); kind == Echo && (rep.Failures["refused"] != once || rep.Unfinished != 0) {
+				t.Errorf("of %d echoes %v failed, and %d were unfinished", once, rep.Failures, rep.Unfinished)
+			}
 			if took := time.Since(began); took > 3*time.Second || rep.Reason() != "refused" || rep.Operations != 0 {
 				t.Errorf("%v, %d clients: after %v %d operations, failures %v", kind, clients, took, rep.Operations, rep.Failures)
 			}
 		}
+	}
+}
+
+// When an echo server goes away, each echo that it does not send back has failed
+// once.
+func TestEchoGoesAway(t *testing.T) {
+	conn, err := listen("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- echo.Serve(conn) }()
+	time.AfterFunc(200*time.Millisecond, func() { _ = conn.Close() })
+	rep := generate(t, Config{
+		Kind: Echo, Server: conn.LocalAddr(), Clients: 8, Duration: 900 * time.Millisecond, Timeout: 50 * time.Millisecond,
+		Mix: []Request{{PayloadSize: 20}},
+	})
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	ended := rep.Operations + rep.Drained + rep.Unfinished + rep.Failed()
+	if ended != rep.Wire.DatagramsUp || rep.Operations == 0 || rep.Failures["refused"] < uint64(rep.Config.Clients) {
+		t.Errorf("%d sent, and %d came back, %d later, %d unfinished, %v failed",
+			rep.Wire.DatagramsUp, rep.Operations, rep.Drained, rep.Unfinished, rep.Failures)
 	}
 }
 

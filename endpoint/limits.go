@@ -84,8 +84,8 @@ type Limits struct {
 	// cryptography. It bounds newcomers too, one answer each.
 	AnswerRate int
 
-	// Replies is how many answers to strangers may wait to be sent; 64, more
-	// than one batch of datagrams received.
+	// Replies is how many answers to strangers may wait to be sent; 128, which is
+	// two batches of datagrams received.
 	Replies int
 }
 
@@ -104,7 +104,7 @@ func (l Limits) resolved(params message.Params) Limits {
 	rateByDefault(&l.HandshakeRate, 10_000)
 	rateByDefault(&l.PrefixHandshakeRate, 1000)
 	rateByDefault(&l.AnswerRate, 50_000)
-	byDefault(&l.Replies, 64)
+	byDefault(&l.Replies, 128)
 	return l
 }
 

@@ -80,7 +80,7 @@ func (f *benchLoadFlags) registerTime(set *pflag.FlagSet, kind load.Kind) {
 func (f *benchLoadFlags) registerOrigin(set *pflag.FlagSet) {
 	set.IntVar(&f.loops, "loops", 1, "use `N` event loops, each worth a core")
 	set.IntVar(&f.sockets, "sockets", 0, "share `N` sockets among the clients (default: one each, up to 64)")
-	set.StringSliceVar(&f.sources, "sources", nil, "send from these `ADDRESSES`, one a client: prefixes such as 10.0.0.0/24, separated by commas (default: all of 127.0.0.0/8 for a server there, else what the system chooses)")
+	set.StringSliceVar(&f.sources, "sources", nil, "send from these `ADDRESSES`, one a client: IPv4 prefixes such as 10.0.0.0/24, separated by commas (default: all of 127.0.0.0/8 for a server there, else what the system chooses)")
 	set.StringVar(&f.reorder, "reorder", "", "let later datagrams overtake this `PART` of them, in each direction: 1% or 0.01")
 	set.Uint64Var(&f.seed, "seed", 1, "`NUMBER` that loss, reordering and the order of the mix follow from")
 }

@@ -72,9 +72,10 @@ type Config struct {
 	// all of their addresses. Clients that cannot have a source address each
 	// are told apart by their ports, so they need a socket each.
 	Sockets int
-	// Sources are where the source addresses come from, one a client. The
-	// default for a server on 127.0.0.0/8 is all of that, neighbours in
-	// different /24; else the system chooses, and each client has a socket.
+	// Sources are the IPv4 prefixes that the source addresses come from, one a
+	// client; over IPv6 each client has a socket. The default for a server on
+	// 127.0.0.0/8 is all of that, neighbours in different /24; else the system
+	// chooses, and each client has a socket.
 	Sources []netip.Prefix
 	// Loops is how many event loops share the clients; 1. Each is worth a core.
 	Loops int

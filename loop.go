@@ -62,7 +62,12 @@ func (l *loop) turn() {
 	if l.ep.Deadline() <= now {
 		l.ep.Expire(now)
 	}
-	for l.events(now); l.send(now); l.events(now) {
+	l.events(now)
+	for l.send(now) {
+		l.events(now)
+		if l.busy {
+			break // the next turn goes on
+		}
 	}
 	if l.handOver() || given {
 		// What they do quickly is there when they have had their turn on this
@@ -244,10 +249,12 @@ func (e ending) deliver(now tick.Time) {
 
 // end sends what is left, for a while, and closes the socket.
 func (l *loop) end() {
-	for until := l.clock.now().Add(closeTime); l.busy && l.clock.now() < until; {
-		for now := l.clock.now(); l.send(now); {
+	until := l.clock.now().Add(closeTime)
+	for now := l.clock.now(); l.busy && now < until; now = l.clock.now() {
+		for l.send(now) && !l.busy {
 			l.events(now)
 		}
+		l.events(now)
 	}
 	l.mail.close()
 	_ = l.conn.Close()

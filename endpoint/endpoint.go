@@ -237,7 +237,8 @@ func (e *Endpoint) arm(p *peer) {
 
 // Close ends every peer; close_notify goes to those that have a session. They
 // end one after the other as Transmit asks, so that a million take no memory
-// at once: Next and Transmit must take turns until neither has anything.
+// at once: Next and Transmit must take turns until neither has anything. Then
+// the endpoint is as new, and must not receive if that is not wanted.
 func (e *Endpoint) Close(now tick.Time) {
 	e.now = now
 	e.ending = true

@@ -19,6 +19,11 @@ type Limits struct {
 	// EvictAfter.
 	Sessions int
 
+	// SessionBytes bounds what sleeping sessions take, as one with a certificate
+	// keeps the chain that its peer has shown, up to 16 KiB; 1 GiB. When it is
+	// reached, newcomers are treated as when Sessions is.
+	SessionBytes int
+
 	// HalfOpen is the number of handshakes in progress on a server; 16,384, which
 	// is some 60 MB. The oldest gives way to a newcomer, so that a flood of
 	// handshakes that never end cannot keep others out: at 10,000 a second, the
@@ -91,6 +96,7 @@ type Limits struct {
 
 func (l Limits) resolved(params message.Params) Limits {
 	byDefault(&l.Sessions, 1<<20)
+	byDefault(&l.SessionBytes, 1<<30)
 	byDefault(&l.HalfOpen, 1<<14)
 	byDefault(&l.PlainPeers, 1<<16)
 	byDefault(&l.SessionIdle, 24*time.Hour)

@@ -16,7 +16,7 @@ func (l Limits) Share(n int) Limits {
 	all := l.resolved(message.Params{})
 	all.PlainIdle = l.PlainIdle
 	for _, of := range []*int{
-		&all.Sessions, &all.HalfOpen, &all.PlainPeers, &all.Bytes, &all.Awake,
+		&all.Sessions, &all.SessionBytes, &all.HalfOpen, &all.PlainPeers, &all.Bytes, &all.Awake,
 		&all.HandshakeRate, &all.PrefixHandshakeRate, &all.AnswerRate,
 	} {
 		if *of > 0 { // a negative rate is none

@@ -177,6 +177,9 @@ type cell [cellLen]byte
 // public key. A cell has 8 bytes beside it.
 const cellLen = 88
 
+// bytes is how much the sleeping take.
+func (d *dormitory) bytes() int { return d.cells.Used() * (cellLen + 8) }
+
 // store takes a session's bytes, which Sleep has appended to scratch, and clears
 // them. Scratch keeps the size they needed.
 func (d *dormitory) store(bytes []byte) uint32 {

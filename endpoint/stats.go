@@ -22,8 +22,8 @@ const (
 	DropMalformed                // from such an address, and not CoAP
 	DropReplyQueue               // Limits.Replies: answer to a stranger not sent
 	DropHalfOpen                 // Limits.HalfOpen: the oldest handshake gave way
-	DropSessions                 // Limits.Sessions: session refused
-	DropSessionEvicted           // Limits.Sessions: silent session gave way
+	DropSessions                 // Limits.Sessions or SessionBytes: session refused
+	DropSessionEvicted           // Limits.Sessions or SessionBytes: silent session gave way
 	DropPlainEvicted             // Limits.PlainPeers: silent address forgotten
 	DropLateResponse             // response to a request of a session that has ended
 	DropUnsealed                 // message that the session could not protect or send

@@ -506,7 +506,11 @@ func TestKeyWorkersAreBusy(t *testing.T) {
 	}
 	release := make(chan struct{})
 	var held atomic.Int32
-	for s.server.keyWorkers.submit(job(func() { held.Add(1); <-release })) || held.Load() < s.server.keyWorkers.max {
+	hold := job(func() { held.Add(1); <-release })
+	for held.Load() < s.server.keyWorkers.max {
+		s.server.keyWorkers.submit(hold)
+	}
+	for s.server.keyWorkers.submit(hold) { // now nobody takes any
 	}
 	_, err := rpk.Get(timeout(t), s.secure+"/")
 	wantReason(t, err, "alert_internal_error")

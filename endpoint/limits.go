@@ -25,7 +25,8 @@ type Limits struct {
 	SessionBytes int
 
 	// HalfOpen is the number of handshakes in progress on a server; 16,384, which
-	// is some 60 MB. The oldest gives way to a newcomer, so that a flood of
+	// is some 60 MB, and with peers that send all they may dtls.Config's
+	// MaxHandshakeBytes each. The oldest gives way to a newcomer, so that a flood of
 	// handshakes that never end cannot keep others out: at 10,000 a second, the
 	// default of HandshakeRate, one still has 1.6 seconds to finish, and every
 	// newcomer has proved its address by a cookie.

@@ -37,6 +37,7 @@ var limits = []limit{
 	{name: "sleep-after", help: "silence after which a session is packed", time: func(l *serveLimits) *time.Duration { return &l.SleepAfter }},
 	{name: "session-idle", help: "silence after which it is closed", time: func(l *serveLimits) *time.Duration { return &l.SessionIdle }},
 	{name: "evict-after", help: "silence before which it makes no room for others", time: func(l *serveLimits) *time.Duration { return &l.EvictAfter }},
+	{name: "session-bytes", help: "bytes that sleeping sessions may take", count: func(l *serveLimits) *int { return &l.SessionBytes }},
 	{name: "half-open", help: "handshakes in progress", count: func(l *serveLimits) *int { return &l.HalfOpen }},
 	{name: "handshakes", help: "handshakes a second", rate: func(l *serveLimits) *int { return &l.HandshakeRate }},
 	{name: "prefix-handshakes", help: "the same of one IPv4 /24 or IPv6 /64", rate: func(l *serveLimits) *int { return &l.PrefixHandshakeRate }},

@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -12,6 +13,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/tick"
+	"github.com/coaps-go/coaps/udp"
 )
 
 // A burn is what a key worker does for a signature, without the signature.
@@ -54,6 +61,67 @@ func TestPublicKeyWorkLeavesTheLoopsAlone(t *testing.T) {
 	}
 }
 
+// Data without end does not keep public-key work from the only processor: each
+// turn of the loop gives way to one task.
+func TestDataLeavesPublicKeyWorkAlone(t *testing.T) {
+	before := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(before)
+	m := &mill{left: 1 << 30}
+	s := &Server{NoSec: true, Addr: "mill", Handler: Inline(says("")), ListenPacket: func(string, string) (udp.Conn, error) { return m, nil }}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	const tasks = 50
+	var done atomic.Int32
+	for range tasks {
+		s.keyWorkers.submit(job(func() { done.Add(1); s.relieve() }))
+	}
+	for range 2 * tasks {
+		s.plain.shards[0].turn()
+	}
+	s.keyWorkers.close()
+	if n := done.Load(); n < tasks {
+		t.Errorf("%d of %d tasks in twice as many turns", n, tasks)
+	}
+	s.keyWorkers.wait()
+	s.Close()
+}
+
+// A port that always has more to do than it can leaves the other one alone, even
+// with one processor.
+func TestLoopsGiveWay(t *testing.T) {
+	before := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(before)
+	mill := &mill{left: 1 << 40}
+	s := newStage(t, Inline(says("")), func(s *Server) {
+		s.SecureAddr = "127.0.0.1:0"
+		s.ListenPacket = func(network, addr string) (udp.Conn, error) {
+			if addr == "plain" {
+				return mill, nil
+			}
+			return ListenPacket(network, addr)
+		}
+	})
+	_, secure := s.server.Addrs()
+	client := dialBlocking(t, secure)
+	hello := make([]byte, 2048)
+	config := must(s.clientConfig(security.PreSharedKey).Client(keys.Authority{})).DTLS(rand.Reader)
+	hello = hello[:must(dtls.NewClient(config, 0, "")).Transmit(0, hello)]
+	const hellos, late = 100, 20 * time.Millisecond // it takes 1, and 50 if nobody gives way
+	delayed := 0
+	for range hellos {
+		if client.ask(hello) > late {
+			delayed++
+		}
+	}
+	ended := make(chan struct{})
+	s.server.plain.shards[0].mail.post(note(func(tick.Time) { mill.left = 0; close(ended) }), true)
+	<-ended
+	if delayed > hellos/2 {
+		t.Errorf("%d of %d hellos were answered after more than %v", delayed, hellos, late)
+	}
+}
+
 // A blockingClient waits in system calls and not in Go's poller, which may have
 // no processor.
 type blockingClient struct {
@@ -88,11 +156,17 @@ func (c *blockingClient) get() time.Duration {
 	c.t.Helper()
 	c.mid++
 	c.message = [4]byte{0x40, 0x01, byte(c.mid >> 8), byte(c.mid)} // RFC 7252 section 3: CON GET
+	return c.ask(c.message[:])
+}
+
+// ask waits for one datagram in answer to another.
+func (c *blockingClient) ask(question []byte) time.Duration {
+	c.t.Helper()
 	start := time.Now()
-	if _, err := unix.Write(c.fd, c.message[:]); err != nil {
+	if _, err := unix.Write(c.fd, question); err != nil {
 		c.t.Fatal(err)
 	}
-	var answer [64]byte
+	var answer [256]byte
 	_, err := unix.Read(c.fd, answer[:])
 	for err == unix.EINTR {
 		_, err = unix.Read(c.fd, answer[:])

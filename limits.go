@@ -64,6 +64,10 @@ const (
 	// out as they would if the datagram were lost.
 	closeTime = 5 * time.Second
 
+	// turnsBehind is after how many turns with full buffers a loop gives way to
+	// the other loops: 192 datagrams, a millisecond or so.
+	turnsBehind = 3
+
 	// maxOptions is how many options a message may have to get to a handler or
 	// to who asked. A datagram has room for 65,000, each of which would take 32
 	// bytes of a Request; RFC 7252 defines 17, few of them repeatable.

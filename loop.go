@@ -32,12 +32,14 @@ type loop struct {
 	event  endpoint.Event // the one being handled
 
 	handle   func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
-	handOver func() (given bool)                                     // sets others to work on what events were about
+	handOver func() (given bool)                                     // sets others to work on what events were about; whether anybody has work
+	giveWay  func()                                                  // lets other loops look at their sockets
 	seen     func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
 
 	running  bool
 	failures int  // to receive, one after the other
 	passed   bool // the last turn has not looked at the socket
+	behind   int  // turns in a row in which more was waiting than the buffers hold
 	busy     bool // the last turn ended early: there is more to do
 	done     chan struct{}
 }
@@ -72,6 +74,22 @@ func (l *loop) turn() {
 	if l.handOver() || given {
 		// What they do quickly is there when they have had their turn on this
 		// processor, and can be sent at once and without a doorbell.
+		runtime.Gosched()
+	}
+	l.pause(n == len(l.in))
+}
+
+// pause is after each turn, of which full ones need no wait. A loop that never
+// waits would keep others, if the processors are all taken, waiting for the
+// runtime to look at their sockets, which it does every 10 ms.
+func (l *loop) pause(full bool) {
+	if !full {
+		l.behind = 0
+		return
+	}
+	if l.behind++; l.behind == turnsBehind {
+		l.behind = 0
+		l.giveWay()
 		runtime.Gosched()
 	}
 }
@@ -217,7 +235,7 @@ func newLoop(conn udp.Conn, cfg endpoint.Config, mtu, batch int) (*loop, error) 
 		return nil, err
 	}
 	l := &loop{conn: conn, ep: ep, clock: clock, running: true, done: make(chan struct{})}
-	l.handOver = func() bool { return false }
+	l.handOver, l.giveWay = func() bool { return false }, func() {}
 	l.poller, _ = conn.(udp.Poller)
 	l.mail.conn, l.mail.clock = conn, clock
 	l.in, l.out = datagrams(batch, receiveSize), datagrams(batch, cmp.Or(mtu, defaultMTU))

@@ -231,12 +231,17 @@ func (s *Server) shards() (all []*shard) {
 func (s *Server) relieve() {
 	if s.keyWorkers.busy() {
 		if now, last := s.clock.now(), s.nudged.Load(); now-tick.Time(last) >= nudgeInterval && s.nudged.CompareAndSwap(last, int64(now)) {
-			for _, one := range s.shards() {
-				one.mail.nudge()
-			}
+			s.nudge()
 		}
 	}
 	runtime.Gosched()
+}
+
+// nudge sends the loops that wait to look at their sockets.
+func (s *Server) nudge() {
+	for _, one := range s.shards() {
+		one.mail.nudge()
+	}
 }
 
 // Addrs is where the server listens. A port that is not open is the zero

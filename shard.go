@@ -27,7 +27,7 @@ type shard struct {
 
 func newShard(p *port, l *loop) *shard {
 	s := &shard{loop: l, port: p, server: p.server, details: make(map[endpoint.PeerID]error)}
-	l.handle, l.handOver = s.handle, s.handOver
+	l.handle, l.handOver, l.giveWay = s.handle, s.handOver, s.server.nudge
 	return s
 }
 
@@ -157,13 +157,16 @@ func (s *shard) unfit(now tick.Time, ev *endpoint.Event) bool {
 	return true
 }
 
-// handOver wakes a worker for the requests of this turn.
+// handOver wakes a worker for the requests of this turn, and reports whether
+// there is work for any: a loop that has always something to do would not let
+// them have the last processor.
 func (s *shard) handOver() (given bool) {
-	given, s.given = s.given, false
-	if given {
-		s.port.workers.wake()
+	workers := s.port.workers
+	if s.given {
+		s.given, given = false, true
+		workers.wake()
 	}
-	return given
+	return given || !workers.queue.empty() || !s.server.keyWorkers.queue.empty()
 }
 
 // refuse answers 5.03 Service Unavailable. RFC 7252 section 5.9.3.4 has Max-Age

@@ -45,7 +45,9 @@ type Server struct {
 	// the clients by a hash of their addresses, and as many event loops; 0 is
 	// one for each processor that Go may use, up to 16. The Limits of the port
 	// are divided among them, but for those of a single client. More than one is
-	// for Linux, and not together with ListenPacket.
+	// for Linux, and not together with ListenPacket. While the server listens,
+	// other processes of the same user can join in by SO_REUSEPORT and take
+	// datagrams away: let it run as a user of its own.
 	Loops int
 
 	// RecordSizeLimit is dtls.Config.RecordSizeLimit: the largest plaintext in

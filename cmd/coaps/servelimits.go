@@ -33,6 +33,7 @@ type limit struct {
 
 var limits = []limit{
 	{name: "sessions", help: "established sessions", count: func(l *serveLimits) *int { return &l.Sessions }},
+	{name: "session-bytes", help: "memory for sessions that are packed", count: func(l *serveLimits) *int { return &l.SessionBytes }},
 	{name: "awake", help: "sessions kept unpacked though nothing goes on", count: func(l *serveLimits) *int { return &l.Awake }},
 	{name: "sleep-after", help: "silence after which a session is packed", time: func(l *serveLimits) *time.Duration { return &l.SleepAfter }},
 	{name: "session-idle", help: "silence after which it is closed", time: func(l *serveLimits) *time.Duration { return &l.SessionIdle }},

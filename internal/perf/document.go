@@ -4,9 +4,11 @@
 package perf
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -85,10 +87,16 @@ func (d *document) head() {
 	} else {
 		d.p("Servers ran on core %d, clients on core %d.", m.ServerCore, m.ClientCore)
 	}
+	if m.Load > busy {
+		d.p("\n**The machine had other work** (load average %.1f before the run), so latencies, figures a second and the flood say little here, and ratios are rough.", m.Load)
+	}
 	d.p("\nAll is over loopback, so a figure holds the kernel's share of both directions. Server CPU an operation (user and system time of the")
 	d.p("server's process) is the figure to trust: it does not depend on how fast the client is. Absolute values move from day to day; what was measured in")
 	d.p("the same round can be compared. Figures are medians over the rounds, ratios medians of the rounds' ratios.")
 }
+
+// busy is the load average from which on figures are not to be trusted.
+const busy = 0.7
 
 // duration writes seconds as a person would.
 func duration(seconds float64) string {
@@ -155,8 +163,8 @@ var names = map[string]string{
 	"idle-psk": "PSK", "idle-rpk": "RPK", "idle-cert": "certificate",
 }
 
-// of returns the series of some kinds, in their order; those that were skipped
-// are named below the table.
+// of returns the series of some kinds, in their order, ours first; those that
+// were skipped are named below the table.
 func (d *document) of(what ...string) []Series {
 	var all []Series
 	for _, w := range what {
@@ -166,7 +174,19 @@ func (d *document) of(what ...string) []Series {
 			}
 		}
 	}
+	slices.SortStableFunc(all, func(a, b Series) int {
+		return cmp.Or(cmp.Compare(slices.Index(what, a.What), slices.Index(what, b.What)), cmp.Compare(a.rank(), b.rank()))
+	})
 	return all
+}
+
+// rank puts our server first and the others after it by name, and leaves the
+// stages of the flood as they came.
+func (s Series) rank() string {
+	if s.What == "flood" || strings.HasPrefix(s.Subject, "coaps") {
+		return ""
+	}
+	return s.Subject
 }
 
 // skipped says what is missing and why.

@@ -41,6 +41,8 @@ type Machine struct {
 	Go         string `json:"go"`
 	ServerCore int    `json:"server_core"`
 	ClientCore int    `json:"client_core"` // that of the servers if there is only one
+
+	Load float64 `json:"load_average"` // over the minute before the run
 }
 
 // A Program took part, or would have.

@@ -45,6 +45,10 @@ func describeMachine() perf.Machine {
 	if unix.Sysinfo(&info) == nil {
 		m.MemoryMiB = int(uint64(info.Totalram) * uint64(info.Unit) >> 20)
 	}
+	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
+		first, _, _ := strings.Cut(string(text), " ")
+		m.Load, _ = strconv.ParseFloat(first, 64)
+	}
 	return m
 }
 

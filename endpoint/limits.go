@@ -78,7 +78,7 @@ type Limits struct {
 	// answered, and tries again by its own retransmission.
 	HandshakeRate int
 
-	// PrefixHandshakeRate is the same for each IPv4 /24 and IPv6 /64; 1,000,
+	// PrefixHandshakeRate is the same for each IPv4 /24 and IPv6 /56; 1,000,
 	// since a whole fleet can be behind one address translator. The prefixes
 	// share a table of fixed size: those that meet there by chance, which nobody
 	// can arrange, share a rate.

@@ -84,7 +84,7 @@ func (r *rate) allows(now, full tick.Time) bool {
 	return r.interval == 0 || full.Sub(now) <= time.Second-r.interval
 }
 
-// prefixRates is a bucket for each address prefix: IPv4 /24, IPv6 /64. Their
+// prefixRates is a bucket for each address prefix: IPv4 /24, IPv6 /56. Their
 // number is fixed, and each prefix has one in each of two rows, found by keyed
 // hashes, so that nobody can aim at another's. It is refused if both are empty:
 // those who meet others in one row are judged by the other row, and those who
@@ -99,7 +99,7 @@ type prefixRates struct {
 const prefixBuckets = 1 << 13
 
 func (p *prefixRates) bucket(row int, a netip.Addr) *tick.Time {
-	bits := 64
+	bits := 56 // what a home or a small site is given
 	if a = a.Unmap().WithZone(""); a.Is4() {
 		bits = 24
 	}

@@ -65,14 +65,14 @@ func TestPrefixRates(t *testing.T) {
 		want int
 	}{
 		{"192.0.2.1", 10}, {"192.0.2.200", 0}, {"::ffff:192.0.2.7", 0}, {"192.0.3.1", 10},
-		{"2001:db8::1", 10}, {"2001:db8::ffff:1:2:3", 0}, {"2001:db8:0:1::1", 10},
+		{"2001:db8::1", 10}, {"2001:db8::ffff:1:2:3", 0}, {"2001:db8:0:ff::1", 0}, {"2001:db8:0:100::1", 10},
 		{"fe80::1%eth0", 10}, {"fe80::2%eth1", 0},
 	} {
 		if got := begin(tt.addr); got != tt.want {
 			t.Errorf("%s: %d begun, want %d", tt.addr, got, tt.want)
 		}
 	}
-	if drops[DropPrefixHandshakeRate] != 9*30-50 || drops[DropHandshakeRate] != 0 {
+	if drops[DropPrefixHandshakeRate] != 10*30-50 || drops[DropHandshakeRate] != 0 {
 		t.Errorf("%d refused", drops[DropPrefixHandshakeRate])
 	}
 }

@@ -41,7 +41,7 @@ var limits = []limit{
 	{name: "session-bytes", help: "bytes that sleeping sessions may take", count: func(l *serveLimits) *int { return &l.SessionBytes }},
 	{name: "half-open", help: "handshakes in progress", count: func(l *serveLimits) *int { return &l.HalfOpen }},
 	{name: "handshakes", help: "handshakes a second", rate: func(l *serveLimits) *int { return &l.HandshakeRate }},
-	{name: "prefix-handshakes", help: "the same of one IPv4 /24 or IPv6 /64", rate: func(l *serveLimits) *int { return &l.PrefixHandshakeRate }},
+	{name: "prefix-handshakes", help: "the same of one IPv4 /24 or IPv6 /56", rate: func(l *serveLimits) *int { return &l.PrefixHandshakeRate }},
 	{name: "answers", help: "answers to strangers a second", rate: func(l *serveLimits) *int { return &l.AnswerRate }},
 	{name: "plain-peers", help: "addresses without DTLS remembered", count: func(l *serveLimits) *int { return &l.PlainPeers }},
 	{name: "peer-requests", help: "requests of one peer in work", count: func(l *serveLimits) *int { return &l.PeerRequests }},

@@ -6,6 +6,7 @@ package coaps
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,8 +16,9 @@ import (
 // A mill is a Conn that costs nothing: requests come as fast as they are taken,
 // 64 at a time, one from each of as many clients, and answers go nowhere.
 type mill struct {
-	left int // requests still to come
-	mid  uint16
+	left  int // requests still to come
+	mid   uint16
+	turns atomic.Int64 // batches brought
 }
 
 // Poll brings 64 requests.
@@ -25,6 +27,7 @@ func (m *mill) Poll(batch []udp.Datagram) (int, error) {
 		return 0, nil
 	}
 	m.mid++
+	m.turns.Add(1)
 	for i := range batch {
 		d := &batch[i]
 		d.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 5683)

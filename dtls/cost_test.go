@@ -154,6 +154,9 @@ func BenchmarkServerHandshake(b *testing.B) {
 // TestServerHandshakeAllocations bounds what a server allocates for one
 // handshake.
 func TestServerHandshakeAllocations(t *testing.T) {
+	if instrumented() {
+		t.Skip("the race detector allocates, too")
+	}
 	for _, m := range costlyModes {
 		s, client := costlyServer(t, m.name, m.kx)
 		var mallocs, bytes uint64

@@ -4,6 +4,7 @@
 package load
 
 import (
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"net/netip"
@@ -264,6 +265,17 @@ func TestAllocations(t *testing.T) {
 		cfg.Count = 22000
 		if more := mallocs(t, cfg); float64(more)-float64(few) > 20000*0.02 {
 			t.Errorf("%s: %d allocations in 2,000 operations, %d in 22,000", name, few, more)
+		}
+	}
+}
+
+// A duration survives being written and read, though it is written in
+// microseconds.
+func TestDurationJSON(t *testing.T) {
+	for _, d := range []Duration{0, 1, 999, 4_132_864, 4_132_863, 1<<53 + 1<<10} {
+		var back Duration
+		if text, err := json.Marshal(d); err != nil || json.Unmarshal(text, &back) != nil || back != d {
+			t.Errorf("%d: %s, %v, %d", d, text, err, back)
 		}
 	}
 }

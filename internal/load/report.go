@@ -6,6 +6,7 @@ package load
 import (
 	"encoding/json"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -24,7 +25,7 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.Microsec
 func (d *Duration) UnmarshalJSON(text []byte) error {
 	var us float64
 	err := json.Unmarshal(text, &us)
-	*d = Duration(us * float64(time.Microsecond))
+	*d = Duration(math.Round(us * float64(time.Microsecond)))
 	return err
 }
 

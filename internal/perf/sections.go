@@ -122,7 +122,7 @@ func (d *document) flood() {
 	}
 	d.p("\n## Flood")
 	d.p("\n64 sessions ask while one process sends, as fast as it can and from random addresses, ClientHellos, ClientHellos with a forged cookie, records of")
-	d.p("sessions that do not exist, plain CoAP, and noise, to the secure port. It shares the clients' core, which alone costs them throughput; so the same flood is")
+	d.p("sessions that do not exist, plain CoAP, and noise, to the secure port, from when all sessions are established. It shares the clients' core, which alone costs them throughput; so the same flood is")
 	d.p("also sent to a socket that nobody reads, and the goal is a ratio to that. The server has its default limits.")
 	var table [][]string
 	for _, s := range rows {

@@ -68,10 +68,14 @@ func (b *bench) underFlood(ctx context.Context, subject string, target netip.Add
 	if err != nil {
 		return err
 	}
-	stop := func() flooded { return flooded{} }
-	if target.IsValid() {
-		if stop, err = b.startFlood(target); err != nil {
-			return err
+	// The flood begins when all sessions are established: newcomers would
+	// measure the chance of a hello among forged ones.
+	var stop func() flooded
+	var floodErr error
+	cfg.Warmup += floodRises
+	cfg.Progress = func(now load.Snapshot) {
+		if target.IsValid() && stop == nil && floodErr == nil && now.Phase >= load.WarmingUp {
+			stop, floodErr = b.startFlood(target)
 		}
 	}
 	before, _ := rss(s.pid())
@@ -79,10 +83,15 @@ func (b *bench) underFlood(ctx context.Context, subject string, target netip.Add
 	r, err := load.Run(ctx, cfg)
 	is, _ := s.gauges(false)
 	after, _ := rss(s.pid())
-	sent := stop()
+	var sent flooded
+	if stop != nil {
+		sent = stop()
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case floodErr != nil:
+		return floodErr
 	case err != nil:
 		b.results.Skip(what, subject, err.Error())
 		return nil
@@ -103,6 +112,10 @@ func (b *bench) underFlood(ctx context.Context, subject string, target netip.Add
 	b.say("%-15s %-20s %s  flood %.0f/s", what, subject, brief(r), sent.PerSecond)
 	return nil
 }
+
+// floodRises is how much longer a warm-up is for the flood to be noticed, begun
+// and at its height.
+const floodRises = 1500 * time.Millisecond
 
 // flooded is what the sender says at its end.
 type flooded struct {

@@ -167,10 +167,10 @@ func (o *overload) run(t *testing.T) {
 		l.ask(t, c, i+1)
 	}
 	after := c.requestCost(l)
-	for again := 0; again < 5 && after > before*3/2; again++ { // the machine has other things to do
+	for again := 0; again < 5 && after > 3*before; again++ { // the machine has other things to do
 		after = min(after, c.requestCost(l))
 	}
-	if after > before*3/2 {
+	if after > 3*before {
 		t.Errorf("a request cost %v, and costs %v after it", before, after)
 	}
 }

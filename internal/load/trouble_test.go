@@ -36,6 +36,7 @@ func TestLossOfHandshakes(t *testing.T) {
 	s := serve(t)
 	cfg := s.secured()
 	cfg.Kind, cfg.Loss, cfg.Seed = Handshakes, 0.05, 7
+	cfg.Timers.Handshake = 20 * time.Second // what was lost is to be repeated, however often
 	cfg.Count, cfg.Duration = 100, 0
 	rep := generate(t, cfg)
 	whole(t, rep)

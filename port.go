@@ -44,6 +44,7 @@ func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
 		}
 		return nil, err
 	}
+	s.shards = append(s.shards, p.shards...)
 	return p, nil
 }
 

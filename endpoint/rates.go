@@ -99,6 +99,9 @@ type prefixRates struct {
 const prefixBuckets = 1 << 13
 
 func (p *prefixRates) bucket(row int, a netip.Addr) *tick.Time {
+	if p.rows == nil {
+		p.rows = new([2][prefixBuckets]tick.Time)
+	}
 	bits := 56 // what a home or a small site is given
 	if a = a.Unmap().WithZone(""); a.Is4() {
 		bits = 24

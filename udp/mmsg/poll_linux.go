@@ -7,8 +7,6 @@ import (
 	"net"
 
 	"github.com/coaps-go/coaps/udp"
-	"github.com/coaps-go/coaps/udp/internal/ancillary"
-	"golang.org/x/sys/unix"
 )
 
 // Poll is Recv that does not wait: when nothing is at hand it returns 0. The
@@ -26,18 +24,5 @@ func (c *Conn) Poll(batch []udp.Datagram) (int, error) {
 	if err := c.raw.Control(c.look); err != nil {
 		return 0, net.ErrClosed // Control fails for no other reason
 	}
-	switch errno := c.in.errno; {
-	case errno == 0:
-		c.reported = false
-		c.collect(batch[:c.in.count])
-		return c.in.count, nil
-	case errno == unix.EAGAIN:
-		c.reported = false
-		return 0, nil
-	case ancillary.MayBeOld(errno):
-		c.errors = true // the next call reports it
-		return 0, nil
-	default:
-		return 0, errno
-	}
+	return c.outcome(batch)
 }

@@ -75,21 +75,30 @@ func (c *Conn) Recv(batch []udp.Datagram) (int, error) {
 		if err := c.raw.Read(c.receive); err != nil {
 			return 0, c.waitFailed(err)
 		}
-		switch errno := c.in.errno; {
-		case errno == 0:
-			c.reported = false
-			c.collect(batch[:c.in.count])
-			return c.in.count, nil
-		case errno == unix.EAGAIN:
-			c.reported = false
-		case ancillary.MayBeOld(errno):
-			// An ICMP error, which is in the queue with what it is about. If it
-			// is none to report, there is the socket still to read.
-			c.errors = true
-		default:
-			return 0, errno
+		if n, err := c.outcome(batch); n > 0 || err != nil {
+			return n, err
 		}
 	}
+}
+
+// outcome is what a call has brought: datagrams, an error, or neither.
+func (c *Conn) outcome(batch []udp.Datagram) (int, error) {
+	switch errno := c.in.errno; {
+	case errno == 0:
+		c.reported = false
+		c.collect(batch[:c.in.count])
+		return c.in.count, nil
+	case errno == unix.EAGAIN:
+		c.reported = false
+	case ancillary.MayBeOld(errno):
+		// An ICMP error, which is in the queue with what it is about, for the next
+		// attempt to report. If it is none to report, there is the socket still to
+		// read.
+		c.errors = true
+	default:
+		return 0, errno
+	}
+	return 0, nil
 }
 
 // waitFailed reports why the poller does not wait. It refuses when all it knows

@@ -163,18 +163,28 @@ func (l *loop) begin(now tick.Time) {
 	}
 }
 
+// due is when the next operation had to begin: now, but for those of a pace,
+// which is told that it begins. It reports false if that is later.
+func (l *loop) due(now tick.Time, paced bool) (due tick.Time, ok bool) {
+	if !paced {
+		return now, true
+	}
+	if due = l.doing.pace.next(now); due > now {
+		return due, false
+	}
+	l.doing.pace.begun++
+	l.spend()
+	return due, true
+}
+
 func (l *loop) beginHandshakes(now tick.Time) {
 	// The handshakes of clients that have lost their session do not keep to the
 	// pace of the requests.
 	paced := !l.doing.ask || l.doing.greet
 	for n := 0; n < turnSize && l.waiting.n > 0 && l.mayBegin(l.shaking); n++ {
-		due := now
-		if paced {
-			if due = l.doing.pace.next(now); due > now {
-				return
-			}
-			l.doing.pace.begun++
-			l.spend()
+		due, ok := l.due(now, paced)
+		if !ok {
+			return
 		}
 		l.connect(now, l.waiting.pop(), due)
 	}
@@ -183,13 +193,9 @@ func (l *loop) beginHandshakes(now tick.Time) {
 func (l *loop) beginRequests(now tick.Time) {
 	paced := !l.doing.greet
 	for n := 0; n < turnSize && l.free.n > 0 && (!paced || l.mayBegin(l.flying)); n++ {
-		due := now
-		if paced {
-			if due = l.doing.pace.next(now); due > now {
-				return
-			}
-			l.doing.pace.begun++
-			l.spend()
+		due, ok := l.due(now, paced)
+		if !ok {
+			return
 		}
 		at := l.free.pop()
 		if l.ep == nil {

@@ -167,6 +167,15 @@ const (
 	ReasonCertRevoked             = hs.ReasonCertRevoked
 	ReasonCertUnsupported         = hs.ReasonCertUnsupported
 	ReasonReflection              = hs.ReasonReflection
+	ReasonCredentialDisabled      = hs.ReasonCredentialDisabled
+	ReasonCredentialExpired       = hs.ReasonCredentialExpired
+	ReasonCredentialNotYetValid   = hs.ReasonCredentialNotYetValid
+	ReasonDeviceDisabled          = hs.ReasonDeviceDisabled
+	ReasonWrongNode               = hs.ReasonWrongNode
+	ReasonStoreUnavailable        = hs.ReasonStoreUnavailable
+	ReasonWeakPSK                 = hs.ReasonWeakPSK
+	ReasonCertStatusMissing       = hs.ReasonCertStatusMissing
+	ReasonCertStatusBad           = hs.ReasonCertStatusBad
 	ReasonInternal                = hs.ReasonInternal
 )
 

@@ -116,9 +116,18 @@ var reasons = map[string]reasonInfo{
 	"rpk_not_pinned":     {exitUntrusted, "the peer's key is not the one you named", "if the key was changed on purpose, take its new name from the server (coaps key id FILE) and give it with --peer-key"},
 
 	// What the operator's side may say.
-	"unknown_identity": {exitHandshake, "no key for this identity", "add a line IDENTITY:HEXKEY to the file given with --psk-file"},
-	"bad_psk":          {exitHandshake, "the peer holds another key for this identity", "compare the two keys"},
-	"denied":           {exitClientError, "this identity may not do that", "ask the operator of the server"},
+	"unknown_identity":         {exitHandshake, "no key for this identity", "add a line IDENTITY:HEXKEY to the file given with --psk-file"},
+	"bad_psk":                  {exitHandshake, "the peer holds another key for this identity", "compare the two keys"},
+	"credential_disabled":      {exitHandshake, "the credential is disabled", "coaps device show NAME, coaps device enable NAME"},
+	"credential_expired":       {exitHandshake, "the credential is past its not-after", "coaps psk rotate NAME gives the device a new one"},
+	"credential_not_yet_valid": {exitHandshake, "the credential's not-before has not come", "check the server's clock (date) and coaps device show NAME"},
+	"device_disabled":          {exitHandshake, "the device is disabled", "coaps device enable NAME"},
+	"wrong_node":               {exitHandshake, "the key is not for communication with this node (RFC 7252 section 9)", "coaps device show NAME lists the nodes of each key"},
+	"store_unavailable":        {exitHandshake, "the store of devices does not answer", "coaps status shows since when and why"},
+	"weak_psk":                 {exitHandshake, "the pre-shared key is shorter than 16 bytes", "coaps psk rotate NAME"},
+	"cert_status_missing":      {exitUntrusted, "the server did not show a fresh OCSP response", "the server's operator renews the response it staples"},
+	"cert_status_bad":          {exitUntrusted, "the OCSP response that the server showed is forged, stale or another certificate's", "check this machine's clock (date); the server's operator renews the response"},
+	"denied":                   {exitClientError, "this identity may not do that", "ask the operator of the server"},
 }
 
 // reasonFamilies are the words that end in a variable part.

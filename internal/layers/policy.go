@@ -43,12 +43,26 @@ dtls < security/keys < security;
 NONE < security/internal/unverified < security;
 security < security/insecure;
 
+# Who may do what.
+coap < security/acl;
+
 # All peers of one socket: the layers joined.
 udp, internal/wheel, dtls, request < endpoint;
 udp < udp/internal/ancillary < udp/portable, udp/mmsg;
 
 # Goroutines, sockets and the clock begin here.
-coap/link, endpoint, security, security/keys, udp/portable, udp/mmsg < coaps;
+coap/link, endpoint, security, security/keys, security/acl, udp/portable, udp/mmsg < coaps;
+
+# What a server is provisioned with, and where it is kept.
+NONE < store;
+store < store/storetest;
+store < store/memory, store/file, store/bolt, store/redis, store/sealed;
+store, security, security/keys, security/acl < security/registry;
+
+# The server that a configuration describes, and its command.
+coaps, security/registry, store/memory, store/file, store/bolt, store/redis, store/sealed < gateway;
+security/registry < internal/foreign;
+gateway, internal/foreign < cmd/coaps;
 
 # What a server shows when nobody configured one.
 coaps < internal/demo;

@@ -67,6 +67,20 @@ const (
 	ReasonCertUnsupported
 	ReasonReflection // our own messages came back (RFC 9257 §4.1)
 
+	// What a server's operator may know of a credential that it has; to the peer
+	// each is what a wrong key or an unknown one is.
+	ReasonCredentialDisabled
+	ReasonCredentialExpired
+	ReasonCredentialNotYetValid
+	ReasonDeviceDisabled
+	ReasonWrongNode        // the key is not for communication with this node (RFC 7252 §9)
+	ReasonStoreUnavailable // nobody can say whose the credential is
+	ReasonWeakPSK          // the key is too short
+
+	// Revocation of certificates.
+	ReasonCertStatusMissing // the server had to show a fresh OCSP response and did not
+	ReasonCertStatusBad     // it showed one that is forged, stale or another certificate's
+
 	ReasonInternal
 )
 
@@ -132,6 +146,21 @@ var reasons = [...]reasonRow{
 	ReasonCertRevoked >> 8:      {"cert_revoked", wire.AlertCertificateRevoked},
 	ReasonCertUnsupported >> 8:  {"cert_unsupported", wire.AlertUnsupportedCertificate},
 	ReasonReflection >> 8:       {"reflection", wire.AlertIllegalParameter},
+
+	// No oracle: silence for pre-shared keys, and for the rest what an unknown key
+	// gets. Reason.Alert is asked for the latter alone.
+	ReasonCredentialDisabled >> 8:    {"credential_disabled", wire.AlertCertificateUnknown},
+	ReasonCredentialExpired >> 8:     {"credential_expired", wire.AlertCertificateUnknown},
+	ReasonCredentialNotYetValid >> 8: {"credential_not_yet_valid", wire.AlertCertificateUnknown},
+	ReasonDeviceDisabled >> 8:        {"device_disabled", wire.AlertCertificateUnknown},
+	ReasonWrongNode >> 8:             {"wrong_node", wire.AlertCertificateUnknown},
+	ReasonStoreUnavailable >> 8:      {"store_unavailable", wire.AlertCertificateUnknown},
+	ReasonWeakPSK >> 8:               {"weak_psk", silent},
+
+	// RFC 6066 §8: a response that is not satisfactory ends the handshake with
+	// bad_certificate_status_response.
+	ReasonCertStatusMissing >> 8: {"cert_status_missing", wire.AlertBadCertificateStatus},
+	ReasonCertStatusBad >> 8:     {"cert_status_bad", wire.AlertBadCertificateStatus},
 
 	ReasonInternal >> 8: {"internal", wire.AlertInternalError},
 }

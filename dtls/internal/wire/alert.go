@@ -43,6 +43,7 @@ const (
 	AlertMissingExtension       Alert = 109
 	AlertUnsupportedExtension   Alert = 110
 	AlertUnrecognizedName       Alert = 112
+	AlertBadCertificateStatus   Alert = 113
 	AlertUnknownPSKIdentity     Alert = 115
 	AlertCertificateRequired    Alert = 116
 	AlertNoApplicationProtocol  Alert = 120
@@ -73,6 +74,7 @@ var alertNames = map[Alert]string{
 	AlertMissingExtension:       "missing_extension",
 	AlertUnsupportedExtension:   "unsupported_extension",
 	AlertUnrecognizedName:       "unrecognized_name",
+	AlertBadCertificateStatus:   "bad_certificate_status_response",
 	AlertUnknownPSKIdentity:     "unknown_psk_identity",
 	AlertCertificateRequired:    "certificate_required",
 	AlertNoApplicationProtocol:  "no_application_protocol",

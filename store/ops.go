@@ -1,0 +1,66 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"iter"
+)
+
+// Put writes the value under key, whatever was there.
+func Put(ctx context.Context, s Store, key string, value []byte) error {
+	return s.Apply(ctx, Op{Key: key, Value: value})
+}
+
+// Create writes the value under key if there is none: else it returns a
+// *ConflictError.
+func Create(ctx context.Context, s Store, key string, value []byte) error {
+	return s.Apply(ctx, Op{Key: key, Value: value, IfVersion: Absent})
+}
+
+// Delete removes the record under key, if there is one.
+func Delete(ctx context.Context, s Store, key string) error {
+	return s.Apply(ctx, Op{Key: key, Delete: true})
+}
+
+// Load does all the ops or none, however many they are, by the store's own
+// Loader if it has one. Else all of them must fit into memory, and the store
+// must take them in one Apply.
+func Load(ctx context.Context, s Store, ops iter.Seq2[Op, error]) (int, error) {
+	if l, ok := s.(Loader); ok {
+		return l.Load(ctx, ops)
+	}
+	all, err := Collect(ops)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.Apply(ctx, all...); err != nil {
+		return 0, err
+	}
+	return len(all), nil
+}
+
+// Collect returns the ops of a sequence, or its first error. Keys and values
+// are as the sequence gave them, so it must not reuse their memory.
+func Collect(ops iter.Seq2[Op, error]) ([]Op, error) {
+	var all []Op
+	for op, err := range ops {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, op)
+	}
+	return all, nil
+}
+
+// Ops makes a sequence of ops for Load.
+func Ops(ops ...Op) iter.Seq2[Op, error] {
+	return func(yield func(Op, error) bool) {
+		for _, op := range ops {
+			if !yield(op, nil) {
+				return
+			}
+		}
+	}
+}

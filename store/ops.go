@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"iter"
 )
 
@@ -41,14 +42,23 @@ func Load(ctx context.Context, s Store, ops iter.Seq2[Op, error]) (int, error) {
 	return len(all), nil
 }
 
-// Collect returns the ops of a sequence, or its first error. Keys and values
-// are as the sequence gave them, so it must not reuse their memory.
+// Collect returns the ops of a sequence, or its first error, or what is wrong
+// with one of them: see Op.Check and Loader. Keys and values are as the
+// sequence gave them, so it must not reuse their memory.
 func Collect(ops iter.Seq2[Op, error]) ([]Op, error) {
 	var all []Op
+	seen := map[string]struct{}{}
 	for op, err := range ops {
+		if err == nil {
+			err = op.Check()
+		}
 		if err != nil {
 			return nil, err
 		}
+		if _, twice := seen[op.Key]; twice {
+			return nil, fmt.Errorf("%w: %q comes twice", ErrInvalid, op.Key)
+		}
+		seen[op.Key] = struct{}{}
 		all = append(all, op)
 	}
 	return all, nil

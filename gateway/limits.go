@@ -1,0 +1,123 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/coaps-go/coaps/endpoint"
+)
+
+// Limits bound what others can make a listener hold or do. Zero fields take
+// their defaults.
+type Limits struct {
+	endpoint.Limits
+	Workers, Loops int
+}
+
+// A Limit is one of them by name. A rate may be set to 0, which is none; numbers
+// and times are positive.
+type Limit struct {
+	Name, Help string
+
+	count func(*Limits) *int
+	rate  func(*Limits) *int
+	time  func(*Limits) *time.Duration
+}
+
+// LimitTable is all there are, as they stand in a configuration and behind
+// serve --limit.
+var LimitTable = []Limit{
+	{Name: "sessions", Help: "established sessions", count: func(l *Limits) *int { return &l.Sessions }},
+	{Name: "session-bytes", Help: "bytes that sleeping sessions may take", count: func(l *Limits) *int { return &l.SessionBytes }},
+	{Name: "awake", Help: "sessions kept unpacked though nothing goes on", count: func(l *Limits) *int { return &l.Awake }},
+	{Name: "sleep-after", Help: "silence after which a session is packed", time: func(l *Limits) *time.Duration { return &l.SleepAfter }},
+	{Name: "session-idle", Help: "silence after which it is closed", time: func(l *Limits) *time.Duration { return &l.SessionIdle }},
+	{Name: "evict-after", Help: "silence before which it makes no room for others", time: func(l *Limits) *time.Duration { return &l.EvictAfter }},
+	{Name: "half-open", Help: "handshakes in progress", count: func(l *Limits) *int { return &l.HalfOpen }},
+	{Name: "handshakes", Help: "handshakes a second", rate: func(l *Limits) *int { return &l.HandshakeRate }},
+	{Name: "prefix-handshakes", Help: "the same of one IPv4 /24 or IPv6 /56", rate: func(l *Limits) *int { return &l.PrefixHandshakeRate }},
+	{Name: "answers", Help: "answers to strangers a second", rate: func(l *Limits) *int { return &l.AnswerRate }},
+	{Name: "plain-peers", Help: "addresses without DTLS remembered", count: func(l *Limits) *int { return &l.PlainPeers }},
+	{Name: "peer-requests", Help: "requests of one peer in work", count: func(l *Limits) *int { return &l.PeerRequests }},
+	{Name: "bytes", Help: "memory for duplicates and retransmission", count: func(l *Limits) *int { return &l.Bytes }},
+	{Name: "workers", Help: "handlers at work on each port", count: func(l *Limits) *int { return &l.Workers }},
+	{Name: "loops", Help: "sockets and event loops of each port", count: func(l *Limits) *int { return &l.Loops }},
+}
+
+// Set reads the value of this limit into l.
+func (one *Limit) Set(l *Limits, value string) error {
+	if one.time != nil {
+		d, err := ParseDuration(value)
+		if err != nil || d <= 0 {
+			return errors.New("a time such as 30s or 12h is needed")
+		}
+		*one.time(l) = d
+		return nil
+	}
+	n, err := strconv.Atoi(value)
+	switch {
+	case one.rate != nil && err == nil && n == 0:
+		*one.rate(l) = -1
+	case err != nil || n <= 0:
+		return errors.New("a positive number is needed")
+	case one.rate != nil:
+		*one.rate(l) = n
+	default:
+		*one.count(l) = n
+	}
+	return nil
+}
+
+// text is the value that was set, "" for none.
+func (one *Limit) text(l *Limits) string {
+	switch {
+	case one.time != nil && *one.time(l) != 0:
+		return one.time(l).String()
+	case one.rate != nil && *one.rate(l) < 0:
+		return "0"
+	case one.rate != nil && *one.rate(l) > 0:
+		return strconv.Itoa(*one.rate(l))
+	case one.count != nil && *one.count(l) != 0:
+		return strconv.Itoa(*one.count(l))
+	}
+	return ""
+}
+
+// LimitNamed finds one; nil if there is none of this name.
+func LimitNamed(name string) *Limit {
+	for i := range LimitTable {
+		if LimitTable[i].Name == name {
+			return &LimitTable[i]
+		}
+	}
+	return nil
+}
+
+func (l *Limits) decodeYAML(d *decoder, key string, n ast.Node) {
+	for _, e := range d.entries(key, n) {
+		at := join(key, e.name)
+		one := LimitNamed(e.name)
+		if one == nil {
+			var names []string
+			for _, known := range LimitTable {
+				names = append(names, known.Name)
+			}
+			d.fail(e.at, key, "there is no limit %q%s", e.name, suggestFrom(e.name, names))
+			continue
+		}
+		text, ok := d.text(at, e.value)
+		if !ok {
+			continue
+		}
+		d.at[at] = positionOf(e.value)
+		if err := one.Set(l, text); err != nil {
+			d.fail(positionOf(e.value), at, "%v, not %q", err, clipText(text))
+		}
+	}
+}

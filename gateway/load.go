@@ -1,0 +1,150 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// maxConfigSize bounds a configuration file, in bytes. Devices belong into a
+// store.
+const maxConfigSize = 1 << 20
+
+// Load reads a configuration file. Unknown keys, bad values and duplicates are
+// refused; ${env:X} and ${file:X} in values are replaced by an environment
+// variable and by the content of a file without its last newline. The error is a
+// *ConfigError with everything that is wrong, or one of reading the file. Nothing
+// else that the file names is looked at: that is for Check.
+func Load(path string) (*Config, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	text, err := readBounded(path, maxConfigSize)
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, text, os.LookupEnv)
+}
+
+// readBounded reads a regular file of at most that many bytes.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(text)) > most {
+		err = fmt.Errorf("%s has more than %d bytes", path, most)
+	}
+	return text, err
+}
+
+// parse is Load without the file.
+func parse(path string, text []byte, env func(string) (string, bool)) (*Config, error) {
+	sum := sha256.Sum256(text)
+	src := &source{name: path, lines: strings.Split(string(text), "\n"), hash: hex.EncodeToString(sum[:]),
+		at: map[string]Position{}, quoted: map[string]string{}}
+	root, err := src.parse(text)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{path: path, source: src}
+	d := &decoder{source: src, dir: filepath.Dir(path), env: env}
+	d.decode(c, root)
+	if len(d.problems) == 0 {
+		c.validate(d)
+	}
+	if len(d.problems) > 0 {
+		return nil, newConfigError(d.problems)
+	}
+	return c, nil
+}
+
+// maxNesting is how deep collections in flow style, such as {a: [b]}, may nest:
+// the parser recurses.
+const maxNesting = 64
+
+// parse makes a tree of the text; nil of an empty one.
+func (s *source) parse(text []byte) (ast.Node, error) {
+	if !utf8.Valid(text) {
+		return nil, newConfigError([]Problem{{File: s.name, Line: 1, Column: 1, Message: "the file is not UTF-8 text"}})
+	}
+	if p, ok := s.tooDeep(text); ok {
+		return nil, newConfigError([]Problem{p})
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, newConfigError([]Problem{s.syntax(err)})
+	}
+	var root ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if _, comment := doc.Body.(*ast.CommentGroupNode); comment {
+			continue
+		}
+		if root != nil {
+			return nil, newConfigError([]Problem{s.problem(positionOf(doc.Body), "", "a configuration is one YAML document, this is a second")})
+		}
+		root = doc.Body
+	}
+	return root, nil
+}
+
+// tooDeep finds text that nests without end, by brackets or by indentation.
+func (s *source) tooDeep(text []byte) (Problem, bool) {
+	depth, line, column, indent := 0, 1, 0, 0
+	start := true
+	for _, b := range text {
+		column++
+		switch b {
+		case '\n':
+			line, column, indent, start = line+1, 0, 0, true
+			continue
+		case '[', '{':
+			depth++
+		case ']', '}':
+			depth = max(depth-1, 0)
+		case '-', ' ', '?':
+			if start {
+				indent++
+			}
+		}
+		start = start && (b == ' ' || b == '-' || b == '?')
+		if depth > maxNesting || indent > 4*maxNesting {
+			return s.problem(Position{line, column}, "", "too deeply nested"), true
+		}
+	}
+	return Problem{}, false
+}
+
+// syntax is an error of the parser as a problem.
+func (s *source) syntax(err error) Problem {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil || at.GetToken().Position == nil {
+		return Problem{File: s.name, Line: 1, Column: 1, Message: firstLine(err.Error()), Source: s.line(1)}
+	}
+	pos := at.GetToken().Position
+	return s.problem(Position{pos.Line, pos.Column}, "", "%s", firstLine(at.GetMessage()))
+}
+
+func firstLine(text string) string {
+	first, _, _ := strings.Cut(text, "\n")
+	return first
+}

@@ -1,0 +1,65 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Rules are access rules in the configuration, each as the JSON that package
+// security/acl reads.
+type Rules []json.RawMessage
+
+func (r *Rules) decodeYAML(d *decoder, key string, n ast.Node) {
+	if isNull(n) {
+		return
+	}
+	sequence, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fail(positionOf(n), key, "a list of rules is expected here, not %s", describe(n))
+		return
+	}
+	for i, element := range sequence.Values {
+		at := key + "[" + strconv.Itoa(i) + "]"
+		d.at[at] = positionOf(element)
+		text, err := json.Marshal(d.plain(at, element))
+		if err != nil {
+			d.fail(positionOf(element), at, "%v", err)
+			continue
+		}
+		*r = append(*r, text)
+	}
+}
+
+// plain is a tree as the values of encoding/json.
+func (d *decoder) plain(key string, n ast.Node) any {
+	switch v := n.(type) {
+	case ast.MapNode:
+		object := map[string]any{}
+		for _, e := range d.entries(key, n) {
+			d.at[join(key, e.name)] = e.at
+			object[e.name] = d.plain(join(key, e.name), e.value)
+		}
+		return object
+	case *ast.SequenceNode:
+		list := make([]any, len(v.Values))
+		for i, element := range v.Values {
+			at := key + "[" + strconv.Itoa(i) + "]"
+			d.at[at] = positionOf(element)
+			list[i] = d.plain(at, element)
+		}
+		return list
+	case *ast.BoolNode:
+		return v.Value
+	case *ast.IntegerNode, *ast.FloatNode:
+		return json.Number(n.GetToken().Value)
+	case *ast.NullNode:
+		return nil
+	}
+	text, _ := d.text(key, n)
+	return text
+}

@@ -59,6 +59,17 @@ func NewGate(cfg *Config, now tick.Time) (*Gate, error) {
 	return g, nil
 }
 
+// SetConfig changes the configuration of sessions to come. Cookies stay good.
+// Those that have begun keep what they began with. After an error, which is
+// NewGate's, nothing has changed.
+func (g *Gate) SetConfig(cfg *Config) error {
+	resolved, err := cfg.resolve()
+	if err == nil {
+		g.cfg = resolved
+	}
+	return err
+}
+
 // Counters holds what the gate and its sessions dropped.
 func (g *Gate) Counters() *Counters { return &g.counters }
 

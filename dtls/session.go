@@ -158,6 +158,12 @@ func (s *Session) Wake(now tick.Time, counters *Counters, asleep []byte) {
 	s.conn.Wake(now, counters, asleep)
 }
 
+// Peek returns the Facts of the session that Sleep has put into asleep, which
+// sleeps on: the bytes are not changed. The Session that it is called of must
+// be zero, or one that sleeps, and stays so; what it reads in passing is wiped.
+// It costs what Wake does. What Wake says of the bytes holds.
+func (s *Session) Peek(asleep []byte) *Facts { return s.conn.Peek(asleep) }
+
 // Deadline is when Expire must be called if nothing else happens.
 func (s *Session) Deadline() tick.Time { return s.conn.Deadline() }
 

@@ -218,9 +218,18 @@ func (e *Endpoint) Facts(id PeerID) *dtls.Facts {
 	return nil
 }
 
+// SetDTLS changes the configuration of sessions to come on a server that was
+// made with one. After an error, which is dtls.NewGate's, nothing has changed.
+func (e *Endpoint) SetDTLS(cfg *dtls.Config) error {
+	if e.gate == nil {
+		return errNoGate
+	}
+	return e.gate.SetConfig(cfg)
+}
+
 // SetTag leaves something of the caller's with a peer; its events carry it as
 // Tag. It is gone when the peer has slept: who is there then is to be found out
-// again, from Facts.
+// again, from the note or from Facts.
 func (e *Endpoint) SetTag(id PeerID, tag any) {
 	if p := e.peer(id); p != nil {
 		p.tag = tag
@@ -246,6 +255,7 @@ func (e *Endpoint) Export(id PeerID, label string, context []byte, n int) ([]byt
 
 var (
 	errNoSession = errors.New("endpoint: no session")
+	errNoGate    = errors.New("endpoint: not a server with DTLS")
 	errZone      = errors.New("endpoint: too many IPv6 zones")
 )
 

@@ -92,7 +92,10 @@ type Endpoint struct {
 	replies replies
 	scratch []byte // one CoAP message on its way into a record
 	event   events
+	note    []byte // one that is longer than a cell, to be looked at
 	stats   Stats
+
+	resident Resident // as it is shown
 }
 
 // events are the layers' events, kept here so that none is allocated.

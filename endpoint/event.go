@@ -57,7 +57,8 @@ type Event struct {
 	Kind     EventKind
 	Exchange ExchangeID // ID is 0 in events of the peer itself
 	Remote   netip.AddrPort
-	Tag      any // what SetTag left with the peer, nil if nothing or if it slept since
+	Tag      any    // what SetTag left with the peer, nil if nothing or if it slept since
+	Note     []byte // what SetNote left with the session
 	Message  coap.Message
 	Reason   request.Reason
 

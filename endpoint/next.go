@@ -50,6 +50,9 @@ func (e *Endpoint) nextOf(p *peer, ev *Event) bool {
 func (e *Endpoint) begin(p *peer, ev *Event, kind EventKind) {
 	*ev = Event{} // where it lies: a literal would be copied, and it is large
 	ev.Kind, ev.Exchange.Peer, ev.Remote, ev.Tag = kind, p.id, e.zones.remote(&p.at.key), p.tag
+	if p.at.note != 0 || p.at.asleep != 0 {
+		ev.Note = e.noteOf(p.at)
+	}
 }
 
 var tableEvents = [...]EventKind{
@@ -240,6 +243,7 @@ func (e *Endpoint) release(p *peer) {
 	}
 	e.news.remove(p)
 	i := p.id.index
+	e.forgetNote(p.at)
 	e.free(p)
 	e.slots.Free(i)
 }

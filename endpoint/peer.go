@@ -21,6 +21,12 @@ type PeerID struct {
 // of the caller's own. It is used again.
 func (id PeerID) Index() int { return int(id.index) }
 
+// Number is the PeerID as a number, for those who write it down.
+func (id PeerID) Number() uint64 { return uint64(id.generation)<<32 | uint64(id.index) }
+
+// PeerIDOf is the PeerID with a number, which may name nobody.
+func PeerIDOf(number uint64) PeerID { return PeerID{uint32(number), uint32(number >> 32)} }
+
 // phase is where a peer stands.
 type phase uint8
 

@@ -45,8 +45,14 @@ func (e *Endpoint) wake(i uint32) *peer {
 		p = e.rise(i)
 	}
 	if at.asleep != 0 {
+		bytes := e.dormitory.load(at.asleep)
+		note := noteLen(bytes)
+		if note > 1 {
+			at.note = e.dormitory.lay(bytes[:note])
+		}
 		p.session = e.spare()
-		p.session.Wake(e.now, e.counters, e.dormitory.load(at.asleep))
+		p.session.Wake(e.now, e.counters, bytes[note:])
+		clear(bytes[:note])
 		e.dormitory.free(at.asleep)
 		at.asleep = 0
 		p.drowsy = true
@@ -87,14 +93,16 @@ func (e *Endpoint) layDown(p *peer) bool {
 	if p.phase != open || p.session == nil || p.rival != nil || p.table.Active() || e.wants.has(p) || e.news.has(p) {
 		return false
 	}
-	bytes, ok := p.session.Sleep(e.now, e.dormitory.scratch)
+	note := e.appendNote(e.dormitory.scratch, p.at)
+	bytes, ok := p.session.Sleep(e.now, note)
 	if !ok {
+		clear(note)
 		return false
 	}
+	e.forgetNote(p.at)
 	p.at.asleep = e.dormitory.store(bytes)
-	if len(e.spares) < cap(e.spares) {
-		e.spares = append(e.spares, p.session)
-	}
+	clear(note) // of which bytes may have been a copy
+	e.keepSpare(p.session)
 	p.session, p.tag, p.drowsy = nil, nil, false
 	e.recent.remove(p)
 	if !e.dismiss(p) {
@@ -112,6 +120,13 @@ func (e *Endpoint) spare() *dtls.Session {
 	s := e.spares[n-1]
 	e.spares = e.spares[:n-1]
 	return s
+}
+
+// keepSpare keeps a session that was wiped for the next to wake.
+func (e *Endpoint) keepSpare(s *dtls.Session) {
+	if len(e.spares) < cap(e.spares) {
+		e.spares = append(e.spares, s)
+	}
 }
 
 // dismiss leaves nothing of a peer but its slot. It reports false if there is
@@ -183,16 +198,22 @@ func (d *dormitory) bytes() int { return d.cells.Used() * (cellLen + 8) }
 // store takes a session's bytes, which Sleep has appended to scratch, and clears
 // them. Scratch keeps the size they needed.
 func (d *dormitory) store(bytes []byte) uint32 {
-	var l slab.List
-	for rest := bytes; len(rest) > 0; {
-		i, _ := d.cells.Alloc()
-		d.cells.PushBack(&l, i)
-		rest = rest[copy(d.cells.At(i)[:], rest):]
-	}
+	first := d.lay(bytes)
 	clear(bytes)
 	d.scratch = bytes[:0]
-	if n := int(l.Len) * cellLen; n > cap(bytes) {
+	if n := (len(bytes) + cellLen - 1) / cellLen * cellLen; n > cap(bytes) {
 		d.scratch = make([]byte, 0, n)
+	}
+	return first
+}
+
+// lay puts bytes into cells.
+func (d *dormitory) lay(bytes []byte) uint32 {
+	var l slab.List
+	for len(bytes) > 0 {
+		i, _ := d.cells.Alloc()
+		d.cells.PushBack(&l, i)
+		bytes = bytes[copy(d.cells.At(i)[:], bytes):]
 	}
 	return l.First
 }
@@ -205,6 +226,14 @@ func (d *dormitory) load(first uint32) []byte {
 		bytes = append(bytes, d.cells.At(i)[:]...)
 	}
 	return bytes
+}
+
+// read appends the first n bytes that were stored to dst.
+func (d *dormitory) read(dst []byte, first uint32, n int) []byte {
+	for i := first; len(dst) < n; i = d.cells.Next(i) {
+		dst = append(dst, d.cells.At(i)[:min(cellLen, n-len(dst))]...)
+	}
+	return dst
 }
 
 // free wipes a session's cells and gives them back.

@@ -19,7 +19,8 @@ type slot struct {
 	chain      uint32 // the next slot in the bucket of the index
 	generation uint32
 	awake      uint32    // its peer, 0 while there is none
-	asleep     uint32    // its session in the dormitory, 0 while that is awake or there is none
+	asleep     uint32    // its session in the dormitory, its note before it; 0 while that is awake or there is none
+	note       uint32    // its note in the dormitory, 0 while the session sleeps or there is none
 	heard      tick.Time // when it was last authentic, to the second
 	class      class
 	ours       bool // named to Connect

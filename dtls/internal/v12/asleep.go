@@ -65,6 +65,19 @@ func (c *Conn) Wake(now tick.Time, counters *hs.Counters, asleep []byte) {
 	c.forgetLast(now)
 }
 
+// Peek reads the Facts of a session that sleeps, and changes nothing. c must be
+// zero, and is so again.
+func (c *Conn) Peek(asleep []byte) *hs.Facts {
+	if len(asleep) == 0 || asleep[0] != mark {
+		panic("dtls: Peek at what is no sleeping session")
+	}
+	k := pack.From(asleep[1:])
+	c.pack(&k)
+	facts := c.Facts() // which lie in memory of their own
+	*c = Conn{}
+	return facts
+}
+
 // rests reports whether nothing is going on that Sleep would lose.
 func (c *Conn) rests() bool {
 	return c.usable() == nil && c.layer.Packable() && c.input == nil &&

@@ -176,6 +176,7 @@ const (
 	ReasonWeakPSK                 = hs.ReasonWeakPSK
 	ReasonCertStatusMissing       = hs.ReasonCertStatusMissing
 	ReasonCertStatusBad           = hs.ReasonCertStatusBad
+	ReasonCertStatusUnknown       = hs.ReasonCertStatusUnknown
 	ReasonInternal                = hs.ReasonInternal
 )
 
@@ -185,6 +186,10 @@ func ReasonForAlert(a Alert) Reason { return hs.ReasonForAlert(a) }
 // ReasonForFlight is the reason of a handshake whose flight n (1 to 6,
 // RFC 6347 §4.2.4) nothing answered.
 func ReasonForFlight(n int) Reason { return hs.ReasonForFlight(n) }
+
+// MaxOCSP is the length in bytes of the longest OCSP response that is shown or
+// taken.
+const MaxOCSP = hs.MaxOCSP
 
 // NumDrops is the number of names of [Drop].
 const NumDrops = hs.NumDrops

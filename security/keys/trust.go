@@ -17,14 +17,19 @@ import (
 // Trust is the list of root trust anchors of a node in Certificate mode
 // (RFC 7252 §9). It judges the chains that peers show: path validation as in
 // RFC 5280 §6 by crypto/x509, and who the certificate is for by the rules of
-// RFC 7252 §9.1.3.3. It never asks the system's own anchors. Revocation is not
-// checked, as RFC 7252 leaves it to further study. A Trust does not change and
-// may be used at the same time by many.
+// RFC 7252 §9.1.3.3. It never asks the system's own anchors, and never the
+// network: revocation is checked against the lists that it was given (WithCRLs)
+// and the OCSP response that a server shows. A Trust does not change and may be
+// used at the same time by many.
 type Trust struct {
 	pool    *x509.CertPool
 	roots   []*x509.Certificate
 	ends    []*x509.Certificate // the roots that no other certificate can have signed
 	uriOnly bool
+
+	crls        crlSet
+	policy      RevocationPolicy
+	requireOCSP bool
 }
 
 // NewTrust returns a Trust in the given anchors, and in nothing else. Without
@@ -51,7 +56,9 @@ func selfSigned(c *x509.Certificate) bool {
 // coaps URIs count. Without it a dNSName or an iPAddress that is the host will
 // do as well, as in RFC 7925 §4.4.1, RFC 6125 and most certificates there are.
 func (t *Trust) URIOnly() *Trust {
-	return &Trust{pool: t.pool, roots: t.roots, ends: t.ends, uriOnly: true}
+	with := *t
+	with.uriOnly = true
+	return &with
 }
 
 // Len returns the number of anchors.
@@ -102,13 +109,19 @@ func verifyError(reason dtls.Reason, format string, args ...any) *VerifyError {
 
 // VerifyServer judges the chain that a server showed, leaf first, at the time
 // now, for a client that wants to reach authority. The error is nil or a
-// *VerifyError.
+// *VerifyError. It is for a client that got no OCSP response, having asked.
 func (t *Trust) VerifyServer(chain []*x509.Certificate, authority Authority, now time.Time) error {
+	return t.VerifyServerOCSP(chain, nil, authority, now)
+}
+
+// VerifyServerOCSP is VerifyServer with the OCSP response that the server showed
+// beside its chain (RFC 6066 §8), in DER; nil says that it showed none.
+func (t *Trust) VerifyServerOCSP(chain []*x509.Certificate, ocsp []byte, authority Authority, now time.Time) error {
 	wanted, err := authority.reference()
 	if err != nil {
 		return verifyError(dtls.ReasonCertNameMismatch, "%w", err)
 	}
-	paths, err := t.paths(chain, x509.ExtKeyUsageServerAuth, now)
+	paths, err := t.paths(chain, x509.ExtKeyUsageServerAuth, now, stapled{asked: true, der: ocsp})
 	if err != nil {
 		return err
 	}
@@ -123,7 +136,13 @@ func (t *Trust) VerifyServer(chain []*x509.Certificate, authority Authority, now
 // VerifyServer does, and by its key instead of its name: the key of the leaf
 // must be among pins (RFC 6125 §6.6.2).
 func (t *Trust) VerifyPinnedServer(chain []*x509.Certificate, pins *Pins, now time.Time) error {
-	if _, err := t.paths(chain, x509.ExtKeyUsageServerAuth, now); err != nil {
+	return t.VerifyPinnedServerOCSP(chain, nil, pins, now)
+}
+
+// VerifyPinnedServerOCSP is VerifyPinnedServer with the OCSP response that the
+// server showed, as in VerifyServerOCSP.
+func (t *Trust) VerifyPinnedServerOCSP(chain []*x509.Certificate, ocsp []byte, pins *Pins, now time.Time) error {
+	if _, err := t.paths(chain, x509.ExtKeyUsageServerAuth, now, stapled{asked: true, der: ocsp}); err != nil {
 		return err
 	}
 	if !pins.Contains(chain[0].RawSubjectPublicKeyInfo) {
@@ -135,7 +154,7 @@ func (t *Trust) VerifyPinnedServer(chain []*x509.Certificate, pins *Pins, now ti
 // VerifyClient judges the chain that a client showed, leaf first, at the time
 // now. The error is nil or a *VerifyError.
 func (t *Trust) VerifyClient(chain []*x509.Certificate, now time.Time) error {
-	_, err := t.paths(chain, x509.ExtKeyUsageClientAuth, now)
+	_, err := t.paths(chain, x509.ExtKeyUsageClientAuth, now, stapled{})
 	return err
 }
 
@@ -149,8 +168,8 @@ func constrained(path []*x509.Certificate) bool {
 }
 
 // paths finds the valid certification paths from the leaf of a chain to the
-// anchors. Without an error there is at least one.
-func (t *Trust) paths(chain []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time) ([][]*x509.Certificate, error) {
+// anchors on which nothing is revoked. Without an error there is at least one.
+func (t *Trust) paths(chain []*x509.Certificate, usage x509.ExtKeyUsage, now time.Time, staple stapled) ([][]*x509.Certificate, error) {
 	if err := t.checkForm(chain, now); err != nil {
 		return nil, err
 	}
@@ -177,7 +196,7 @@ func (t *Trust) paths(chain []*x509.Certificate, usage x509.ExtKeyUsage, now tim
 	if len(paths) == 0 {
 		return nil, verifyError(dtls.ReasonCertUnsupported, "an issuer's key is of an unsupported kind")
 	}
-	return paths, nil
+	return t.unrevoked(paths, now, staple)
 }
 
 // checkForm checks what crypto/x509 leaves to its caller.

@@ -70,6 +70,9 @@ type Showing struct {
 	Chain  [][]byte // DER, for X.509
 	Signer crypto.Signer
 	Scheme wire.SignatureScheme
+	OCSP   []byte // the response to show beside the chain, nil for none
+
+	ocsp func() []byte
 }
 
 // Choice is what a server makes of an offer.
@@ -155,6 +158,7 @@ func chooseShowing(cfg *Config, creds *Credentials, o *Offer, kx suite.KeyExchan
 			ofType = true
 			r := candidate.fit(cfg, o, kx)
 			if r == ReasonNone {
+				candidate.staple(o)
 				return &candidate, r
 			}
 			closest = closer(closest, r)
@@ -182,6 +186,16 @@ func (s *Showing) fit(cfg *Config, o *Offer, kx suite.KeyExchange) Reason {
 	return ReasonNone
 }
 
+// staple takes the OCSP response that goes with a chain, if the client asks
+// for one. One that is longer than MaxOCSP is not shown.
+func (s *Showing) staple(o *Offer) {
+	if o.OCSP && s.ocsp != nil {
+		if der := s.ocsp(); len(der) > 0 && len(der) <= MaxOCSP {
+			s.OCSP = der
+		}
+	}
+}
+
 // showings are the keys of one type, in order of preference.
 func (c *Credentials) showings(t wire.CertType) (list []Showing) {
 	switch {
@@ -190,7 +204,7 @@ func (c *Credentials) showings(t wire.CertType) (list []Showing) {
 	case t == wire.CertX509:
 		for i := range c.Chains {
 			if chain := &c.Chains[i]; len(chain.DER) > 0 {
-				list = append(list, Showing{Type: t, Chain: chain.DER, Signer: chain.Signer})
+				list = append(list, Showing{Type: t, Chain: chain.DER, Signer: chain.Signer, ocsp: chain.OCSP})
 			}
 		}
 	}

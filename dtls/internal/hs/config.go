@@ -116,6 +116,11 @@ const (
 	finishedLen = suite.VerifyDataLen
 )
 
+// MaxOCSP is the length in bytes of the longest OCSP response that is shown or
+// taken. One with an RSA signature and the responder's own certificate has some
+// 2,000.
+const MaxOCSP = 1 << 13
+
 // MessageLen is the policy of how long a handshake message may be, from its
 // header alone. It reports false for a type that DTLS 1.2 does not have.
 func (c *Config) MessageLen(t wire.HandshakeType) (max int, ok bool) {
@@ -140,8 +145,10 @@ func (c *Config) MessageLen(t wire.HandshakeType) (max int, ok bool) {
 		return 2 + c.MaxPSKIdentity + 1<<8, true
 	case wire.HandshakeFinished:
 		return finishedLen, true
-	case wire.HandshakeNewSessionTicket, wire.HandshakeCertificateStatus:
-		// Never asked for; the state table refuses them by name.
+	case wire.HandshakeCertificateStatus:
+		return min(1+3+MaxOCSP, c.MaxHandshakeBytes), true
+	case wire.HandshakeNewSessionTicket:
+		// Never asked for; the state table refuses it by name.
 		return maxVector16, true
 	}
 	return 0, false

@@ -30,6 +30,13 @@ type Chain struct {
 	DER    [][]byte          // leaf first, as sent; the root may be absent
 	Leaf   *x509.Certificate // DER[0], parsed
 	Signer crypto.Signer     // as in KeyPair; RSA too
+
+	// OCSP, if set, returns the OCSP response about the leaf (RFC 6960, DER)
+	// that a server shows to clients which ask for one (RFC 6066 §8), nil if
+	// there is none that is fresh. It is called once a handshake, must not
+	// block, and may be called by several goroutines; what it returned must not
+	// change any more.
+	OCSP func() []byte
 }
 
 // Format prints no secrets, whatever the verb.
@@ -55,6 +62,11 @@ type Credentials struct {
 	// Authorities are the DER distinguished names of a CertificateRequest
 	// (RFC 5246 §7.4.4).
 	Authorities [][]byte
+
+	// AskOCSP has a client that accepts certificates ask the server for an OCSP
+	// response about its own (RFC 6066 §8), which Facts then holds if there was
+	// one. Whoever gives the verdict checks it.
+	AskOCSP bool
 }
 
 // Facts is what a handshake has established. On a session that is not yet
@@ -80,6 +92,9 @@ type Facts struct {
 	// PeerTrusted says that the caller has judged the peer's key or certificate
 	// to be good, by ProvideVerdict.
 	PeerTrusted bool
+	// OCSP is the OCSP response (DER) that a server showed beside its chain,
+	// nil for none. It is there until the verdict.
+	OCSP []byte
 
 	// PeerMaxFragment is the largest plaintext in bytes that the peer takes
 	// in one record (RFC 6066 §4, RFC 8449 §4).

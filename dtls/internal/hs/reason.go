@@ -80,6 +80,7 @@ const (
 	// Revocation of certificates.
 	ReasonCertStatusMissing // the server had to show a fresh OCSP response and did not
 	ReasonCertStatusBad     // it showed one that is forged, stale or another certificate's
+	ReasonCertStatusUnknown // nothing current says whether the certificate was revoked
 
 	ReasonInternal
 )
@@ -161,6 +162,9 @@ var reasons = [...]reasonRow{
 	// bad_certificate_status_response.
 	ReasonCertStatusMissing >> 8: {"cert_status_missing", wire.AlertBadCertificateStatus},
 	ReasonCertStatusBad >> 8:     {"cert_status_bad", wire.AlertBadCertificateStatus},
+	// The peer has done nothing wrong: RFC 5246 §7.2.2, "some other (unspecified)
+	// issue".
+	ReasonCertStatusUnknown >> 8: {"cert_status_unknown", wire.AlertCertificateUnknown},
 
 	ReasonInternal >> 8: {"internal", wire.AlertInternalError},
 }

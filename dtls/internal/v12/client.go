@@ -22,6 +22,7 @@ import (
 //	flight 3  ClientHello, cookie   ->
 //	flight 4                        <-  ServerHello            onServerHello
 //	                                    Certificate*           onServerCertificate
+//	                                    CertificateStatus*     onCertificateStatus
 //	                                    ServerKeyExchange*     onServerKeyExchange
 //	                                    CertificateRequest*    onCertificateRequest
 //	                                    ServerHelloDone        onServerHelloDone
@@ -46,6 +47,7 @@ type clientScratch struct {
 	exchange wire.ServerKeyExchange
 	request  *wire.CertificateRequest // nil: the server did not ask
 	showing  *hs.Showing              // what we answer it with
+	ocsp     bool                     // the server may show an OCSP response
 }
 
 // maxCookies is how many HelloVerifyRequests a client answers. One is the
@@ -119,6 +121,9 @@ func clientExtensions(cfg *hs.Config, creds *hs.Credentials, serverName string, 
 		add(wire.ExtSignatureAlgorithms)
 		e.Schemes = wire.ListOf(cfg.Schemes)
 		addCertTypes(&e, creds)
+		if creds.AcceptCertificates && creds.AskOCSP {
+			add(wire.ExtStatusRequest)
+		}
 	}
 	return e
 }
@@ -269,6 +274,8 @@ func (c *Conn) readCertTypes(e *wire.ServerExtensions) hs.Reason {
 		return hs.ReasonIllegalParameter
 	}
 	c.facts.PeerCertType, c.facts.LocalCertType = e.ServerCertType, e.ClientCertType
+	// A response is about a certificate, and a raw public key has none.
+	c.hs.client.ocsp = e.Present.Has(wire.ExtStatusRequest) && e.ServerCertType == wire.CertX509
 	if c.hs.suite.KeyExchange.UsesPSK() || c.hs.creds.AcceptCertificates || c.facts.PeerCertType != wire.CertX509 {
 		return hs.ReasonNone
 	}
@@ -317,6 +324,20 @@ func (c *Conn) onServerCertificate(now tick.Time, m *flight.Message) hs.Reason {
 		return hs.ReasonCertUnsupported
 	}
 	c.hs.peer = peer
+	if c.hs.client.ocsp {
+		return c.await(clientStatus)
+	}
+	return c.await(clientKeyExchange)
+}
+
+// onCertificateStatus takes the OCSP response about the server's certificate,
+// for whoever gives the verdict. The server may leave it out (RFC 6066 §8).
+func (c *Conn) onCertificateStatus(now tick.Time, m *flight.Message) hs.Reason {
+	response, err := wire.ParseCertificateStatus(m.Body())
+	if err != nil {
+		return hs.ReasonDecodeError
+	}
+	c.facts.OCSP = append([]byte(nil), response...)
 	return c.await(clientKeyExchange)
 }
 

@@ -21,6 +21,7 @@ import (
 //	            job: ephemeral key, sign                       serverSigned
 //	flight 4                        <-  ServerHello
 //	                                    Certificate*
+//	                                    CertificateStatus*
 //	                                    ServerKeyExchange*
 //	                                    CertificateRequest*
 //	                                    ServerHelloDone
@@ -222,6 +223,8 @@ func (c *Conn) answerExtensions(o *hs.Offer) {
 	}
 	add(wire.ExtServerCertType, o.Present.Has(wire.ExtServerCertType))
 	e.ServerCertType = choice.Showing.Type
+	// RFC 6066 §8: the extension announces the message.
+	add(wire.ExtStatusRequest, choice.Showing.OCSP != nil)
 	// RFC 7250 §4.2: only with a CertificateRequest.
 	add(wire.ExtClientCertType, o.Present.Has(wire.ExtClientCertType) && choice.AskPeerKey)
 	e.ClientCertType = choice.PeerCertType
@@ -240,6 +243,7 @@ func (c *Conn) sendServerFlight(now tick.Time, signature []byte) hs.Reason {
 	h.say(0, wire.HandshakeServerHello, h.server.hello.Append)
 	if choice.Showing != nil {
 		c.sayCertificate(choice.Showing)
+		c.sayCertificateStatus(choice.Showing.OCSP)
 	}
 	c.sayServerKeyExchange(signature)
 	if choice.AskPeerKey {
@@ -251,6 +255,14 @@ func (c *Conn) sendServerFlight(now tick.Time, signature []byte) hs.Reason {
 		return c.await(serverCertificate)
 	}
 	return c.await(serverKeyExchange)
+}
+
+// sayCertificateStatus adds the OCSP response about the certificate, if there is
+// one: "immediately after the "Certificate" message" (RFC 6066 §8).
+func (c *Conn) sayCertificateStatus(ocsp []byte) {
+	if ocsp != nil {
+		c.hs.say(0, wire.HandshakeCertificateStatus, func(b []byte) []byte { return wire.AppendCertificateStatus(b, ocsp) })
+	}
 }
 
 // sayServerKeyExchange adds the ServerKeyExchange. A plain PSK suite has one

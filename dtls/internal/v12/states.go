@@ -18,6 +18,7 @@ type stateID uint8
 const (
 	clientHello         stateID = iota // HelloVerifyRequest or ServerHello
 	clientCertificate                  // of the server
+	clientStatus                       // CertificateStatus, which may be left out
 	clientKeyExchange                  // ServerKeyExchange, which this suite must have
 	clientHintOrDone                   // ServerKeyExchange with a hint, or ServerHelloDone
 	clientRequestOrDone                // CertificateRequest or ServerHelloDone
@@ -72,6 +73,10 @@ var states = [numStates]state{
 	}},
 	clientCertificate: {name: "client awaits Certificate", accepts: []rule{
 		{wire.HandshakeCertificate, (*Conn).onServerCertificate, false},
+	}},
+	clientStatus: {name: "client awaits CertificateStatus or ServerKeyExchange", accepts: []rule{
+		{wire.HandshakeCertificateStatus, (*Conn).onCertificateStatus, false},
+		{wire.HandshakeServerKeyExchange, (*Conn).onServerKeyExchange, false},
 	}},
 	clientKeyExchange: {name: "client awaits ServerKeyExchange", accepts: []rule{
 		{wire.HandshakeServerKeyExchange, (*Conn).onServerKeyExchange, false},
@@ -202,6 +207,7 @@ func (c *Conn) ProvideVerdict(now tick.Time, r hs.Reason) {
 	if c.hs == nil || states[c.hs.state].pass == nil {
 		return
 	}
+	c.facts.OCSP = nil
 	if r == hs.ReasonNone {
 		c.facts.PeerTrusted = true
 		r = states[c.hs.state].pass(c, now)

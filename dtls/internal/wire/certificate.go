@@ -63,6 +63,58 @@ func AppendRawPublicKey(dst, spki []byte) []byte {
 	return appendVector24(dst, spki)
 }
 
+// statusTypeOCSP is the one CertificateStatusType (RFC 6066 §8).
+const statusTypeOCSP = 1
+
+// readStatusRequest reads what status_request holds in a ClientHello
+// (RFC 6066 §8). Which responders the client trusts and what it would ask them
+// for is for whoever asks a responder; a server that has a response at hand
+// does not. A status of another type than OCSP is as if not asked for.
+//
+//	CertificateStatusType status_type;
+//	ResponderID responder_id_list<0..2^16-1>;
+//	Extensions  request_extensions;
+func readStatusRequest(data cryptobyte.String, ocsp *bool) bool {
+	var kind uint8
+	if !data.ReadUint8(&kind) {
+		return false
+	}
+	if kind != statusTypeOCSP {
+		return true
+	}
+	*ocsp = true
+	var responders, extensions cryptobyte.String
+	if !data.ReadUint16LengthPrefixed(&responders) || !data.ReadUint16LengthPrefixed(&extensions) || !data.Empty() {
+		return false
+	}
+	for !responders.Empty() {
+		var id []byte
+		if !readVector16(&responders, &id) || len(id) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseCertificateStatus reads the body of a CertificateStatus message, an
+// OCSP response in DER (RFC 6066 §8):
+//
+//	CertificateStatusType status_type;
+//	opaque OCSPResponse<1..2^24-1>;
+func ParseCertificateStatus(body []byte) (ocsp []byte, err error) {
+	s := cryptobyte.String(body)
+	var kind uint8
+	if !s.ReadUint8(&kind) || kind != statusTypeOCSP || !readVector24(&s, &ocsp) || len(ocsp) == 0 || !s.Empty() {
+		return nil, ErrDecode
+	}
+	return ocsp, nil
+}
+
+// AppendCertificateStatus appends the body of a CertificateStatus message.
+func AppendCertificateStatus(dst, ocsp []byte) []byte {
+	return appendVector24(append(slices.Grow(dst, 4+len(ocsp)), statusTypeOCSP), ocsp)
+}
+
 // CertificateRequest is the body of a CertificateRequest (RFC 5246 §7.4.4):
 //
 //	ClientCertificateType certificate_types<1..2^8-1>;

@@ -28,6 +28,7 @@ type ExtensionSet uint16
 var extensionBits = [...]ExtensionType{
 	ExtServerName, ExtMaxFragmentLength, ExtSupportedGroups, ExtECPointFormats, ExtSignatureAlgorithms,
 	ExtClientCertType, ExtServerCertType, ExtExtendedMasterSecret, ExtRecordSizeLimit, ExtRenegotiationInfo,
+	ExtStatusRequest,
 }
 
 // Bit returns the set that holds t alone, and the empty set if t is unknown.
@@ -58,6 +59,7 @@ type ClientExtensions struct {
 	ExtendedMasterSecret bool
 	RecordSizeLimit      uint16
 	RenegotiationInfo    []byte
+	OCSP                 bool // status_request, of type ocsp
 }
 
 // Parse reads a ClientHello's extensions. Unknown ones are skipped, as RFC
@@ -96,6 +98,8 @@ func (e *ClientExtensions) parseOne(t ExtensionType, data cryptobyte.String) boo
 		return data.ReadUint16(&e.RecordSizeLimit) && data.Empty()
 	case ExtRenegotiationInfo:
 		return readVector8(&data, &e.RenegotiationInfo) && data.Empty()
+	case ExtStatusRequest:
+		return readStatusRequest(data, &e.OCSP)
 	}
 	return true
 }
@@ -139,6 +143,8 @@ func (e *ClientExtensions) appendOne(dst []byte, t ExtensionType) []byte {
 		return appendUint16(dst, e.RecordSizeLimit)
 	case ExtRenegotiationInfo:
 		return appendVector8(dst, e.RenegotiationInfo)
+	case ExtStatusRequest:
+		return append(dst, statusTypeOCSP, 0, 0, 0, 0)
 	}
 	return dst // there is nothing in it
 }
@@ -173,7 +179,7 @@ func (e *ServerExtensions) Parse(list []byte) error {
 func (e *ServerExtensions) parseOne(t ExtensionType, data cryptobyte.String) error {
 	ok := true
 	switch t {
-	case ExtServerName: // RFC 6066 §3: empty
+	case ExtServerName, ExtStatusRequest: // RFC 6066 §3, §8: empty
 	case ExtMaxFragmentLength:
 		ok = data.ReadUint8(&e.MaxFragmentLength)
 	case ExtECPointFormats:

@@ -262,6 +262,7 @@ type ExtensionType uint16
 const (
 	ExtServerName           ExtensionType = 0      // RFC 6066 §3
 	ExtMaxFragmentLength    ExtensionType = 1      // RFC 6066 §4
+	ExtStatusRequest        ExtensionType = 5      // RFC 6066 §8
 	ExtSupportedGroups      ExtensionType = 10     // RFC 8422 §5.1.1
 	ExtECPointFormats       ExtensionType = 11     // RFC 8422 §5.1.2
 	ExtSignatureAlgorithms  ExtensionType = 13     // RFC 5246 §7.4.1.4.1

@@ -147,7 +147,7 @@ func (conn *Connection) report(err error) {
 }
 
 func (conn *Connection) established(now tick.Time, ev *endpoint.Event) {
-	identity := conn.policy.Identify(ev.Facts)
+	identity := conn.policy.Identify(ev.Facts, nil)
 	conn.up, conn.took = true, now.Sub(conn.began)
 	conn.peer = Peer{
 		Mode: identity.Mode(), Identity: identity, CipherSuite: ev.Facts.CipherSuite, Addr: ev.Remote, Facts: ev.Facts,

@@ -80,7 +80,7 @@ func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
 
 // identify finds out who a peer has proved to be and leaves that with the peer.
 func (s *shard) identify(ev *endpoint.Event, facts *dtls.Facts) *Peer {
-	identity := s.port.policy.Identify(facts)
+	identity := s.port.policy.Identify(facts, nil)
 	peer := &Peer{
 		Mode: identity.Mode(), Identity: identity, CipherSuite: facts.CipherSuite, Addr: ev.Remote, Facts: facts,
 	}

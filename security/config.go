@@ -52,6 +52,24 @@ type Config struct {
 	// Trust is what certificates are judged by (RFC 7252 §9.1.3.3).
 	Trust *keys.Trust
 
+	// Directory knows whose credentials are: pre-shared keys that PSK does not
+	// have, raw public keys that Pins does not, and whose a certificate is that
+	// Trust believes. For servers.
+	Directory Directory
+	// RequireKnownCertificates refuses clients' certificates that lead to a
+	// trust anchor but belong to nobody in the Directory.
+	RequireKnownCertificates bool
+	// Name is what this node is called in the lists of nodes that pre-shared
+	// keys of the Directory have (RFC 7252 §9).
+	Name string
+	// Hosts are virtual hosts by the DNS name that clients ask for (RFC 6066
+	// §3), each with credentials, trust and a name space of identities of its
+	// own; the Directory is this one's unless it has one. Suites, groups,
+	// schemes, the key log and AllowNoExtendedMasterSecret are those of all.
+	// Who asks for no name, or for another one, gets this Config itself. If it
+	// shows nothing he is refused.
+	Hosts map[string]*Config
+
 	// AllowAnonymousClients lets a server with a raw public key or a
 	// certificate serve clients that show no key. Their Identity is
 	// anonymous. A key that a client does show must be believed all the same.
@@ -85,45 +103,69 @@ var (
 	ErrBelievesNoOne = errors.New("security: nobody could be believed")
 	ErrNoNameNoPin   = errors.New("security: a certificate cannot be checked with neither a host name nor a pinned key")
 	ErrBadCredential = errors.New("security: unusable credential")
+	ErrBadHost       = errors.New("security: unusable virtual host")
+	ErrNoDirectory   = errors.New("security: nobody's certificate can be known without a Directory")
 	ErrClientOnly    = errors.New("security: package insecure is for clients only")
 )
 
 // Server checks the configuration for the role of a server and returns its
 // policy. It refuses
 //   - a server that shows nothing (ErrNothingToShow),
-//   - a raw public key or certificate without Pins, Trust or
+//   - a raw public key or certificate without Pins, Trust, Directory or
 //     AllowAnonymousClients, and Pins or Trust without a key of its own to
 //     show, as no client could get in with them (ErrBelievesNoOne),
 //   - pre-shared keys that are too short (*keys.WeakPSKError); of a PSKSource
-//     that cannot be searched such keys are refused at lookup instead,
-//   - keys and chains that do not fit together (ErrBadCredential).
+//     that cannot be searched, and of a Directory, such keys are refused at
+//     lookup instead,
+//   - keys and chains that do not fit together (ErrBadCredential),
+//   - the same in Hosts, and names that are none (ErrBadHost).
 func (c *Config) Server() (*Policy, error) {
-	showsKey := c.RawKey != nil || len(c.Chains) > 0 || c.ChainsFor != nil
+	showsNothing := !c.showsKey() && !c.hasPSK()
+	if err := c.checkServer(); err != nil && !(showsNothing && len(c.Hosts) > 0 && errors.Is(err, ErrNothingToShow)) {
+		return nil, err
+	}
+	hosts, err := c.hosts()
+	if err != nil {
+		return nil, err
+	}
+	policy := newPolicy(c, true, keys.Authority{})
+	policy.hosts, policy.showsNothing = hosts, showsNothing
+	return policy, nil
+}
+
+func (c *Config) showsKey() bool {
+	return c.RawKey != nil || len(c.Chains) > 0 || c.ChainsFor != nil
+}
+
+func (c *Config) checkServer() error {
+	showsKey := c.showsKey()
 	believesKeys := c.Pins.Len() > 0 || c.Trust.Len() > 0
 	switch {
 	case c.ServerCheck.Skipped():
-		return nil, ErrClientOnly
+		return ErrClientOnly
 	case !showsKey && !c.hasPSK():
-		return nil, ErrNothingToShow
-	case showsKey && !believesKeys && !c.AllowAnonymousClients:
-		return nil, fmt.Errorf("%w: with a raw public key or a certificate a server needs Pins, Trust or AllowAnonymousClients", ErrBelievesNoOne)
+		return ErrNothingToShow
+	case showsKey && !believesKeys && c.Directory == nil && !c.AllowAnonymousClients:
+		return fmt.Errorf("%w: with a raw public key or a certificate a server needs Pins, Trust, Directory or AllowAnonymousClients", ErrBelievesNoOne)
 	case believesKeys && !showsKey:
-		return nil, fmt.Errorf("%w by Pins or Trust: a server that takes its clients' keys must show one of its own", ErrBelievesNoOne)
+		return fmt.Errorf("%w by Pins or Trust: a server that takes its clients' keys must show one of its own", ErrBelievesNoOne)
+	case c.RequireKnownCertificates && c.Directory == nil:
+		return ErrNoDirectory
 	}
 	if weak, ok := c.PSK.(interface{ Weakest() error }); ok && !c.AllowWeakPSK {
 		if err := weak.Weakest(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := c.checkCredentials(); err != nil {
-		return nil, err
-	}
-	return newPolicy(c, true, keys.Authority{}), nil
+	return c.checkCredentials()
 }
 
 // hasPSK reports whether a server can have a pre-shared key. A source that
-// knows its size and is empty has none.
+// knows its size and is empty has none; a Directory may have some tomorrow.
 func (c *Config) hasPSK() bool {
+	if c.Directory != nil {
+		return true
+	}
 	if sized, ok := c.PSK.(interface{ Len() int }); ok {
 		return sized.Len() > 0
 	}

@@ -23,6 +23,8 @@ type Identity struct {
 	rawKey     []byte
 	chain      []*x509.Certificate
 	unverified bool
+	host       string
+	whose      Principal
 }
 
 // Mode returns the security mode of the peer's session. It can be other than
@@ -35,19 +37,63 @@ func (i Identity) Mode() Mode { return i.mode }
 // RFC 7252 §9.1.3.2.1) of a raw public key; the name in a certificate (see
 // keys.CertificateName). It is "" for an anonymous peer. The name of a peer
 // that a client of package insecure did not verify begins with "unverified ".
+//
+// A key that more than two share proves membership and no more (RFC 7252 §9):
+// then it is "group " and the name of the group. Of a peer that has proved
+// nothing but was authorized by the application it is the Principal's name.
 func (i Identity) Name() string {
-	if i.unverified && i.name != "" {
+	switch {
+	case i.name == "" || i.Group() != "":
+		return i.whose.Name()
+	case i.unverified:
 		return "unverified " + i.name
 	}
 	return i.name
 }
 
-// Anonymous reports whether the peer has proved nothing.
-func (i Identity) Anonymous() bool { return i.name == "" }
+// Anonymous reports whether the peer has proved nothing, neither to DTLS nor to
+// the application.
+func (i Identity) Anonymous() bool { return i.name == "" && i.whose.IsZero() }
 
 // Verified reports whether the peer is who Name says. It is false for an
 // anonymous peer, and for a server that was believed without a check.
-func (i Identity) Verified() bool { return i.name != "" && !i.unverified }
+func (i Identity) Verified() bool { return !i.Anonymous() && !i.unverified }
+
+// Principal returns whose the credential is, as far as anybody knows.
+func (i Identity) Principal() Principal {
+	whose := i.whose
+	whose.Groups = slices.Clone(whose.Groups)
+	whose.Host = i.host
+	return whose
+}
+
+// Device is the device that the peer is, "" if that is not known or the peer is
+// only a member of a Group.
+func (i Identity) Device() string { return i.whose.Device }
+
+// Group is the group that the peer has proved to be a member of by a key that
+// its members share, and of which it is nobody in particular; else "".
+func (i Identity) Group() string {
+	if i.whose.Device != "" {
+		return ""
+	}
+	return i.whose.Group
+}
+
+// Groups are the groups that the peer is in, its Group included. The slice is
+// shared: do not change it.
+func (i Identity) Groups() []string {
+	if group := i.Group(); group != "" {
+		return append(slices.Clip(i.whose.Groups), group)
+	}
+	return i.whose.Groups
+}
+
+// Tenant is the tenant of the Device or Group, "" for none.
+func (i Identity) Tenant() string { return i.whose.Tenant }
+
+// Host is the virtual host that the peer has reached, "" for the default one.
+func (i Identity) Host() string { return i.host }
 
 // PSKIdentity returns a copy of the identity of the pre-shared key that the
 // peer has, nil in other modes.

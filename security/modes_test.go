@@ -31,7 +31,7 @@ func (p *party) answer(now tick.Time) {
 	for p.Next(now, &ev) {
 		switch ev.Kind {
 		case dtls.EventEstablished:
-			p.identity = p.policy.Identify(p.Facts())
+			p.identity = p.policy.Identify(p.Facts(), nil)
 		case dtls.EventData:
 			p.data = bytes.Clone(ev.Data)
 		case dtls.EventClosed:

@@ -4,6 +4,8 @@
 package security
 
 import (
+	"bytes"
+	"context"
 	"crypto/x509"
 	"fmt"
 	"io"
@@ -25,6 +27,10 @@ type Policy struct {
 	peer   keys.Authority // whom a client wants to reach
 	base   dtls.Credentials
 	weak   atomic.Uint64
+
+	host         string             // the virtual host whose policy this is, "" for the default one
+	hosts        map[string]*Policy // by canonical name
+	showsNothing bool               // the default host has been given no credentials
 }
 
 func newPolicy(c *Config, server bool, peer keys.Authority) *Policy {
@@ -32,7 +38,7 @@ func newPolicy(c *Config, server bool, peer keys.Authority) *Policy {
 	p.base = dtls.Credentials{
 		RawKey:             c.RawKey,
 		Chains:             c.Chains,
-		AcceptRawKeys:      c.Pins.Len() > 0 || c.ServerCheck.Skipped(),
+		AcceptRawKeys:      c.Pins.Len() > 0 || c.ServerCheck.Skipped() || server && c.Directory != nil,
 		AcceptCertificates: c.Trust.Len() > 0 || c.ServerCheck.Skipped(),
 	}
 	if !server {
@@ -77,22 +83,38 @@ func (p *Policy) Unverified() bool { return p.config.ServerCheck.Skipped() }
 // Modes lists the modes in which a peer can be met under this policy.
 func (p *Policy) Modes() []Mode {
 	var modes []Mode
-	if p.base.PSK {
-		modes = append(modes, PreSharedKey)
-	}
-	if p.server && p.base.RawKey != nil || !p.server && p.base.AcceptRawKeys {
-		modes = append(modes, RawPublicKey)
-	}
-	hasChain := len(p.base.Chains) > 0 || p.config.ChainsFor != nil
-	if p.server && hasChain || !p.server && p.base.AcceptCertificates {
-		modes = append(modes, Certificate)
+	for _, mode := range []Mode{PreSharedKey, RawPublicKey, Certificate} {
+		meets := p.meets(mode)
+		for _, host := range p.hosts {
+			meets = meets || host.meets(mode)
+		}
+		if meets {
+			modes = append(modes, mode)
+		}
 	}
 	return modes
 }
 
-// credentials returns what is shown under a server name.
+// meets reports whether a peer can be met in this mode, under no other name.
+func (p *Policy) meets(mode Mode) bool {
+	switch hasChain := len(p.base.Chains) > 0 || p.config.ChainsFor != nil; mode {
+	case PreSharedKey:
+		return p.base.PSK
+	case RawPublicKey:
+		return p.server && p.base.RawKey != nil || !p.server && p.base.AcceptRawKeys
+	case Certificate:
+		return p.server && hasChain || !p.server && p.base.AcceptCertificates
+	}
+	return false
+}
+
+// credentials returns what is shown under a server name, nil for nothing.
 func (p *Policy) credentials(serverName string) *dtls.Credentials {
-	if !p.server || len(p.base.Chains) < 2 && p.config.ChainsFor == nil {
+	p = p.For(serverName)
+	switch {
+	case p.showsNothing:
+		return nil
+	case !p.server || len(p.base.Chains) < 2 && p.config.ChainsFor == nil:
 		return &p.base
 	}
 	credentials := p.base
@@ -128,12 +150,15 @@ func rank(chain dtls.Chain, serverName string) int {
 
 // PSK finds the pre-shared key of a session. For a server, identityOrHint is
 // the identity that the client sent under serverName, and key is nil if there
-// is no such key: the session must then go on as with a wrong key. For a client
-// it is the server's hint, nil if there was none; identity is nil if there is
-// no key for this server. The slices are read, not kept or changed.
+// is no such key: the session must then go on as with a wrong key; it may have
+// to wait for the Directory, see AskPSK. For a client it is the server's hint,
+// nil if there was none; identity is nil if there is no key for this server. The
+// slices are read, not kept or changed.
 func (p *Policy) PSK(serverName string, identityOrHint []byte) (identity, key []byte) {
 	if p.server {
-		return identityOrHint, p.lookup(serverName, identityOrHint)
+		q := p.AskPSK(serverName, identityOrHint)
+		answer := q.Answer(context.Background(), time.Now())
+		return identityOrHint, answer.Key
 	}
 	psk, ok := p.clientPSK(identityOrHint)
 	if !ok {
@@ -142,15 +167,23 @@ func (p *Policy) PSK(serverName string, identityOrHint []byte) (identity, key []
 	return append([]byte{}, psk.Identity...), psk.Key.Bytes()
 }
 
-func (p *Policy) lookup(serverName string, identity []byte) []byte {
+// configuredPSK looks up a client's key among those that the configuration has.
+func (p *Policy) configuredPSK(serverName string, identity []byte) ([]byte, bool) {
 	if p.config.PSK == nil {
-		return nil
+		return nil, false
 	}
-	key, ok := p.config.PSK.LookupPSK(serverName, identity)
-	if !ok || !p.strongEnough(len(key)) {
-		return nil
+	return p.config.PSK.LookupPSK(serverName, identity)
+}
+
+// psk answers with a key that was found, if it is strong enough.
+func (p *Policy) psk(key []byte, whose Principal, identity []byte) Answer {
+	if !p.strongEnough(len(key)) {
+		return Answer{Principal: whose, Err: &keys.VerifyError{
+			Reason: dtls.ReasonWeakPSK, Err: &keys.WeakPSKError{Identity: bytes.Clone(identity), Len: len(key)},
+		}}
 	}
-	return key
+	whose.Mark = markOf(key)
+	return Answer{Principal: whose, Key: key}
 }
 
 func (p *Policy) clientPSK(hint []byte) (keys.PSK, bool) {
@@ -176,7 +209,13 @@ func (p *Policy) strongEnough(keyLen int) bool {
 
 // WeakPSKs returns how many pre-shared keys were found and refused for being
 // too short.
-func (p *Policy) WeakPSKs() uint64 { return p.weak.Load() }
+func (p *Policy) WeakPSKs() uint64 {
+	n := p.weak.Load()
+	for _, host := range p.hosts {
+		n += host.weak.Load()
+	}
+	return n
+}
 
 // Verdict judges the key that a peer shows, at the time now: ReasonNone if it
 // is believed. The session has yet to prove that the peer holds the private
@@ -186,8 +225,17 @@ func (p *Policy) Verdict(facts *dtls.Facts, now time.Time) dtls.Reason {
 }
 
 // Verify is Verdict with the particulars, which are for the operator: the
-// error is nil or a *keys.VerifyError.
+// error is nil or a *keys.VerifyError. Of a server with a Directory it may have
+// to wait; see AskPeer.
 func (p *Policy) Verify(facts *dtls.Facts, now time.Time) error {
+	q := p.askVerdict(facts)
+	answer := q.Answer(context.Background(), now)
+	return answer.Err
+}
+
+// check judges what a peer shows as far as that is possible without knowing
+// whose it is.
+func (p *Policy) check(facts *dtls.Facts, now time.Time) error {
 	hasKey, hasChain := len(facts.PeerRawKey) > 0, len(facts.PeerChain) > 0
 	switch {
 	case hasKey && facts.PeerCertType != dtls.CertRawPublicKey, hasChain && facts.PeerCertType != dtls.CertX509:
@@ -196,7 +244,7 @@ func (p *Policy) Verify(facts *dtls.Facts, now time.Time) error {
 	case p.Unverified() && (hasKey || hasChain):
 		return nil
 	case hasKey:
-		return p.verifyRawKey(facts.PeerRawKey)
+		return checkRawPublicKey(facts.PeerRawKey)
 	case hasChain && p.config.Trust.Len() == 0:
 		return refusal(dtls.ReasonCertUnsupported, "no trust anchor is configured")
 	case hasChain && p.server:
@@ -209,12 +257,7 @@ func (p *Policy) Verify(facts *dtls.Facts, now time.Time) error {
 	return refusal(dtls.ReasonNoPeerKey, "the peer has shown no key")
 }
 
-// verifyRawKey looks a raw public key up among the pins: a key that is not
-// there ends the handshake (RFC 7250 §6).
-func (p *Policy) verifyRawKey(spki []byte) error {
-	if !p.config.Pins.Contains(spki) {
-		return refusal(dtls.ReasonRPKNotPinned, "the peer's key is %s", keys.NameOf(spki, keys.SHA256_120))
-	}
+func checkRawPublicKey(spki []byte) error {
 	if err := keys.CheckPublicKey(spki); err != nil {
 		return refusal(dtls.ReasonCertUnsupported, "%w", err)
 	}
@@ -238,15 +281,28 @@ func refusal(reason dtls.Reason, format string, args ...any) error {
 // Identify returns who the peer of an established session is, which Verdict of
 // this policy has judged. It names only a peer that has been verified: a
 // pre-shared key's identity that the finished handshake has proved, a raw key
-// that is pinned, a chain that the session was told to trust. For any other it
-// returns an anonymous Identity.
-func (p *Policy) Identify(facts *dtls.Facts) Identity {
-	switch {
-	case facts == nil:
+// that is pinned or that the session was told to trust, a chain likewise. For
+// any other it returns an anonymous Identity. whose is the Principal of the
+// Answer, or what an application has found out by its own means; it may be nil.
+func (p *Policy) Identify(facts *dtls.Facts, whose *Principal) Identity {
+	if facts == nil {
 		return Identity{}
+	}
+	p = p.For(facts.ServerName)
+	identity := p.proved(facts)
+	identity.host = p.host
+	if whose != nil {
+		identity.whose = *whose
+	}
+	return identity
+}
+
+// proved is what the session has proved, whosever it is.
+func (p *Policy) proved(facts *dtls.Facts) Identity {
+	switch {
 	case facts.PSKIdentity != nil:
 		return pskIdentity(facts.PSKIdentity)
-	case len(facts.PeerRawKey) > 0 && (p.Unverified() || p.verifyRawKey(facts.PeerRawKey) == nil):
+	case len(facts.PeerRawKey) > 0 && (p.Unverified() || facts.PeerTrusted || p.config.Pins.Contains(facts.PeerRawKey)):
 		identity := rawKeyIdentity(facts.PeerRawKey)
 		identity.unverified = p.Unverified()
 		return identity

@@ -121,25 +121,25 @@ func TestIdentify(t *testing.T) {
 	if i := (Identity{}); !anonymous(i) || i.Mode() != NoSec {
 		t.Errorf("the zero Identity is %s", i)
 	}
-	if i := server.Identify(nil); !anonymous(i) {
+	if i := server.Identify(nil, nil); !anonymous(i) {
 		t.Errorf("of nothing: %s", i)
 	}
-	if i := server.Identify(show(nil)); !anonymous(i) || i.Mode() != Certificate {
+	if i := server.Identify(show(nil), nil); !anonymous(i) || i.Mode() != Certificate {
 		t.Errorf("a client without key, to a certificate: %s", i)
 	}
-	if i := server.Identify(&dtls.Facts{LocalCertType: dtls.CertRawPublicKey}); !anonymous(i) || i.Mode() != RawPublicKey {
+	if i := server.Identify(&dtls.Facts{LocalCertType: dtls.CertRawPublicKey}, nil); !anonymous(i) || i.Mode() != RawPublicKey {
 		t.Errorf("a client without key, to a raw key: %s", i)
 	}
-	if i := server.Identify(show(w.strangerKey)); !anonymous(i) {
+	if i := server.Identify(show(w.strangerKey), nil); !anonymous(i) {
 		t.Errorf("a key that is not pinned: %s", i)
 	}
-	if i := server.Identify(show(w.clientKey)); i.Name() != keys.NameOf(w.clientKey.SPKI, keys.SHA256_120).String() || i.Mode() != RawPublicKey || !i.Verified() {
+	if i := server.Identify(show(w.clientKey), nil); i.Name() != keys.NameOf(w.clientKey.SPKI, keys.SHA256_120).String() || i.Mode() != RawPublicKey || !i.Verified() {
 		t.Errorf("a pinned key: %s", i)
 	}
-	if i := server.Identify(show(nil, w.client.Leaf)); !anonymous(i) {
+	if i := server.Identify(show(nil, w.client.Leaf), nil); !anonymous(i) {
 		t.Errorf("a certificate before the verdict: %s", i)
 	}
-	if i := server.Identify(trusted(w.client.Leaf)); i.Name() != "client" || i.Mode() != Certificate || !i.Verified() || len(i.Certificates()) != 1 {
+	if i := server.Identify(trusted(w.client.Leaf), nil); i.Name() != "client" || i.Mode() != Certificate || !i.Verified() || len(i.Certificates()) != 1 {
 		t.Errorf("a certificate after the verdict: %s", i)
 	}
 }
@@ -161,14 +161,14 @@ func TestIdentityOfPSK(t *testing.T) {
 	for identity, want := range map[string]string{
 		"dev1": "dev1", "zwölf": "zwölf", "a\x00b": "0x610062", "\xff": "0xff", "": "0x", "0x41": "0x30783431", "a\nb": "0x610a62",
 	} {
-		i := server.Identify(&dtls.Facts{PSKIdentity: []byte(identity)})
+		i := server.Identify(&dtls.Facts{PSKIdentity: []byte(identity)}, nil)
 		if i.Mode() != PreSharedKey || i.Name() != want || !i.Verified() || i.PSKIdentity() == nil || string(i.PSKIdentity()) != identity {
 			t.Errorf("%q: %s, identity %q", identity, i, i.PSKIdentity())
 		}
 	}
 	// A pre-shared key's identity that reads like a key's name is another one.
 	name := keys.NameOf(w.clientKey.SPKI, keys.SHA256_120).String()
-	i := server.Identify(&dtls.Facts{PSKIdentity: []byte(name)})
+	i := server.Identify(&dtls.Facts{PSKIdentity: []byte(name)}, nil)
 	if i.String() != "PreSharedKey "+name || i.Mode() == RawPublicKey {
 		t.Errorf("got %s", i)
 	}
@@ -189,11 +189,11 @@ func TestUnverifiedIdentity(t *testing.T) {
 		t.Fatal("refused")
 	}
 	for _, facts := range []*dtls.Facts{trusted(w.stranger.Leaf), show(w.strangerKey)} {
-		if i := client.Identify(facts); i.Verified() || !strings.HasPrefix(i.Name(), "unverified ") || i.Anonymous() {
+		if i := client.Identify(facts, nil); i.Verified() || !strings.HasPrefix(i.Name(), "unverified ") || i.Anonymous() {
 			t.Errorf("got %s", i)
 		}
 	}
-	if i := client.Identify(&dtls.Facts{PSKIdentity: []byte("dev1")}); !i.Verified() {
+	if i := client.Identify(&dtls.Facts{PSKIdentity: []byte("dev1")}, nil); !i.Verified() {
 		t.Error("a pre-shared key is proof as ever")
 	}
 }

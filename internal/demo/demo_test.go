@@ -59,7 +59,7 @@ func pskPeer(t *testing.T, identity string) coaps.Peer {
 	}
 	suite := dtls.CipherSuite(0xc0a8) // TLS_PSK_WITH_AES_128_CCM_8
 	facts := &dtls.Facts{Version: dtls.VersionDTLS12, CipherSuite: suite, PSKIdentity: []byte(identity)}
-	return coaps.Peer{Mode: security.PreSharedKey, Identity: policy.Identify(facts), CipherSuite: suite,
+	return coaps.Peer{Mode: security.PreSharedKey, Identity: policy.Identify(facts, nil), CipherSuite: suite,
 		Addr: netip.MustParseAddrPort("192.0.2.7:4711"), Facts: facts}
 }
 

@@ -197,7 +197,7 @@ func (u *tunnel) tell(remote netip.AddrPort, s *dtls.Session, ev *dtls.Event) {
 	n := news{kind: ev.Kind, data: string(ev.Data), err: ev.Err}
 	switch {
 	case ev.Kind == dtls.EventEstablished:
-		n.facts, n.identity = s.Facts(), u.policy.Identify(s.Facts())
+		n.facts, n.identity = s.Facts(), u.policy.Identify(s.Facts(), nil)
 	case ev.Kind == dtls.EventData && u.echo:
 		u.seal(remote, s, ev.Data)
 	}

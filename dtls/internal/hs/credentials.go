@@ -82,6 +82,9 @@ type Facts struct {
 	// PeerCertType and LocalCertType are the negotiated types; they say
 	// nothing about whether a certificate was shown.
 	PeerCertType, LocalCertType wire.CertType
+	// PeerTrusted says that the caller has judged the peer's key or certificate
+	// to be good, by ProvideVerdict.
+	PeerTrusted bool
 
 	ServerName  string // as sent by the client, lower case; "" for none
 	PSKIdentity []byte // not nil if a PSK was used
@@ -89,9 +92,6 @@ type Facts struct {
 
 	PeerRawKey []byte              // DER SubjectPublicKeyInfo
 	PeerChain  []*x509.Certificate // leaf first
-	// PeerTrusted says that the caller has judged the peer's key or certificate
-	// to be good, by ProvideVerdict.
-	PeerTrusted bool
 	// OCSP is the OCSP response (DER) that a server showed beside its chain,
 	// nil for none. It is there until the verdict.
 	OCSP []byte

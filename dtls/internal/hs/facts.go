@@ -10,7 +10,8 @@ import (
 	"github.com/coaps-go/coaps/dtls/internal/wire"
 )
 
-// PackedFacts is Facts as a session at rest keeps them, without the Version.
+// PackedFacts is Facts as a session at rest keeps them, without the Version and
+// without what is gone with the verdict.
 // Certificates are DER in it, a fraction of what they are parsed.
 type PackedFacts []byte
 

@@ -76,7 +76,7 @@ func TestClientExtensionFields(t *testing.T) {
 		Present: 1<<len(extensionBits) - 1, ServerName: []byte("server.example"), MaxFragmentLength: 1,
 		Groups: List[Group]{0, 23, 0, 29}, PointFormats: []byte{0}, Schemes: List[SignatureScheme]{8, 7},
 		ClientCertTypes: []byte{2, 0}, ServerCertTypes: []byte{2}, ExtendedMasterSecret: true, RecordSizeLimit: 64,
-		RenegotiationInfo: []byte{},
+		RenegotiationInfo: []byte{}, OCSP: true,
 	}
 	if diff := cmp.Diff(want, e); diff != "" {
 		t.Error(diff)

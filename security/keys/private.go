@@ -12,10 +12,13 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/coaps-go/coaps/dtls"
 )
@@ -33,19 +36,20 @@ const (
 	pemCertificate = "CERTIFICATE"     // RFC 7468 §5
 )
 
+// encryptedAdvice is how to get at an encrypted key, in the forms of PKCS#8 and
+// of OpenSSL before it.
+const encryptedAdvice = "decrypt it with: openssl pkey -in FILE -out NEWFILE"
+
 // unusableBlocks are the PEM blocks that look like what is asked for and are
 // not, with what to do about them.
 var unusableBlocks = map[string]string{
-	"ENCRYPTED PRIVATE KEY":     "the private key is encrypted; decrypt it with: openssl pkcs8 -in FILE -out NEWFILE",
-	"OPENSSH PRIVATE KEY":       "this is an SSH key; convert it with: ssh-keygen -p -m PKCS8 -f FILE",
-	"DSA PRIVATE KEY":           "DSA keys are not supported; use P-256",
-	"CERTIFICATE REQUEST":       "this is a certificate request, not a certificate",
-	"TRUSTED CERTIFICATE":       "this is OpenSSL's own certificate form; convert it with: openssl x509 -in FILE -out NEWFILE",
-	"PKCS7":                     "this is a PKCS#7 bundle; convert it with: openssl pkcs7 -print_certs -in FILE -out NEWFILE",
-	"RSA PUBLIC KEY":            "this is a PKCS#1 public key; convert it with: openssl rsa -RSAPublicKey_in -in FILE -pubout",
-	"X509 CRL":                  "this is a revocation list, not a certificate",
-	"ENCRYPTED EC PRIVATE KEY":  "the private key is encrypted",
-	"ENCRYPTED RSA PRIVATE KEY": "the private key is encrypted",
+	"OPENSSH PRIVATE KEY": "this is an SSH key; convert it with: ssh-keygen -p -m PKCS8 -f FILE",
+	"DSA PRIVATE KEY":     "DSA keys are not supported; use P-256",
+	"CERTIFICATE REQUEST": "this is a certificate request, not a certificate",
+	"TRUSTED CERTIFICATE": "this is OpenSSL's own certificate form; convert it with: openssl x509 -in FILE -out NEWFILE",
+	"PKCS7":               "this is a PKCS#7 bundle; convert it with: openssl pkcs7 -print_certs -in FILE -out NEWFILE",
+	"RSA PUBLIC KEY":      "this is a PKCS#1 public key; convert it with: openssl rsa -RSAPublicKey_in -in FILE -pubout",
+	"X509 CRL":            "this is a revocation list, not a certificate",
 }
 
 // LoadKeyPair reads a private key from a file that its owner alone can read,
@@ -63,12 +67,16 @@ func LoadKeyPair(path string) (*dtls.KeyPair, error) {
 	return pair, nil
 }
 
-// ParsePrivateKey reads a private key: PKCS#8, SEC 1 or PKCS#1, as PEM or DER.
-// PEM data may hold other things besides, such as the certificate, curve
-// parameters or, as in the files that libcoap takes by -M, the public key;
-// a public key must belong to the private one. Keys are P-256, P-384, Ed25519
-// or RSA of at least 2048 bits.
+// ParsePrivateKey reads a private key: PKCS#8, SEC 1 or PKCS#1, as PEM or DER,
+// or a JSON Web Key (ParsePrivateJWK). PEM data may hold other things besides,
+// such as the certificate, curve parameters or, as in the files that libcoap
+// takes by -M, the public key; a public key must belong to the private one.
+// Keys are P-256, P-384, Ed25519 or RSA of at least 2048 bits. Of an encrypted
+// key the error is ErrEncrypted.
 func ParsePrivateKey(data []byte) (*dtls.KeyPair, error) {
+	if looksLikeJWK(data) {
+		return ParsePrivateJWK(data)
+	}
 	blocks, err := pemBlocks(data)
 	if err != nil {
 		return nil, err
@@ -94,12 +102,21 @@ func ParsePrivateKey(data []byte) (*dtls.KeyPair, error) {
 		}
 	}
 	if pair == nil {
-		return nil, errors.New("no private key")
+		return nil, noPrivateKey(blocks)
 	}
 	if public != nil && !bytes.Equal(public, pair.SPKI) {
-		return nil, errors.New("the public key in the file is not that of the private key")
+		return nil, ErrKeyMismatch
 	}
 	return pair, nil
+}
+
+// noPrivateKey says what PEM data holds in place of a private key.
+func noPrivateKey(blocks []*pem.Block) error {
+	var found []string
+	for _, block := range blocks {
+		found = append(found, block.Type)
+	}
+	return fmt.Errorf("%w, but %q", ErrNoPrivateKey, found)
 }
 
 // pemBlocks returns the PEM blocks in data that are copies of their own, nil
@@ -111,11 +128,11 @@ func pemBlocks(data []byte) ([]*pem.Block, error) {
 		if block == nil {
 			break
 		}
+		if strings.HasPrefix(block.Type, "ENCRYPTED ") || block.Headers["DEK-Info"] != "" {
+			return nil, fmt.Errorf("%w; %s", ErrEncrypted, encryptedAdvice)
+		}
 		if advice := unusableBlocks[block.Type]; advice != "" {
 			return nil, errors.New(advice)
-		}
-		if block.Headers["DEK-Info"] != "" {
-			return nil, errors.New(unusableBlocks["ENCRYPTED PRIVATE KEY"])
 		}
 		blocks = append(blocks, block)
 		data = rest
@@ -137,21 +154,103 @@ func keyPairFromDER(der []byte) (*dtls.KeyPair, error) {
 // signerFromDER reads the three encodings of a private key, in the order in
 // which they are common.
 func signerFromDER(der []byte) (crypto.Signer, error) {
+	if err := checkWholeDER(der); err != nil {
+		return nil, err
+	}
 	key, errPKCS8 := x509.ParsePKCS8PrivateKey(der)
 	if errPKCS8 == nil {
 		signer, ok := key.(crypto.Signer)
 		if !ok {
 			return nil, unsupportedKey(key)
 		}
-		return signer, nil
+		return signer, checkEnclosedPublic(der, signer)
 	}
 	if key, err := x509.ParseECPrivateKey(der); err == nil {
-		return key, nil
+		return key, checkSEC1Public(der, key)
 	}
 	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
 		return key, nil
 	}
+	if encryptedPKCS8(der) {
+		return nil, fmt.Errorf("%w; %s", ErrEncrypted, encryptedAdvice)
+	}
 	return nil, fmt.Errorf("not a private key of a supported kind (P-256, P-384, Ed25519, RSA): %w", errPKCS8)
+}
+
+// checkWholeDER refuses what crypto/x509 would leave unread: a private key with
+// something behind it is not the file that somebody meant to use.
+func checkWholeDER(der []byte) error {
+	var whole asn1.RawValue
+	rest, err := asn1.Unmarshal(der, &whole)
+	if err == nil && len(rest) > 0 {
+		return ErrTrailingData
+	}
+	return nil // what is no DER at all is for the parsers to say
+}
+
+// pkcs8 is PrivateKeyInfo of RFC 5208 §5, in as far as it is looked at here.
+type pkcs8 struct {
+	Version   int
+	Algorithm pkix.AlgorithmIdentifier
+	Key       []byte
+}
+
+// checkEnclosedPublic looks into PKCS#8 for a key in the form of SEC 1.
+func checkEnclosedPublic(der []byte, signer crypto.Signer) error {
+	key, ok := signer.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil
+	}
+	var outer pkcs8
+	if _, err := asn1.Unmarshal(der, &outer); err != nil {
+		return fmt.Errorf("not a private key: %w", err)
+	}
+	return checkSEC1Public(outer.Key, key)
+}
+
+// checkSEC1Public compares the public key that may stand beside the private one
+// (RFC 5915 §3), which crypto/x509 leaves unread.
+func checkSEC1Public(der []byte, key *ecdsa.PrivateKey) error {
+	var sec1 struct {
+		Version    int
+		PrivateKey []byte
+		Parameters asn1.ObjectIdentifier `asn1:"optional,explicit,tag:0"`
+		PublicKey  asn1.BitString        `asn1:"optional,explicit,tag:1"`
+	}
+	rest, err := asn1.Unmarshal(der, &sec1)
+	if err != nil {
+		return fmt.Errorf("not a private key: %w", err)
+	}
+	clear(sec1.PrivateKey)
+	if len(rest) > 0 {
+		return ErrTrailingData
+	}
+	given := sec1.PublicKey.Bytes
+	if len(given) == 0 {
+		return nil
+	}
+	point, err := key.PublicKey.Bytes()
+	switch {
+	case err != nil:
+		return err
+	case given[0] == 2 || given[0] == 3: // compressed: the sign of y, and x
+		point = append([]byte{2 | point[len(point)-1]&1}, point[1:1+len(point)/2]...)
+	}
+	if !bytes.Equal(given, point) {
+		return ErrKeyMismatch
+	}
+	return nil
+}
+
+// encryptedPKCS8 reports whether der looks like EncryptedPrivateKeyInfo (RFC
+// 5208 §6): an algorithm and an octet string.
+func encryptedPKCS8(der []byte) bool {
+	var outer struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Data      []byte
+	}
+	rest, err := asn1.Unmarshal(der, &outer)
+	return err == nil && len(rest) == 0
 }
 
 // NewKeyPair makes a key pair of any signer, such as a key in a hardware
@@ -209,6 +308,28 @@ func unsupportedKey(key any) error {
 	return &UnsupportedKeyError{fmt.Sprintf("%T", key)}
 }
 
+// NewKeyOn draws a key pair on a curve. For P-256 it is NewKey, for the others
+// the randomness is crypto/rand's.
+func NewKeyOn(curve Curve, rand io.Reader) (*dtls.KeyPair, error) {
+	switch curve {
+	case CurveP256:
+		return NewKey(rand)
+	case CurveP384:
+		key, err := ecdsa.GenerateKey(elliptic.P384(), rand)
+		if err != nil {
+			return nil, err
+		}
+		return NewKeyPair(key)
+	case CurveEd25519:
+		_, key, err := ed25519.GenerateKey(rand)
+		if err != nil {
+			return nil, err
+		}
+		return NewKeyPair(key)
+	}
+	return nil, &UnsupportedKeyError{curve.String()}
+}
+
 // NewKey draws a P-256 key pair, the kind that RFC 7252 §9.1.3.2 makes
 // mandatory, from rand: crypto/rand.Reader, except in tests, where the same
 // bytes give the same key.
@@ -238,4 +359,20 @@ func MarshalPrivate(pair *dtls.KeyPair) ([]byte, error) {
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: pemPKCS8, Bytes: der}), nil
+}
+
+// MarshalSEC1 returns the private key of a pair in the older PEM form of
+// elliptic curves (RFC 5915), which some firmware tools ask for. The text is
+// secret. It is for P-256 and P-384 alone.
+func MarshalSEC1(pair *dtls.KeyPair) ([]byte, error) {
+	key, ok := pair.Signer.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, &UnsupportedKeyError{"SEC 1 is of elliptic curves; other"}
+	}
+	der, err := x509.MarshalECPrivateKey(key)
+	defer clear(der)
+	if err != nil {
+		return nil, err
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemSEC1, Bytes: der}), nil
 }

@@ -5,6 +5,8 @@ package keys
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -13,12 +15,22 @@ import (
 	"github.com/coaps-go/coaps/dtls"
 )
 
+// Object identifiers of elliptic curve keys (RFC 5480 §2.1.1).
+var (
+	idECPublicKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}
+	idP256        = asn1.ObjectIdentifier{1, 2, 840, 10045, 3, 1, 7}
+	idP384        = asn1.ObjectIdentifier{1, 3, 132, 0, 34}
+)
+
 // ParsePublicKey reads a public key and returns it as a DER
 // SubjectPublicKeyInfo, byte for byte as it stands in data, because its name
 // is a hash of these bytes. It takes, as PEM or DER, a SubjectPublicKeyInfo, a
-// certificate, or a private key. Of several PEM blocks the first that holds a
+// certificate, or a private key, or a JSON Web Key. Of several PEM blocks the first that holds a
 // public key counts, then the first certificate, then the private key.
 func ParsePublicKey(data []byte) (spki []byte, err error) {
+	if looksLikeJWK(data) {
+		return ParsePublicJWK(data)
+	}
 	blocks, err := pemBlocks(data)
 	if err != nil {
 		return nil, err
@@ -38,7 +50,7 @@ func ParsePublicKey(data []byte) (spki []byte, err error) {
 			return reader.read(block.Bytes)
 		}
 	}
-	return nil, errors.New("no public key")
+	return nil, ErrNoPublicKey
 }
 
 func firstBlock(blocks []*pem.Block, types ...string) *pem.Block {
@@ -73,12 +85,39 @@ func publicFromDER(der []byte) ([]byte, error) {
 func spkiFromDER(der []byte) ([]byte, error) {
 	key, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("not a public key of a supported kind: %w", err)
+		return nil, explainSPKI(der, err)
 	}
 	if err := checkPublicKey(key); err != nil {
 		return nil, err
 	}
 	return slices.Clone(der), nil
+}
+
+// explainSPKI names what is wrong with a SubjectPublicKeyInfo that was refused.
+func explainSPKI(der []byte, err error) error {
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	rest, parseErr := asn1.Unmarshal(der, &info)
+	switch {
+	case parseErr != nil:
+	case len(rest) > 0:
+		return ErrTrailingData
+	case info.Algorithm.Algorithm.Equal(idECPublicKey):
+		var curve asn1.ObjectIdentifier
+		if _, err := asn1.Unmarshal(info.Algorithm.Parameters.FullBytes, &curve); err != nil {
+			return &UnsupportedKeyError{"curves with written-out parameters: such"}
+		}
+		if !curve.Equal(idP256) && !curve.Equal(idP384) {
+			return &UnsupportedKeyError{"curve " + curve.String()}
+		}
+		if point := info.Key.Bytes; len(point) > 0 && point[0] != 4 {
+			return errors.New("the public key is not in uncompressed form; convert it with: openssl ec -pubin -in FILE -conv_form uncompressed")
+		}
+		return ErrNotOnCurve
+	}
+	return fmt.Errorf("not a public key of a supported kind: %w", err)
 }
 
 // CheckPublicKey returns an error unless spki is the DER SubjectPublicKeyInfo of

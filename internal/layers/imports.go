@@ -19,6 +19,7 @@ var outside = map[string][]string{
 	"store/redis":      {"github.com/valkey-io/valkey-go"},
 	"store/sealed":     {"filippo.io/age"},
 	"internal/foreign": {"github.com/fxamacker/cbor/v2", "github.com/goccy/go-yaml"},
+	"internal/cosekey": {"github.com/fxamacker/cbor/v2"},
 	"internal/perf":    {"github.com/go-analyze/charts"},
 	"internal/demo":    {"github.com/fxamacker/cbor/v2"},
 	"internal/load":    {"github.com/HdrHistogram/hdrhistogram-go"},

@@ -56,12 +56,14 @@ coap/link, endpoint, security, security/keys, security/acl, udp/portable, udp/mm
 # What a server is provisioned with, and where it is kept.
 NONE < store;
 store < store/storetest;
+NONE < store/redis/redistest;
 store < store/memory, store/file, store/bolt, store/redis, store/sealed;
 store, security, security/keys, security/acl < security/registry;
 
 # The server that a configuration describes, and its command.
 coaps, security/registry, store/memory, store/file, store/bolt, store/redis, store/sealed < gateway;
 security/registry < internal/foreign;
+security/keys < internal/cosekey < cmd/coaps;
 gateway, internal/foreign < cmd/coaps;
 
 # What a server shows when nobody configured one.

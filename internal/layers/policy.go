@@ -74,6 +74,9 @@ endpoint, security, security/keys, udp/portable, udp/mmsg < internal/load;
 
 internal/demo, internal/load, security/insecure < cmd/coaps;
 
+# What a handshake takes, measured before a device finds out.
+dtls < internal/flightsize < cmd/coaps;
+
 # Machinery of the tests. It may be imported by tests alone.
 dtls, endpoint, security < internal/sim;
 coaps, security/insecure, udp/portable < internal/interop;

@@ -87,7 +87,7 @@ func (s *source) parse(text []byte) (ast.Node, error) {
 	if p, ok := s.tooDeep(text); ok {
 		return nil, newConfigError([]Problem{p})
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return nil, newConfigError([]Problem{s.syntax(err)})
 	}

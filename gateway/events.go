@@ -1,0 +1,28 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import "errors"
+
+// The messages of a gateway's log, beside those of package coaps. They are
+// stable: the text is the name of the event and all particulars are attributes.
+const (
+	LogStarted         = "started"             // Info: config, hash, name
+	LogReloaded        = "reloaded"            // Info: why, hash
+	LogReloadFailed    = "reload failed"       // Error: why, error. The old configuration stays in force
+	LogStoreDown       = "store down"          // Error: kind, where, error
+	LogStoreUp         = "store up"            // Info: kind, where
+	LogStoreChanged    = "store changed"       // Info: by, pid, command, records. A change that came by the admin socket
+	LogCredentials     = "credentials changed" // Info: device, tenant, group or all: what is known of them was forgotten, sessions were looked at again
+	LogRules           = "rules changed"       // Info: count
+	LogRulesFailed     = "rules unusable"      // Error: error. The old rules stay in force
+	LogSessionsDropped = "sessions dropped"    // Info: count, filter, by, command
+	LogAdminRefused    = "admin refused"       // Warn: uid, pid
+	LogClockJumped     = "clock jumped"        // Warn: by
+	LogRepeated        = "repeated"            // Warn: event, count and the attributes of the first
+)
+
+// ErrNeedsRestart says that a change of the configuration cannot be made while the
+// server runs.
+var ErrNeedsRestart = errors.New("cannot change without a restart")

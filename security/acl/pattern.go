@@ -141,3 +141,12 @@ func (p pattern) fits(w *Who) error {
 	}
 	return nil
 }
+
+// tenantless reports whether the rule is for peers without a tenant only: the
+// names it goes by are those of no tenant.
+func (p pattern) tenantless(w *Who) bool {
+	if w.Tenant != "" {
+		return false
+	}
+	return w.Device != "" || w.Group != "" || p.has(device) && !p.has(tenant)
+}

@@ -102,36 +102,36 @@ type term struct {
 // with the comma.
 func cutTerm(s string) (t term, after string, err error) {
 	end := strings.IndexAny(s, ",:")
-	if end < 0 || s[end] == ',' {
-		end = max(end, 0)
-		if end == 0 && !strings.HasPrefix(s, ",") {
-			end = len(s)
-		}
-		return term{key: s[:end]}, s[end:], nil
+	if end < 0 {
+		return term{key: s}, "", nil
 	}
-	t = term{key: s[:end], hasName: true}
-	s = s[end+1:]
-	if strings.HasPrefix(s, "\"") {
-		quoted, err := strconv.QuotedPrefix(s)
-		if err != nil {
-			return term{}, "", fmt.Errorf("the name after %s: has no closing quotation mark", t.key)
-		}
-		if t.name, err = strconv.Unquote(quoted); err != nil {
-			return term{}, "", fmt.Errorf("%s is not a string", quoted)
-		}
-		if after = s[len(quoted):]; after != "" && after[0] != ',' {
-			return term{}, "", fmt.Errorf("a comma must follow %s", quoted)
-		}
+	t.key, after = s[:end], s[end:]
+	if after[0] == ',' {
 		return t, after, nil
 	}
-	if end = strings.IndexByte(s, ','); end < 0 {
-		end = len(s)
+	t.hasName = true
+	t.name, after, err = cutName(after[1:])
+	return t, after, err
+}
+
+// cutName reads a name, in quotation marks or without.
+func cutName(s string) (name, after string, err error) {
+	if !strings.HasPrefix(s, "\"") {
+		name, _, _ = strings.Cut(s, ",")
+		if mustQuote(name) {
+			return "", "", fmt.Errorf("the name %q must be written in quotation marks", name)
+		}
+		return name, s[len(name):], nil
 	}
-	t.name = s[:end]
-	if mustQuote(t.name) {
-		return term{}, "", fmt.Errorf("the name %q must be written in quotation marks", t.name)
+	quoted, err := strconv.QuotedPrefix(s)
+	if err != nil {
+		return "", "", fmt.Errorf("there is no string in quotation marks at the beginning of %q", s)
 	}
-	return t, s[end:], nil
+	if after = s[len(quoted):]; after != "" && after[0] != ',' {
+		return "", "", fmt.Errorf("a comma must follow %s", quoted)
+	}
+	name, err = strconv.Unquote(quoted)
+	return name, after, err
 }
 
 // add sets what one term says.
@@ -243,6 +243,11 @@ var (
 // named reports whether w asks for what only an authenticated peer has.
 func (w *Who) named() bool {
 	return w.Device != "" || w.Group != "" || w.Tenant != "" || w.Authenticated
+}
+
+// needsProof reports whether w is for authenticated peers only.
+func (w *Who) needsProof() bool {
+	return w.named() || !w.Anonymous && !w.Anybody && w.Mode != NoSec
 }
 
 // check refuses a Who that is nobody and one that contradicts itself.

@@ -49,6 +49,14 @@ func (s *adminStore) begin(ctx context.Context) (tied context.Context, end func(
 	return tied, func() { stop(); cancel(); s.calls.Done() }, nil
 }
 
+// judge tells the end of the store from the end of the caller's context.
+func (s *adminStore) judge(err error) error {
+	if err != nil && s.ctx.Err() != nil {
+		return store.ErrClosed
+	}
+	return err
+}
+
 func (s *adminStore) Get(ctx context.Context, key string) (store.Record, error) {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
@@ -57,7 +65,7 @@ func (s *adminStore) Get(ctx context.Context, key string) (store.Record, error) 
 	defer end()
 	var answer line
 	if err := s.client.ask(ctx, http.MethodPost, "/store/get", scanned{Key: toWireKey(key)}, &answer); err != nil {
-		return store.Record{}, err
+		return store.Record{}, s.judge(err)
 	}
 	if answer.Record == nil {
 		return store.Record{}, fmt.Errorf("%w: an answer without record", store.ErrUnavailable)
@@ -88,7 +96,7 @@ func (s *adminStore) Apply(ctx context.Context, ops ...store.Op) error {
 		wire[i].Key = toWireKey(op.Key)
 	}
 	var answer line
-	return s.client.ask(ctx, http.MethodPost, "/store/apply", wire, &answer)
+	return s.judge(s.client.ask(ctx, http.MethodPost, "/store/apply", wire, &answer))
 }
 
 // Load sends the ops as they come.
@@ -116,7 +124,7 @@ func (s *adminStore) Load(ctx context.Context, ops iter.Seq2[store.Op, error]) (
 		return 0, failed
 	}
 	if err != nil {
-		return 0, err
+		return 0, s.judge(err)
 	}
 	defer body.Close()
 	var answer struct {
@@ -159,7 +167,7 @@ func (s *adminStore) Scan(ctx context.Context, prefix, after string) iter.Seq2[s
 		defer end()
 		for one, err := range s.client.sequence(ctx, "/store/scan", scanned{Prefix: toWireKey(prefix), After: toWireKey(after)}) {
 			if err != nil {
-				yield(store.Record{}, err)
+				yield(store.Record{}, s.judge(err))
 				return
 			}
 			if one.Record != nil && !yield(fromWireRecord(one.Record), nil) {
@@ -205,7 +213,7 @@ func (s *adminStore) Watch(ctx context.Context, prefix string) (<-chan store.Eve
 		}
 	}()
 	if err := <-begun; err != nil {
-		return nil, err
+		return nil, s.judge(err)
 	}
 	return events, nil
 }
@@ -216,7 +224,7 @@ func (s *adminStore) Status() store.Status {
 	defer cancel()
 	var answer StoreStatus
 	if err := s.client.ask(ctx, http.MethodGet, "/store/status", nil, &answer); err != nil {
-		return store.Status{Kind: "server", Where: s.client.socket, Err: err, Records: -1}
+		return store.Status{Kind: "server", Where: s.client.socket, Err: s.judge(err), Records: -1}
 	}
 	return answer.toStatus()
 }

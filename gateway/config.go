@@ -97,7 +97,7 @@ type Host struct {
 
 // ACL is the access policy beside the rules in the store.
 type ACL struct {
-	Rules         Rules  `yaml:"rules" doc:"rules beside those in the store, in the form of coaps acl export" example:"[{who: group sensors, allow: [POST], path: \"/telemetry/{device}\"}]"`
+	Rules         Rules  `yaml:"rules" doc:"rules beside those in the store: allow|deny WHO METHODS PATH" example:"[\"allow group:sensors POST /telemetry/{device}\", \"allow group:ops GET,OBSERVE /**\"]"`
 	OnRevoke      string `yaml:"on-revoke" default:"close" values:"close,forbid,keep" doc:"what happens to a session whose credential is revoked: close, forbid (4.03) or keep"`
 	RevealMissing bool   `yaml:"reveal-missing" default:"false" doc:"tell a missing resource (4.04) from a forbidden one (4.03)"`
 	Open          bool   `yaml:"open" default:"false" doc:"no access control at all: everybody may do everything"`

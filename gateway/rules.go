@@ -8,11 +8,13 @@ import (
 	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/coaps-go/coaps/security/acl"
 )
 
-// Rules are access rules in the configuration, each as the JSON that package
-// security/acl reads.
-type Rules []json.RawMessage
+// Rules are access rules in the configuration: each a string with the text form
+// of package security/acl, or its object form.
+type Rules []acl.Rule
 
 func (r *Rules) decodeYAML(d *decoder, key string, n ast.Node) {
 	if isNull(n) {
@@ -26,12 +28,19 @@ func (r *Rules) decodeYAML(d *decoder, key string, n ast.Node) {
 	for i, element := range sequence.Values {
 		at := key + "[" + strconv.Itoa(i) + "]"
 		d.at[at] = positionOf(element)
+		var rule acl.Rule
 		text, err := json.Marshal(d.plain(at, element))
+		if err == nil {
+			err = json.Unmarshal(text, &rule)
+		}
+		if err == nil {
+			err = rule.Check()
+		}
 		if err != nil {
 			d.fail(positionOf(element), at, "%v", err)
 			continue
 		}
-		*r = append(*r, text)
+		*r = append(*r, rule)
 	}
 }
 

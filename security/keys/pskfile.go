@@ -63,7 +63,7 @@ func ParsePSKFile(r io.Reader) ([]PSK, error) {
 		if len(line) == 0 || bytes.HasPrefix(line, []byte("# ")) || string(line) == "#" {
 			continue
 		}
-		p, err := parsePSKLine(line)
+		p, err := ParsePSKLine(line)
 		if err == nil && seen[string(p.Identity)] != 0 {
 			err = fmt.Errorf("identity %s is on line %d already", PrintableIdentity(p.Identity), seen[string(p.Identity)])
 		}
@@ -94,7 +94,9 @@ func LoadPSKFile(path string) ([]PSK, error) {
 	return psks, nil
 }
 
-func parsePSKLine(line []byte) (PSK, error) {
+// ParsePSKLine reads one line in the form of ParsePSKFile, without its end; it
+// must be neither empty nor a comment. Errors do not quote the line.
+func ParsePSKLine(line []byte) (PSK, error) {
 	colon := bytes.LastIndexByte(line, ':')
 	if colon < 0 {
 		return PSK{}, errors.New("no ':' between identity and key")

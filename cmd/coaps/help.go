@@ -22,7 +22,7 @@ const (
 	groupOutput   = "Output"
 )
 
-var flagGroups = []string{groupLoad, groupMessage, groupIdentity, groupTrust, groupDTLS, groupNetwork, groupOutput}
+var flagGroups = []string{groupDevice, groupCredential, groupStore, groupLoad, groupMessage, groupIdentity, groupTrust, groupDTLS, groupNetwork, groupOutput}
 
 // groupAnnotation is where a flag keeps its group.
 const groupAnnotation = "coaps_group"

@@ -1,0 +1,70 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/coaps-go/coaps/gateway"
+	"github.com/coaps-go/coaps/store"
+)
+
+// open opens the place once. command is what the audit log of a running server
+// says was done through it.
+func (p *storePlace) open(ctx context.Context, command string) (store.Store, error) {
+	if p.config != "" {
+		return p.openConfigured(ctx, command)
+	}
+	if err := p.prepare(); err != nil {
+		return nil, err
+	}
+	return gateway.OpenStore(ctx, p.url, p.key)
+}
+
+// openConfigured opens the store of a configuration; while a server has it for
+// itself, through the server.
+func (p *storePlace) openConfigured(ctx context.Context, command string) (store.Store, error) {
+	config, err := gateway.Load(p.config)
+	if err != nil {
+		return nil, err
+	}
+	p.url = config.Store.URL
+	if !strings.HasPrefix(p.url, "memory:") {
+		opened, err := config.OpenStore(ctx)
+		if !errors.Is(err, store.ErrLocked) {
+			return opened, err
+		}
+	}
+	through := gateway.AdminStore(config.Socket(), command)
+	if _, err := through.Get(ctx, storeProbe); err != nil && !errors.Is(err, store.ErrNotFound) {
+		_ = through.Close()
+		return nil, p.noServer(err)
+	}
+	return through, nil
+}
+
+// storeProbe is a key nobody uses: to ask for it shows that somebody answers.
+const storeProbe = "?"
+
+// noServer is for a locked store whose server does not answer: then another
+// command has it, and its turn will end.
+func (p *storePlace) noServer(err error) error {
+	if errors.Is(err, store.ErrUnavailable) && !strings.HasPrefix(p.url, "memory:") {
+		return errors.Join(store.ErrLocked, err)
+	}
+	return err
+}
+
+// prepare makes the directory of the default place.
+func (p *storePlace) prepare() error {
+	path, embedded := strings.CutPrefix(p.url, "bolt:")
+	if !p.create || !embedded {
+		return nil
+	}
+	return os.MkdirAll(filepath.Dir(path), 0o700)
+}

@@ -20,15 +20,35 @@ import (
 // never wait and are answered on the event loop. The clock is the caller's.
 func New(now func() time.Time) *coaps.Mux {
 	mux := coaps.NewMux()
+	HandleHello(mux)
+	HandleTime(mux, now)
+	HandleWhoami(mux)
+	NewStore(DefaultLimits).Handle(mux, "/store/")
+	return mux
+}
+
+// HandleHello registers /hello, which greets the caller by name.
+func HandleHello(mux *coaps.Mux) {
 	mux.Handle("GET /hello", coaps.Inline(fixed(hello)))
 	mux.Describe("GET /hello", attr("title", "A greeting by name"), attr("ct", "0"))
+}
+
+// HandleTime registers /time, which tells the time of a clock.
+func HandleTime(mux *coaps.Mux, now func() time.Time) {
 	mux.Handle("GET /time", coaps.Inline(fixed(func(w coaps.ResponseWriter, r *coaps.Request) { tellTime(w, r, now()) })))
 	mux.Describe("GET /time", attr("title", "The server's clock"), attr("ct", "0"))
+}
+
+// HandleWhoami registers /whoami, which tells the caller what is known of it.
+func HandleWhoami(mux *coaps.Mux) {
 	mux.Handle("GET /whoami", fixed(whoami))
 	mux.Describe("GET /whoami", attr("title", "What the server knows of you"), attr("ct", "0 50 60"))
-	mux.Handle("/store/", NewStore(DefaultLimits))
-	mux.Describe("/store/", attr("title", "Keeps what you PUT, until the server ends"))
-	return mux
+}
+
+// Handle registers the store for all paths below one that ends with a slash.
+func (s *Store) Handle(mux *coaps.Mux, path string) {
+	mux.Handle(path, s)
+	mux.Describe(path, attr("title", "Keeps what you PUT, until the server ends"))
 }
 
 func attr(name, value string) link.Attr { return link.Attr{Name: name, Value: value} }

@@ -60,7 +60,7 @@ func (s *Store) Refused() uint64 {
 	return s.refused
 }
 
-// ServeCOAP answers GET, PUT and DELETE on any path below /store/.
+// ServeCOAP answers GET, PUT and DELETE on any path.
 func (s *Store) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +71,7 @@ func (s *Store) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 	case r.Method == coap.GET:
 		s.get(w, r, name)
 	case (r.Method == coap.PUT || r.Method == coap.DELETE) && strings.HasSuffix(name, "/"):
-		coaps.WriteError(w, coap.BadRequest, "name a resource: /store/NAME")
+		coaps.WriteError(w, coap.BadRequest, "name a resource below "+clip(name))
 	case r.Method == coap.PUT:
 		s.put(w, r, name)
 	case r.Method == coap.DELETE:
@@ -165,6 +165,9 @@ func (s *Store) remove(w coaps.ResponseWriter, r *coaps.Request, name string) {
 	}
 	w.SetCode(coap.Deleted)
 }
+
+// clip keeps a diagnostic short.
+func clip(name string) string { return name[:min(len(name), 64)] }
 
 // listLimit keeps the list of names within one datagram.
 const listLimit = 1024

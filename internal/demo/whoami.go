@@ -19,6 +19,9 @@ import (
 type Caller struct {
 	Mode     string `json:"mode"`               // NoSec, PreSharedKey, RawPublicKey or Certificate
 	Identity string `json:"identity,omitempty"` // empty when nothing was proved
+	Device   string `json:"device,omitempty"`   // whose credential it was, where a server knows
+	Group    string `json:"group,omitempty"`    // the group that shares it
+	Tenant   string `json:"tenant,omitempty"`   // of the device or group
 	Suite    string `json:"suite,omitempty"`    // IANA name
 	Version  string `json:"version,omitempty"`  // "DTLS 1.2"
 	Address  string `json:"address"`            // address and port
@@ -33,6 +36,8 @@ func CallerOf(peer *coaps.Peer) Caller {
 	c.Suite, c.Version = peer.CipherSuite.String(), peer.Facts.Version.String()
 	if !peer.Identity.Anonymous() {
 		c.Identity = peer.Identity.Name()
+		whose := peer.Identity.Principal()
+		c.Device, c.Group, c.Tenant = whose.Device, whose.Group, whose.Tenant
 	}
 	return c
 }
@@ -41,7 +46,8 @@ func CallerOf(peer *coaps.Peer) Caller {
 func (c Caller) text() []byte {
 	var b strings.Builder
 	for _, row := range [][2]string{
-		{"mode", c.Mode}, {"identity", c.Identity}, {"suite", c.Suite}, {"version", c.Version}, {"address", c.Address},
+		{"mode", c.Mode}, {"identity", c.Identity}, {"device", c.Device}, {"group", c.Group}, {"tenant", c.Tenant},
+		{"suite", c.Suite}, {"version", c.Version}, {"address", c.Address},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(&b, "%s: %s\n", row[0], row[1])

@@ -67,7 +67,7 @@ security/keys < internal/cosekey < cmd/coaps;
 gateway, internal/foreign < cmd/coaps;
 
 # What a server shows when nobody configured one.
-coaps < internal/demo;
+coaps < internal/demo < gateway;
 
 # Many clients in one process.
 endpoint, security, security/keys, udp/portable, udp/mmsg < internal/load;

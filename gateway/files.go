@@ -1,0 +1,245 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/coap/link"
+	"github.com/coaps-go/coaps/security/acl"
+)
+
+// mostPayload is what fits into a datagram whatever the path: RFC 7252 section
+// 4.6 has 1024 bytes of payload where nothing is known.
+const mostPayload = 1024
+
+// fileTree serves the files below a directory. It reads them through an os.Root,
+// so that neither a path nor a symbolic link leads out of the directory, also
+// while somebody changes it.
+type fileTree struct {
+	path string // of the resource, ends with a slash
+	root *os.Root
+}
+
+// newFileTree opens a directory.
+func newFileTree(f Files, dir string) (*fileTree, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &fileTree{path: f.Path, root: root}, nil
+}
+
+// ServeCOAP answers GET.
+func (t *fileTree) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
+	if r.Method != coap.GET {
+		coaps.WriteError(w, coap.MethodNotAllowed, "files can only be read")
+		return
+	}
+	name, ok := fileName(strings.TrimPrefix(r.Path, t.path))
+	if !ok {
+		notThere(w)
+		return
+	}
+	if strings.HasSuffix(r.Path, "/") {
+		t.list(w, r, name)
+		return
+	}
+	t.file(w, r, name)
+}
+
+func notThere(w coaps.ResponseWriter) { coaps.WriteError(w, coap.NotFound, "no such file") }
+
+// fileName is the name within the directory that a path means; false for one
+// that can mean none: segments that hold a separator or a NUL, "." and "..",
+// names that begin with a dot.
+func fileName(encoded string) (string, bool) {
+	if encoded == "" {
+		return ".", true
+	}
+	var segments []string
+	for part := range strings.SplitSeq(strings.TrimSuffix(encoded, "/"), "/") {
+		segment, err := url.PathUnescape(part)
+		if err != nil || segment == "" || strings.HasPrefix(segment, ".") || strings.ContainsAny(segment, "/\\\x00") {
+			return "", false
+		}
+		segments = append(segments, segment)
+	}
+	name := path.Join(segments...)
+	return name, fs.ValidPath(name)
+}
+
+// content is a file that was read.
+type content struct {
+	data []byte
+	size int64
+	etag []byte
+}
+
+// read opens a regular file. A larger one than fits is measured only.
+func (t *fileTree) read(name string) (*content, error) {
+	// A named pipe would let Open wait for a writer.
+	f, err := t.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fs.ErrNotExist
+	}
+	c := &content{size: info.Size()}
+	if c.size > mostPayload {
+		return c, nil
+	}
+	if c.data, err = io.ReadAll(io.LimitReader(f, mostPayload+1)); err != nil {
+		return nil, err
+	}
+	c.size = int64(len(c.data)) // it may have grown
+	c.etag = etagOf(formatOf(name), c.data)
+	return c, nil
+}
+
+// etagOf is 8 bytes over format and content: the same representation has the same
+// tag, on every server (RFC 7252 section 5.10.6).
+func etagOf(format coap.ContentFormat, data []byte) []byte {
+	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint16(nil, uint16(format)))
+	h.Write(data)
+	return h.Sum(nil)[:8]
+}
+
+// file answers with a file, or with 2.03 Valid if the caller has it already
+// (RFC 7252 section 5.10.6.2).
+func (t *fileTree) file(w coaps.ResponseWriter, r *coaps.Request, name string) {
+	c, err := t.read(name)
+	if err != nil {
+		if r.ConditionsHold(false, nil) {
+			notThere(w)
+		} else {
+			coaps.WriteError(w, coap.PreconditionFailed, "the condition does not hold")
+		}
+		return
+	}
+	if c.size > mostPayload {
+		w.SetUint(coap.Size2, uint32(min(c.size, 1<<32-1)))
+		coaps.WriteError(w, coap.NotImplemented, fmt.Sprintf("the file has %d bytes, at most %d fit into one datagram, and block-wise transfer is not implemented", c.size, mostPayload))
+		return
+	}
+	format := formatOf(name)
+	if wanted, ok := r.Options.GetUint(coap.Accept); ok && wanted != uint32(format) {
+		coaps.WriteError(w, coap.NotAcceptable, "this file is "+format.MediaType())
+		return
+	}
+	if !r.ConditionsHold(true, c.etag) {
+		coaps.WriteError(w, coap.PreconditionFailed, "the condition does not hold")
+		return
+	}
+	w.SetOption(coap.ETag, c.etag)
+	if slices.ContainsFunc(r.Options, func(o coap.Option) bool { return o.Number == coap.ETag && bytes.Equal(o.Value, c.etag) }) {
+		w.SetCode(coap.Valid)
+		return
+	}
+	w.SetContentFormat(format)
+	_, _ = w.Write(c.data)
+}
+
+// formats are the Content-Formats by the ending of the name.
+var formats = map[string]coap.ContentFormat{
+	".txt": coap.TextPlain, ".md": coap.TextPlain, ".csv": coap.TextPlain,
+	".json": coap.JSON, ".cbor": coap.CBOR, ".xml": coap.XML, ".wlnk": coap.LinkFormat,
+}
+
+func formatOf(name string) coap.ContentFormat {
+	if format, ok := formats[strings.ToLower(path.Ext(name))]; ok {
+		return format
+	}
+	return coap.OctetStream
+}
+
+// mostListed bounds how many entries of a directory are looked at.
+const mostListed = 1000
+
+// list answers with links to what is in a directory (RFC 6690), as many as fit.
+func (t *fileTree) list(w coaps.ResponseWriter, r *coaps.Request, name string) {
+	if wanted, ok := r.Options.GetUint(coap.Accept); ok && wanted != uint32(coap.LinkFormat) {
+		coaps.WriteError(w, coap.NotAcceptable, "the list is application/link-format")
+		return
+	}
+	f, err := t.root.Open(name)
+	if err != nil {
+		notThere(w)
+		return
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(mostListed)
+	if err != nil && err != io.EOF {
+		notThere(w)
+		return
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	var out []byte
+	for _, entry := range entries {
+		l, ok := t.link(r, name, entry)
+		if !ok {
+			continue
+		}
+		if next := appendLink(out, l); len(next) <= mostPayload {
+			out = next
+		}
+	}
+	w.SetContentFormat(coap.LinkFormat)
+	_, _ = w.Write(out)
+}
+
+// link describes one entry, if it is served and the caller may read it.
+func (t *fileTree) link(r *coaps.Request, dir string, entry fs.DirEntry) (link.Link, bool) {
+	if strings.HasPrefix(entry.Name(), ".") {
+		return link.Link{}, false
+	}
+	info, err := t.root.Stat(path.Join(dir, entry.Name()))
+	if err != nil {
+		return link.Link{}, false
+	}
+	encoded, err := acl.CanonicalPath("/" + url.PathEscape(entry.Name()))
+	if err != nil {
+		return link.Link{}, false
+	}
+	l := link.Link{Target: r.Path + encoded[1:]}
+	switch {
+	case info.IsDir():
+		l.Target += "/"
+		l.Add("ct", strconv.Itoa(int(coap.LinkFormat)))
+	case info.Mode().IsRegular():
+		l.Add("sz", strconv.FormatInt(info.Size(), 10))
+		l.Add("ct", strconv.Itoa(int(formatOf(entry.Name()))))
+	default:
+		return link.Link{}, false
+	}
+	return l, r.Allowed(coap.GET, l.Target)
+}
+
+func appendLink(list []byte, l link.Link) []byte {
+	if len(list) > 0 {
+		list = append(list, ',')
+	}
+	return link.Append(list, []link.Link{l})
+}

@@ -8,62 +8,39 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"errors"
+	"encoding/hex"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/coaps-go/coaps/internal/cosekey"
 	"github.com/coaps-go/coaps/security/keys"
 )
 
 func (a *app) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "raw public keys: make one, name it, show it",
+		Short: "key pairs: make, name, show and convert them",
 		Long: `A raw public key (RFC 7250) is trusted by its name, a hash of the key (RFC
 6920): whoever has the name can check the key, and the name is no secret. Make
 a key on each side, exchange the names, and give the other side's name with
 --peer-key.`,
 		Example: `  coaps key new -o me.key
   coaps key id me.key
-  coaps key show me.key > me.pub`,
+  coaps key pub me.key -o me.pub
+  coaps key convert me.key --to c-array -o key.h`,
 		GroupID: groupKeys,
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return usage(cmd, "there is no command %q; new, id and show are", args[0])
+			return usage(cmd, "there is no command %q; new, pub, id, show and convert are", args[0])
 		},
 	}
-	cmd.AddCommand(a.keyNewCommand(), a.keyIDCommand(), a.keyShowCommand())
+	cmd.AddCommand(a.keyNewCommand(), a.keyPubCommand(), a.keyIDCommand(), a.keyShowCommand(), a.keyConvertCommand())
 	return cmd
-}
-
-// readPublicKey takes the public half of whatever a file holds: a private key, a
-// public key or a certificate. A private key that others can read is refused.
-func (a *app) readPublicKey(path string) (spki []byte, private bool, err error) {
-	what := "cannot read a key from"
-	data, err := a.readKeyFile(path)
-	open, tooOpen := errors.AsType[*keys.PermissionError](err)
-	if tooOpen {
-		data, err = keys.ReadFile(path)
-	}
-	if err != nil {
-		return nil, false, fileFailure(what, path, err)
-	}
-	defer clear(data)
-	_, notPrivate := keys.ParsePrivateKey(data)
-	if tooOpen && notPrivate == nil {
-		return nil, true, fileFailure(what, path, open)
-	}
-	spki, err = keys.ParsePublicKey(data)
-	if err != nil {
-		return nil, false, fail("bad_credential_file", what+" "+path, "%v", err).because(err).
-			try("a private key, a public key or a certificate is needed, PEM or DER")
-	}
-	return spki, notPrivate == nil, nil
 }
 
 // maxKeyInput bounds what is read from stdin in place of a key file.
@@ -98,6 +75,8 @@ type jsonKey struct {
 	Kind  string     `json:"kind"`
 	SPKI  string     `json:"spki"` // base64 DER
 	Names []jsonName `json:"names"`
+
+	Thumbprints []jsonName `json:"thumbprints,omitempty"`
 }
 
 type jsonName struct {
@@ -113,5 +92,20 @@ func jsonKeyOf(spki []byte) *jsonKey {
 	for _, form := range keys.Forms(spki) {
 		key.Names = append(key.Names, jsonName{form.Label, form.Text})
 	}
+	key.Thumbprints = thumbprints(spki)
 	return key
+}
+
+// thumbprints are the hashes that JOSE and COSE know a key by. They cover other
+// octets than the names do, and so they are no names: --peer-key cannot take
+// them.
+func thumbprints(spki []byte) []jsonName {
+	var list []jsonName
+	if text, err := keys.JWKThumbprint(spki); err == nil {
+		list = append(list, jsonName{"jwk thumbprint", text})
+	}
+	if sum, err := cosekey.Thumbprint(spki); err == nil {
+		list = append(list, jsonName{"cose thumbprint", "0x" + hex.EncodeToString(sum)})
+	}
+	return list
 }

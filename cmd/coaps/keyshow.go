@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) keyShowCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "show FILE",
 		Short: "print the public half of a key",
 		Long: `Print what kind of key FILE holds, its name, and the public key as PEM: the
@@ -22,19 +23,20 @@ private half is never printed. - reads stdin.`,
 		Example: `  coaps key show me.key > me.pub
   coaps get --rpk me.key --peer-key server.pub coaps://gw.example.net/hello`,
 		Args: exactArgs("FILE"),
-		RunE: func(_ *cobra.Command, args []string) error { return a.keyShow(args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error { return a.keyShow(args[0], asJSON) },
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	return cmd
 }
 
-func (a *app) keyShow(path string) error {
-	spki, private, err := a.readPublicKey(path)
+func (a *app) keyShow(path string, asJSON bool) error {
+	f, err := a.readKey(path)
 	if err != nil {
 		return err
 	}
-	half := "public key"
-	if private {
-		half = "public half of a private key"
+	if asJSON {
+		return outputFailure(writeJSON(a.out, jsonKeyFile{jsonSchemaVersion, path, f.pair != nil, jsonKeyOf(f.spki)}))
 	}
-	_, err = fmt.Fprintf(a.out, "# %s, %s\n# %s\n%s", keyKind(spki), half, keys.NameOf(spki, keys.SHA256), keys.MarshalPublic(spki))
+	_, err = fmt.Fprintf(a.out, "# %s, %s\n# %s\n%s", keyKind(f.spki), f.half(), keys.NameOf(f.spki, keys.SHA256), keys.MarshalPublic(f.spki))
 	return outputFailure(err)
 }

@@ -353,12 +353,17 @@ func NewKey(rand io.Reader) (*dtls.KeyPair, error) {
 // what OpenSSL, GnuTLS and ParsePrivateKey read. The text is secret. It fails
 // if the signer is not a key in memory.
 func MarshalPrivate(pair *dtls.KeyPair) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(pair.Signer)
+	der, err := MarshalPrivateDER(pair)
 	defer clear(der)
 	if err != nil {
 		return nil, err
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: pemPKCS8, Bytes: der}), nil
+}
+
+// MarshalPrivateDER is MarshalPrivate without the PEM.
+func MarshalPrivateDER(pair *dtls.KeyPair) ([]byte, error) {
+	return x509.MarshalPKCS8PrivateKey(pair.Signer)
 }
 
 // MarshalSEC1 returns the private key of a pair in the older PEM form of

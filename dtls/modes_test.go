@@ -63,6 +63,12 @@ func modes() []mode {
 			suites: ecdsa, clientKey: k.p256.Public(), serverKey: k.p256b.Public(),
 		},
 		{
+			name:   "X.509 mutual with OCSP",
+			client: Credentials{Chains: []Chain{k.chain(k.p256)}, AcceptCertificates: true, AskOCSP: true},
+			server: Credentials{Chains: []Chain{k.stapled(k.p256b)}, AcceptCertificates: true, RequirePeerKey: true},
+			suites: ecdsa, clientKey: k.p256.Public(), serverKey: k.p256b.Public(),
+		},
+		{
 			name:   "X.509 server alone",
 			client: Credentials{AcceptCertificates: true}, server: Credentials{Chains: []Chain{k.chain(k.p256b)}},
 			suites: ecdsa, serverKey: k.p256b.Public(),

@@ -99,6 +99,7 @@ type peer struct {
 	closed      *Error
 	asked       []Event // WantPSK and WantVerdict, in order
 	suspected   []Reason
+	shown       []byte // the OCSP response that the verdict was about
 }
 
 // pair is a client and a server with nothing between them but the test.
@@ -181,7 +182,11 @@ func (p *pair) pump(e *peer) {
 			e.suspected = append(e.suspected, ev.Reason)
 		case EventWantVerdict:
 			e.asked = append(e.asked, ev)
+			e.shown = bytes.Clone(e.Facts().OCSP)
 			e.ProvideVerdict(p.now, e.verdict)
+			if e.Facts().OCSP != nil {
+				p.t.Error("the OCSP response is there after the verdict")
+			}
 		case EventNeedJob:
 			if e.holdJobs {
 				e.jobs = append(e.jobs, ev.Job)

@@ -16,7 +16,7 @@ var handshakeNames = map[byte]string{
 	0: "HelloRequest", 1: "ClientHello", 2: "ServerHello", 3: "HelloVerifyRequest",
 	4: "NewSessionTicket", 11: "Certificate", 12: "ServerKeyExchange",
 	13: "CertificateRequest", 14: "ServerHelloDone", 15: "CertificateVerify",
-	16: "ClientKeyExchange", 20: "Finished",
+	16: "ClientKeyExchange", 20: "Finished", 22: "CertificateStatus",
 }
 
 var alertNames = map[byte]string{
@@ -26,7 +26,7 @@ var alertNames = map[byte]string{
 	47: "illegal_parameter", 48: "unknown_ca", 49: "access_denied", 50: "decode_error",
 	51: "decrypt_error", 70: "protocol_version", 71: "insufficient_security",
 	80: "internal_error", 90: "user_canceled", 100: "no_renegotiation",
-	110: "unsupported_extension", 112: "unrecognized_name", 115: "unknown_psk_identity",
+	110: "unsupported_extension", 112: "unrecognized_name", 113: "bad_certificate_status_response", 115: "unknown_psk_identity",
 }
 
 // Describe names the messages of a DTLS datagram, in order:

@@ -34,6 +34,7 @@ type Parties struct {
 	Identity, PSK            []byte
 	ClientKey, ServerKey     *dtls.KeyPair
 	ClientChain, ServerChain dtls.Chain
+	OCSP                     []byte      // shown beside ServerChain, if it is asked for
 	StrangerKey              fixedSigner // a key that nobody trusts
 }
 
@@ -55,6 +56,15 @@ var Modes = []*Mode{
 		},
 		server: func(p *Parties) *dtls.Credentials {
 			return &dtls.Credentials{Chains: []dtls.Chain{p.ServerChain}, AcceptCertificates: true, RequirePeerKey: true}
+		}},
+	{Name: "x509_ocsp", Suite: 0xC0AE,
+		client: func(p *Parties) *dtls.Credentials {
+			return &dtls.Credentials{Chains: []dtls.Chain{p.ClientChain}, AcceptCertificates: true, AskOCSP: true}
+		},
+		server: func(p *Parties) *dtls.Credentials {
+			stapled := p.ServerChain
+			stapled.OCSP = func() []byte { return p.OCSP }
+			return &dtls.Credentials{Chains: []dtls.Chain{stapled}, AcceptCertificates: true, RequirePeerKey: true}
 		}},
 	{Name: "rpk_server_only", Suite: 0xC0AE,
 		client: func(*Parties) *dtls.Credentials { return &dtls.Credentials{AcceptRawKeys: true} },
@@ -102,6 +112,8 @@ func (p *Parties) Judge(f *dtls.Facts, server bool) dtls.Reason {
 	switch {
 	case f.PeerRawKey != nil && bytes.Equal(f.PeerRawKey, key.SPKI):
 		return dtls.ReasonNone
+	case f.OCSP != nil && !bytes.Equal(f.OCSP, p.OCSP):
+		return dtls.ReasonCertStatusBad
 	case f.PeerRawKey != nil:
 		return dtls.ReasonRPKNotPinned
 	case len(f.PeerChain) > 0 && bytes.Equal(f.PeerChain[0].Raw, chain.DER[0]):
@@ -119,6 +131,7 @@ var TestParties = sync.OnceValue(func() *Parties {
 		ClientKey:   &dtls.KeyPair{Signer: client, SPKI: spki(client)},
 		ServerKey:   &dtls.KeyPair{Signer: server, SPKI: spki(server)},
 		StrangerKey: fixedKey(4),
+		OCSP:        bytes.Repeat([]byte("what a responder says. "), 50),
 	}
 	root := certificate("sim root", ca, nil, ca, nil)
 	p.ClientChain = chain(certificate("sensor-7", client, root, ca, nil), client)

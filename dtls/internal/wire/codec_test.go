@@ -29,6 +29,7 @@ func codecs() []codec {
 		{name: "ServerHello", samples: sampleServerHellos(), again: againServerHello, whole: beforeExtensions},
 		{name: "Certificate", samples: sampleCertificates(), again: againCertificates},
 		{name: "RawPublicKey", samples: [][]byte{AppendRawPublicKey(nil, nil), AppendRawPublicKey(nil, fill(91, 0x30))}, again: againRawPublicKey},
+		{name: "CertificateStatus", samples: [][]byte{AppendCertificateStatus(nil, fill(1, 0x30)), AppendCertificateStatus(nil, fill(300, 0x31))}, again: againCertificateStatus},
 		{name: "CertificateRequest", samples: sampleCertificateRequests(), again: againCertificateRequest},
 		{name: "CertificateVerify", samples: sampleCertificateVerifies(), again: againCertificateVerify},
 		{name: "Alert", samples: [][]byte{AppendAlert(nil, LevelFatal, AlertDecodeError), AppendAlert(nil, LevelWarning, AlertCloseNotify)}, again: againAlert},
@@ -173,6 +174,11 @@ func againCertificates(body []byte) ([]byte, error) {
 func againRawPublicKey(body []byte) ([]byte, error) {
 	spki, err := ParseRawPublicKey(body)
 	return AppendRawPublicKey(nil, spki), err
+}
+
+func againCertificateStatus(body []byte) ([]byte, error) {
+	ocsp, err := ParseCertificateStatus(body)
+	return AppendCertificateStatus(nil, ocsp), err
 }
 
 func againCertificateRequest(body []byte) ([]byte, error) {
@@ -346,12 +352,14 @@ func checkStable(t testing.TB, c codec, body []byte) {
 // Pitfall P2, O18: no parser allocates by a length of a header
 func TestAnnouncedLengthsAllocateNothing(t *testing.T) {
 	lie := append(fill(34, 1), fill(60, 0xff)...)
+	status := []byte{statusTypeOCSP, 0xff, 0xff, 0xff, 0x30}
 	for name, parse := range map[string]func() error{
 		"ClientHello":        func() error { var m ClientHello; return m.Parse(lie) },
 		"ServerHello":        func() error { var m ServerHello; return m.Parse(lie) },
 		"HelloVerifyRequest": func() error { var m HelloVerifyRequest; return m.Parse(lie[33:]) },
 		"Certificate":        func() error { _, err := ParseCertificates(lie[34:], 10); return err },
 		"RawPublicKey":       func() error { _, err := ParseRawPublicKey(lie[34:]); return err },
+		"CertificateStatus":  func() error { _, err := ParseCertificateStatus(status); return err },
 		"CertificateRequest": func() error { var m CertificateRequest; return m.Parse(lie[34:]) },
 		"CertificateVerify":  func() error { var m CertificateVerify; return m.Parse(lie[34:]) },
 		"ServerKeyExchange":  func() error { var m ServerKeyExchange; return m.Parse(lie[34:], KeyExchangeForm{PSK: true}) },

@@ -41,6 +41,8 @@ func TestExtensionOctets(t *testing.T) {
 		{ExtRecordSizeLimit, ClientExtensions{RecordSizeLimit: 16385}, "001c 0002 4001"},
 		// RFC 5746 §3.2: an empty renegotiated_connection.
 		{ExtRenegotiationInfo, ClientExtensions{}, "ff01 0001 00"},
+		// RFC 6066 §8: type ocsp, no responders named, no extensions.
+		{ExtStatusRequest, ClientExtensions{}, "0005 0005 01 0000 0000"},
 	} {
 		test.e.Present = test.ext.Bit()
 		if got, want := test.e.Append(nil), unhex(t, test.want); !bytes.Equal(got, want) {

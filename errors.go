@@ -58,6 +58,14 @@ const (
 	ReasonSetup       = "setup"        // configuration, credentials or the local socket
 )
 
+// Reasons in a Server's log beside those of dtls.Reason.
+const (
+	ReasonAccess            = "access"             // a rule of Server.Access, or none of them
+	ReasonForbidden         = "forbidden"          // the session's credential was revoked, with RevokeForbid
+	ReasonCredentialChanged = "credential_changed" // a session's credential has another key or owner now
+	ReasonNotAuthorized     = "not_authorized"     // an anonymous session was not authorized within Server.AnonymousTime
+)
+
 // ErrServerClosed is what Serve and ListenAndServe return after Shutdown or Close.
 var ErrServerClosed = errors.New("coaps: server closed")
 

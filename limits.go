@@ -33,6 +33,43 @@ const (
 	// under the second after which a client repeats its flight.
 	keyJobsWaiting = 1024
 
+	// DefaultLookupTime is how long a look-up of a credential may take, so that a
+	// client hears of its end while it still waits: it repeats its flight after 1,
+	// 2, 4 ... seconds.
+	DefaultLookupTime = 2 * time.Second
+
+	// lookupWorkers is how many look-ups are made at once, which wait for a store
+	// and not for a processor, and lookupsWaiting how many may wait for them. At
+	// 1 ms each the last waits 32 ms.
+	lookupWorkers, lookupsWaiting = 32, 1024
+
+	// walkPlaces is how many sessions are glanced at between two turns of an event
+	// loop, in 0.1 ms or so; sessionsListed how many are listed, which takes a few
+	// microseconds each, and more with certificates.
+	walkPlaces, sessionsListed = 1024, 64
+
+	// batchQuestions is how many credentials are looked at again together, and
+	// batchesAsked how many such batches each event loop has at work: some of the
+	// look-up workers are always free for handshakes.
+	batchQuestions, batchesAsked = 32, 4
+
+	// matchesKept is how many changes may wait to be looked at; with more of them
+	// all sessions are.
+	matchesKept = 64
+
+	// recheckAgain is after how long credentials are looked at again if the store
+	// could not be asked, twice as long each time, but recheckAtLeast so often.
+	recheckAgain, recheckAtLeast = time.Second, 30 * time.Second
+
+	// expiryRest is how long after a walk to end sessions the next may begin, or
+	// expiryShare times as long as it took, so that it takes a small part of a
+	// processor however many sessions there are.
+	expiryRest, expiryShare = 100 * time.Millisecond, 20
+
+	// clockTrust is for how long the clock on the wall is believed to go as the
+	// other.
+	clockTrust = 30 * time.Second
+
 	// nudgeInterval is how often key workers that take all processors send the
 	// event loops to look at their sockets. One look costs a loop some 3 µs.
 	nudgeInterval = tick.Time(200 * time.Microsecond)
@@ -90,9 +127,10 @@ const (
 	// only for servers of different names at the same address and port.
 	maxSockets = 64
 
-	// refusalsLogged a second, at most; the rest is counted. An attacker can
-	// fail handshakes as fast as he likes, and so with late responses.
-	refusalsLogged = 10
+	// linesLogged of each message that others can cause are logged a second, at
+	// most; the rest is counted. An attacker can fail handshakes as fast as he
+	// likes, and so with late responses and requests that he may not make.
+	linesLogged = 10
 
 	// textLogged is how many bytes of a text that a peer has chosen stand in a
 	// log line: a path or an identity can have 64 KiB.

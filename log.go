@@ -7,32 +7,51 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/security/keys"
 )
 
 // The messages a Server logs. They are stable: the text is the name of the
-// event and all particulars are attributes. No attribute holds a secret.
+// event and all particulars are attributes, of which peer is always the address
+// and reason always one word from a closed list. No attribute holds a secret.
+// What a peer has chosen is clipped, and what cannot be printed in it is escaped.
+//
+// Of each message marked with a star there are at most 10 a second.
 const (
 	LogListening         = "listening"          // Info: plain, secure
-	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, cipher
-	LogHandshakeRefused  = "handshake refused"  // Warn: peer, reason, and what is known of identity, detail; at most 10 a second. Reasons unknown_identity and bad_psk come while the handshake still lasts, and only then
-	LogUnlogged          = "not logged"         // Warn: count of refused handshakes and dropped responses that were not logged one by one
+	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, device, cipher
+	LogHandshakeRefused  = "handshake refused"  // Warn*: peer, reason, and what is known of identity (as claimed), detail. Of pre-shared keys the reasons unknown_identity and bad_psk, and those for which a credential is refused, come while the handshake still lasts, and only then
+	LogUnlogged          = "not logged"         // Warn: message, count of those that were not logged one by one
 	LogSessionEnded      = "session ended"      // Debug: peer, reason
+	LogSessionRevoked    = "session revoked"    // Warn*: peer, reason, mode, identity, device, action
+	LogAuthorized        = "session authorized" // Info: peer, mode, identity, device
+	LogRequestDenied     = "request denied"     // Warn*: peer, reason, mode, identity, device, method, path, code, rule
+	LogLookupFailed      = "look-up failed"     // Error*: reason, detail
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
-	LogResponseDropped   = "response dropped"   // Warn: peer, path, reason; at most 10 a second with the refusals
+	LogResponseDropped   = "response dropped"   // Warn*: peer, path, reason
 )
 
 // A serverLog keeps what attackers can cause within bounds.
 type serverLog struct {
 	*slog.Logger
 
-	mu       sync.Mutex
-	second   time.Time // the second being counted
+	mu     sync.Mutex
+	counts map[string]*lineCount // by message
+}
+
+// A lineCount is how often one message was logged in a second.
+type lineCount struct {
+	second   time.Time
 	logged   int
 	unlogged int
 }
@@ -41,25 +60,38 @@ func newServerLog(l *slog.Logger) *serverLog {
 	if l == nil {
 		l = slog.New(slog.DiscardHandler)
 	}
-	return &serverLog{Logger: l}
+	return &serverLog{Logger: l, counts: make(map[string]*lineCount)}
 }
 
 func (l *serverLog) accepted(p *Peer) {
 	if !l.Enabled(context.Background(), slog.LevelInfo) {
 		return // a handshake costs less than what follows
 	}
-	l.Info(LogHandshakeAccepted, "peer", p.Addr, "mode", p.Mode.String(), "identity", clip(p.Identity.Name()), "cipher", p.CipherSuite.String())
+	l.Info(LogHandshakeAccepted, append(about(p), "cipher", p.CipherSuite.String())...)
+}
+
+// about is who a session's peer is.
+func about(p *Peer) []any {
+	args := []any{"peer", p.Addr, "mode", p.Mode.String(), "identity", clip(p.Identity.Name())}
+	if device := p.Identity.Device(); device != "" {
+		args = append(args, "device", clip(device))
+	}
+	if tenant := p.Identity.Tenant(); tenant != "" {
+		args = append(args, "tenant", clip(tenant))
+	}
+	return args
 }
 
 // refused tells the operator more than the wire does: whether the identity is
-// unknown or the key wrong, and who claimed to be whom.
+// unknown, the key wrong, or the credential not good any more, and who claimed
+// to be whom.
 func (l *serverLog) refused(ev *endpoint.Event, detail error) {
-	if !l.allow() {
+	if !l.allow(slog.LevelWarn, LogHandshakeRefused) {
 		return
 	}
-	args := []any{"peer", ev.Remote, "reason", disconnectReason(ev)}
-	if ev.Facts != nil && ev.Facts.PSKIdentity != nil {
-		args = append(args, "identity", clip(keys.PrintableIdentity(ev.Facts.PSKIdentity)))
+	args := []any{"peer", ev.Remote, "reason", refusalReason(ev, detail)}
+	if claimed := claimedIdentity(ev.Facts); claimed != "" {
+		args = append(args, "identity", clip(claimed))
 	}
 	if detail != nil {
 		args = append(args, "detail", clip(detail.Error()))
@@ -70,22 +102,93 @@ func (l *serverLog) refused(ev *endpoint.Event, detail error) {
 	l.Warn(LogHandshakeRefused, args...)
 }
 
+// refusalReason is the word for why a handshake fails. The session knows only
+// that it was given no key.
+func refusalReason(ev *endpoint.Event, detail error) string {
+	if ev.Kind == endpoint.EventSuspect && ev.DTLS.Reason == dtls.ReasonUnknownIdentity && detail != nil {
+		return keys.ReasonOf(detail).String()
+	}
+	return disconnectReason(ev)
+}
+
+// claimedIdentity is who a peer claims to be, whether that is so or not.
+func claimedIdentity(f *dtls.Facts) string {
+	switch {
+	case f == nil:
+	case f.PSKIdentity != nil:
+		return keys.PrintableIdentity(f.PSKIdentity)
+	case len(f.PeerRawKey) > 0:
+		return keys.NameOf(f.PeerRawKey, keys.SHA256_120).String()
+	case len(f.PeerChain) > 0:
+		return keys.CertificateName(f.PeerChain[0])
+	}
+	return ""
+}
+
+func (l *serverLog) denied(r *Request, code coap.Code, reason string, access *acl.List, rule int) {
+	if !l.allow(slog.LevelWarn, LogRequestDenied) {
+		return
+	}
+	args := append(about(&r.Peer), "reason", reason, "method", r.Method.String(), "path", clip(r.Path), "code", code.String())
+	if access != nil {
+		args = append(args, "rule", access.Label(rule))
+	}
+	l.Warn(LogRequestDenied, args...)
+}
+
+func (l *serverLog) revoked(p *Peer, reason string, action RevokeAction) {
+	if l.allow(slog.LevelWarn, LogSessionRevoked) {
+		l.Warn(LogSessionRevoked, append(about(p), "reason", reason, "action", action.String())...)
+	}
+}
+
+func (l *serverLog) authorized(p *Peer) { l.Info(LogAuthorized, about(p)...) }
+
+func (l *serverLog) lookupFailed(err error) {
+	if l.allow(slog.LevelError, LogLookupFailed) {
+		l.Error(LogLookupFailed, "reason", keys.ReasonOf(err).String(), "detail", clip(err.Error()))
+	}
+}
+
 // allow reports whether one more line that others cause may be logged this
 // second.
-func (l *serverLog) allow() bool {
+func (l *serverLog) allow(level slog.Level, message string) bool {
+	if !l.Enabled(context.Background(), level) {
+		return false
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := time.Now(); now.Sub(l.second) >= time.Second {
-		if l.unlogged > 0 {
-			l.Warn(LogUnlogged, "count", l.unlogged)
-		}
-		l.second, l.logged, l.unlogged = now, 0, 0
+	c := l.counts[message]
+	if c == nil {
+		c = new(lineCount)
+		l.counts[message] = c
 	}
-	if l.logged++; l.logged > refusalsLogged {
-		l.unlogged++
+	if now := time.Now(); now.Sub(c.second) >= time.Second {
+		l.own(message, c)
+		*c = lineCount{second: now}
+	}
+	if c.logged++; c.logged > linesLogged {
+		c.unlogged++
 		return false
 	}
 	return true
+}
+
+// own says how many lines there would have been.
+func (l *serverLog) own(message string, c *lineCount) {
+	if c.unlogged > 0 {
+		l.Warn(LogUnlogged, "message", message, "count", c.unlogged)
+		c.unlogged = 0
+	}
+}
+
+// flush says so at the end.
+func (l *serverLog) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for message, c := range l.counts {
+		l.own(message, c)
+	}
 }
 
 func (l *serverLog) ended(ev *endpoint.Event) {
@@ -95,18 +198,27 @@ func (l *serverLog) ended(ev *endpoint.Event) {
 }
 
 func (l *serverLog) dropped(remote netip.AddrPort, path string, err error) {
-	if !l.allow() {
-		return
+	if l.allow(slog.LevelWarn, LogResponseDropped) {
+		l.Warn(LogResponseDropped, "peer", remote, "path", clip(path), "reason", err.Error())
 	}
-	l.Warn(LogResponseDropped, "peer", remote, "path", clip(path), "reason", err.Error())
 }
 
-// clip shortens a text that a peer has chosen.
+// clip shortens a text that a peer has chosen, and escapes what cannot be
+// printed in it: names in certificates can hold anything, and not every handler
+// of a log escapes it.
 func clip(s string) string {
-	if len(s) <= textLogged {
-		return s
+	cut := len(s) > textLogged
+	if cut {
+		s = strings.ToValidUTF8(s[:textLogged], "")
 	}
-	return strings.ToValidUTF8(s[:textLogged], "") + "..."
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		quoted := strconv.QuoteToGraphic(s)
+		s = quoted[1 : len(quoted)-1]
+	}
+	if cut {
+		s += "..."
+	}
+	return s
 }
 
 // disconnectReason is the one word for why a peer is gone, or will be.

@@ -34,8 +34,10 @@ type loop struct {
 	handle   func(now tick.Time, ev *endpoint.Event)                 // what the application does with an event
 	handOver func() (given bool)                                     // sets others to work on what events were about; whether anybody has work
 	giveWay  func()                                                  // lets other loops look at their sockets
+	ring     func(now tick.Time)                                     // called when alarm has come
 	seen     func(now tick.Time, sent bool, a netip.AddrPort, n int) // watches datagrams; may be nil
 
+	alarm    tick.Time // when ring is to be called; tick.Never if not
 	running  bool
 	failures int  // to receive, one after the other
 	passed   bool // the last turn has not looked at the socket
@@ -61,6 +63,10 @@ func (l *loop) turn() {
 	}
 	given := l.handOver()
 	l.mail.deliver(now)
+	if l.alarm <= now {
+		l.alarm = tick.Never
+		l.ring(now)
+	}
 	if l.ep.Deadline() <= now {
 		l.ep.Expire(now)
 	}
@@ -106,7 +112,7 @@ func (l *loop) events(now tick.Time) {
 // whichever comes first. When there is something to do already it does not wait.
 func (l *loop) receive() (n int) {
 	now := l.clock.now()
-	until := l.ep.Deadline()
+	until := min(l.ep.Deadline(), l.alarm)
 	var err error
 	if l.busy || until <= now || !l.mail.sleep(now, until) {
 		n, err = l.poll(now)
@@ -234,7 +240,7 @@ func newLoop(conn udp.Conn, cfg endpoint.Config, mtu, batch int) (*loop, error) 
 	if err != nil {
 		return nil, err
 	}
-	l := &loop{conn: conn, ep: ep, clock: clock, running: true, done: make(chan struct{})}
+	l := &loop{conn: conn, ep: ep, clock: clock, running: true, alarm: tick.Never, done: make(chan struct{})}
 	l.handOver, l.giveWay = func() bool { return false }, func() {}
 	l.poller, _ = conn.(udp.Poller)
 	l.mail.conn, l.mail.clock = conn, clock

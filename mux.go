@@ -17,7 +17,7 @@ import (
 // that begins so, optionally after a method: "GET /time". The longest path wins, and
 // with a method before without. A path nobody knows is answered by 4.04, a
 // method nobody takes by 4.05. GET /.well-known/core lists the patterns (RFC
-// 6690) unless it has a handler.
+// 6690) that the peer may use (Request.Allowed), unless it has a handler.
 //
 // Paths are compared as they stand in a URI: "/" separates the segments and
 // what is not allowed in one is percent-encoded. So a segment that contains a
@@ -122,9 +122,11 @@ func (m *Mux) route(path string) *route {
 	return nil
 }
 
+const noSuchResource = "no such resource"
+
 var (
 	notFound = Inline(HandlerFunc(func(w ResponseWriter, _ *Request) {
-		WriteError(w, coap.NotFound, "no such resource")
+		WriteError(w, coap.NotFound, noSuchResource)
 	}))
 	methodNotAllowed = Inline(HandlerFunc(func(w ResponseWriter, _ *Request) {
 		WriteError(w, coap.MethodNotAllowed, "not with this method")
@@ -141,12 +143,26 @@ func (m *Mux) list(w ResponseWriter, r *Request) {
 	}
 	var links []link.Link
 	for _, route := range m.order {
-		if len(route.handlers) > 0 {
+		if len(route.handlers) > 0 && route.allowed(r) {
 			links = append(links, link.Link{Target: route.path, Attrs: route.attrs})
 		}
 	}
 	w.SetContentFormat(coap.LinkFormat)
 	w.Write(link.Append(nil, link.Filter(links, r.Query)))
+}
+
+// allowed reports whether the peer may use the route by any of the methods that
+// it has handlers for.
+func (o *route) allowed(r *Request) bool {
+	if r.access == nil {
+		return true
+	}
+	for method := coap.GET; method <= coap.IPATCH; method++ {
+		if (o.handlers[method] != nil || o.handlers[0] != nil) && r.Allowed(method, o.path) {
+			return true
+		}
+	}
+	return false
 }
 
 // Inline marks h to run on the event loop itself, between two datagrams. That

@@ -10,7 +10,6 @@ import (
 
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/request"
-	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/udp"
 )
 
@@ -19,22 +18,22 @@ import (
 // event loop of its own.
 type port struct {
 	server  *Server
-	policy  *security.Policy // nil on the plain port
-	workers *pool            // of its own: who floods the plain port does not slow down the secure one
+	secure  bool
+	workers *pool // of its own: who floods the plain port does not slow down the secure one
 	shards  []*shard
 }
 
 // openPort opens the sockets of a port with an endpoint on each.
-func (s *Server) openPort(addr string, policy *security.Policy) (*port, error) {
+func (s *Server) openPort(addr string, policy *policy) (*port, error) {
 	conns, err := s.listen(addr)
 	if err != nil {
 		return nil, err
 	}
 	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
-	p := &port{server: s, policy: policy, workers: newPool(workers, workers*handlersWaiting)}
+	p := &port{server: s, secure: policy != nil, workers: newPool(workers, workers*handlersWaiting)}
 	p.workers.rest = p.ring
 	for _, conn := range conns {
-		if err = p.open(conn, len(conns)); err != nil {
+		if err = p.open(conn, len(conns), policy); err != nil {
 			break
 		}
 	}
@@ -62,7 +61,7 @@ func (s *Server) listen(addr string) ([]udp.Conn, error) {
 }
 
 // open makes a shard of a socket, one of n.
-func (p *port) open(conn udp.Conn, n int) error {
+func (p *port) open(conn udp.Conn, n int, policy *policy) error {
 	s := p.server
 	cfg := endpoint.Config{
 		Server:  true,
@@ -70,15 +69,14 @@ func (p *port) open(conn udp.Conn, n int) error {
 		Limits:  s.Limits.Share(n),
 		Rand:    rand.Reader,
 	}
-	if p.policy != nil {
-		cfg.DTLS = p.policy.DTLS(rand.Reader)
-		cfg.DTLS.Timers, cfg.DTLS.MTU, cfg.DTLS.RecordSizeLimit = s.Timers, s.MTU, s.RecordSizeLimit
+	if policy != nil {
+		cfg.DTLS = s.dtlsConfig(policy)
 	}
 	l, err := newLoop(conn, cfg, s.MTU, serverBatch)
 	if err != nil {
 		return err
 	}
-	p.shards = append(p.shards, newShard(p, l))
+	p.shards = append(p.shards, newShard(p, l, policy))
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/acl"
 )
 
 // A Request is a request to be sent by a Client or one received by a Server.
@@ -42,7 +43,11 @@ type Request struct {
 
 	Peer Peer // server: who asks
 
-	ctx context.Context
+	ctx        context.Context
+	session    *session     // server: of the peer
+	subject    *acl.Subject // likewise, as rules see it
+	access     *acl.List    // in force when the request came; nil allows everything
+	authorized bool         // by the handler
 }
 
 // Context is canceled when the server shuts down. It is never nil.

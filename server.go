@@ -18,7 +18,7 @@ import (
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/security"
-	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
 )
@@ -61,6 +61,29 @@ type Server struct {
 
 	Logger *slog.Logger // discards when nil
 
+	// Access is who may do what, which is decided before a handler is looked for;
+	// nil lets everybody who gets in do everything. SetAccess changes it while the
+	// server listens.
+	Access *acl.List
+
+	// RevealMissing answers 4.04 to those who ask for what they may not have if a
+	// Mux has no handler for it. Without it they cannot tell.
+	RevealMissing bool
+
+	// OnRevoke is what becomes of a session whose credential has ended, has been
+	// disabled, removed or changed; see Recheck.
+	OnRevoke RevokeAction
+
+	// AnonymousTime is after how long a session is closed whose client has shown
+	// no key, unless a handler has authorized it (Request.Authorize); 0 leaves it
+	// open.
+	AnonymousTime time.Duration
+
+	// LookupTime bounds each look-up in Security.Directory, waiting for others
+	// included; 0 is DefaultLookupTime. Then the credential is refused as one that
+	// nobody knows is.
+	LookupTime time.Duration
+
 	mu            sync.Mutex
 	plain, secure *port
 	shards        []*shard // of both, in the order of opening
@@ -70,14 +93,15 @@ type Server struct {
 
 	handler    Handler
 	log        *serverLog
+	access     atomic.Pointer[acl.List]
 	keyWorkers *pool
+	lookups    *pool // of its own: who waits for a store holds up nobody else
 	clock      clock
 	nudged     atomic.Int64 // when the loops were last sent to look at their sockets
 	loops      int
-	instantPSK bool
 	ctx        context.Context
 	cancel     context.CancelFunc
-	counters   struct{ handlersRefused, handlersPanicked, keyJobsRefused, optionsRefused atomic.Uint64 }
+	counters   counters
 }
 
 // ErrNothingToServe is Listen's error for a Server with neither NoSec nor
@@ -129,7 +153,9 @@ func (s *Server) prepare() {
 		s.handler = NewMux()
 	}
 	s.loops = cmp.Or(max(s.Loops, 0), min(runtime.GOMAXPROCS(0), mostLoops))
+	s.access.Store(s.Access)
 	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)
+	s.lookups = newPool(lookupWorkers, lookupsWaiting)
 	s.clock = clock{time.Now()}
 	s.ended = make(chan struct{})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -144,11 +170,10 @@ func (s *Server) open() error {
 		s.plain = p
 	}
 	if s.Security != nil {
-		policy, err := s.Security.Server()
+		policy, err := newServerPolicy(s.Security)
 		if err != nil {
 			return err
 		}
-		_, s.instantPSK = s.Security.PSK.(*keys.PSKMap)
 		if s.secure, err = s.openPort(cmp.Or(s.SecureAddr, ":5684"), policy); err != nil {
 			return err
 		}
@@ -203,6 +228,8 @@ func (s *Server) start() error {
 			p.workers.close()
 		}
 		s.keyWorkers.close()
+		s.lookups.close()
+		s.log.flush()
 		close(s.ended)
 	}()
 	return nil
@@ -280,6 +307,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			p.workers.wait()
 		}
 		s.keyWorkers.wait()
+		s.lookups.wait()
 	}()
 	select {
 	case <-workers:
@@ -380,10 +408,7 @@ func (s *Server) Stats() Stats {
 			total.ReceiveOverflows += c.Overflows()
 		}
 	}
-	total.HandlersRefused = s.counters.handlersRefused.Load()
-	total.HandlersPanicked = s.counters.handlersPanicked.Load()
-	total.KeyJobsRefused = s.counters.keyJobsRefused.Load()
-	total.OptionsRefused = s.counters.optionsRefused.Load()
+	s.counters.read(&total)
 	return total
 }
 

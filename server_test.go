@@ -453,12 +453,12 @@ func TestRefusalsInTheLogAreBounded(t *testing.T) {
 	for range 1000 {
 		log.refused(&endpoint.Event{Cause: endpoint.CauseLimit}, nil)
 	}
-	if n := strings.Count(buf.String(), LogHandshakeRefused); n > 2*refusalsLogged+2 {
+	if n := strings.Count(buf.String(), LogHandshakeRefused); n > 2*linesLogged+2 {
 		t.Errorf("%d lines for 1000 refusals", n)
 	}
-	log.second = log.second.Add(-2 * time.Second)
+	log.counts[LogHandshakeRefused].second = time.Now().Add(-2 * time.Second)
 	log.refused(&endpoint.Event{Cause: endpoint.CauseLimit}, nil)
-	if !strings.Contains(buf.String(), LogUnlogged+`" count=`) {
+	if !strings.Contains(buf.String(), LogUnlogged+`" message="handshake refused" count=`) {
 		t.Errorf("those not logged are not counted: %s", buf.String())
 	}
 }
@@ -468,7 +468,7 @@ func TestVerdictOnNobody(t *testing.T) {
 	s := newStage(t, whoami, nil)
 	shard := s.server.secure.shards[0]
 	for range 10 {
-		task := &keyTask{loop: shard.loop, kind: endpoint.EventWantVerdict, err: errors.New("bad key"), judged: shard.judged}
+		task := &lookup{shard: shard, kind: endpoint.EventWantVerdict, answer: security.Answer{Err: errors.New("bad key")}}
 		shard.mail.post(task, true)
 	}
 	left := make(chan int)

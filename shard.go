@@ -8,6 +8,7 @@ import (
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/tick"
 )
 
@@ -17,17 +18,25 @@ type shard struct {
 	*loop
 	port     *port
 	server   *Server
+	policy   *policy // nil on the plain port
+	stranger session // whoever asks on the plain port
 	paths    paths
 	works    []*work // to be used again
 	details  map[endpoint.PeerID]error
 	draining bool
 	given    bool // the pool has requests that no worker was woken for
 	inHand   int  // requests given to handlers and not answered yet
+
+	recheck recheck
+	expiry  expiry
+	noted   []byte // a note on its way to its session
 }
 
-func newShard(p *port, l *loop) *shard {
-	s := &shard{loop: l, port: p, server: p.server, details: make(map[endpoint.PeerID]error)}
-	l.handle, l.handOver, l.giveWay = s.handle, s.handOver, s.server.nudge
+func newShard(p *port, l *loop, policy *policy) *shard {
+	s := &shard{loop: l, port: p, server: p.server, policy: policy, details: make(map[endpoint.PeerID]error)}
+	s.stranger.subject.Mode = acl.NoSec
+	s.recheck.shard, s.expiry.shard, s.expiry.earliest = s, s, tick.Never
+	l.handle, l.handOver, l.giveWay, l.ring = s.handle, s.handOver, s.server.nudge, s.ring
 	return s
 }
 
@@ -35,12 +44,14 @@ func (s *shard) handle(now tick.Time, ev *endpoint.Event) {
 	switch ev.Kind {
 	case endpoint.EventRequest:
 		s.request(now, ev)
-	case endpoint.EventWantPSK, endpoint.EventWantVerdict, endpoint.EventNeedJob:
+	case endpoint.EventWantPSK, endpoint.EventWantVerdict:
+		s.lookUp(now, ev)
+	case endpoint.EventNeedJob:
 		s.keyTask(now, ev)
 	case endpoint.EventConnected:
 		s.connected(now, ev)
 	case endpoint.EventSuspect:
-		s.server.log.refused(ev, nil)
+		s.server.log.refused(ev, s.details[ev.Peer()])
 	case endpoint.EventDisconnected:
 		s.disconnected(ev)
 	}
@@ -49,21 +60,16 @@ func (s *shard) handle(now tick.Time, ev *endpoint.Event) {
 // keyTask gives work to the key workers. When they cannot keep up the handshake
 // ends, and the client tries again later.
 func (s *shard) keyTask(now tick.Time, ev *endpoint.Event) {
-	t := newKeyTask(s.loop, s.port.policy, ev)
-	t.judged, t.relieved = s.judged, s.server.relieve
-	if ev.Kind == endpoint.EventWantPSK && s.server.instantPSK {
-		t.work() // in memory: not worth a change of goroutines
-		t.deliver(now)
-		return
-	}
+	t := newKeyTask(s.loop, s.policy.Policy, ev)
+	t.relieved = s.server.relieve
 	if s.draining || !s.server.keyWorkers.submit(t) {
 		s.server.counters.keyJobsRefused.Add(1)
 		s.ep.Abort(now, ev.Peer(), dtls.ReasonLimit)
 	}
 }
 
-// judged keeps what was wrong with a peer's key until the handshake's end is
-// logged. The peer may be gone by the time of the verdict.
+// judged keeps what was wrong with a peer's credential until the handshake's end
+// is logged. The peer may be gone by the time of the verdict.
 func (s *shard) judged(id endpoint.PeerID, err error) {
 	if s.ep.Remote(id).IsValid() {
 		s.details[id] = err
@@ -75,31 +81,13 @@ func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
 		s.ep.Disconnect(now, ev.Peer())
 		return
 	}
-	s.server.log.accepted(s.identify(ev, ev.Facts))
-}
-
-// identify finds out who a peer has proved to be and leaves that with the peer.
-func (s *shard) identify(ev *endpoint.Event, facts *dtls.Facts) *Peer {
-	identity := s.port.policy.Identify(facts, nil)
-	peer := &Peer{
-		Mode: identity.Mode(), Identity: identity, CipherSuite: facts.CipherSuite, Addr: ev.Remote, Facts: facts,
+	delete(s.details, ev.Peer())
+	n, _ := parseNote(ev.Note)
+	identity := s.policy.Identify(ev.Facts, &n.principal)
+	n.mode, n.anonymous, n.established = identity.Mode(), identity.Anonymous(), now
+	if s.keep(now, ev.Peer(), &n) {
+		s.server.log.accepted(&s.identify(ev, ev.Facts, &n).peer)
 	}
-	s.ep.SetTag(ev.Peer(), peer)
-	return peer
-}
-
-// peerOf is who sent a request. A peer that has slept since it was last heard is
-// identified anew.
-func (s *shard) peerOf(ev *endpoint.Event) Peer {
-	if peer, ok := ev.Tag.(*Peer); ok {
-		return *peer
-	}
-	if s.port.policy != nil {
-		if facts := s.ep.Facts(ev.Peer()); facts != nil {
-			return *s.identify(ev, facts)
-		}
-	}
-	return Peer{Addr: ev.Remote}
 }
 
 func (s *shard) disconnected(ev *endpoint.Event) {
@@ -123,7 +111,14 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	if !known && s.unfit(now, ev) {
 		return
 	}
-	w := s.newWork(ev, path, known)
+	who := s.who(ev)
+	if who.watched && s.barred(now, ev, who) {
+		return
+	}
+	w := s.newWork(ev, who, path, known)
+	if s.denied(now, w) {
+		return
+	}
 	var inline bool
 	if w.handler, inline = handlerOf(s.server.handler, &w.request); inline {
 		s.inHand++

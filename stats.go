@@ -3,7 +3,11 @@
 
 package coaps
 
-import "github.com/coaps-go/coaps/endpoint"
+import (
+	"sync/atomic"
+
+	"github.com/coaps-go/coaps/endpoint"
+)
 
 // Stats are a server's counters since Serve.
 type Stats struct {
@@ -12,5 +16,26 @@ type Stats struct {
 	HandlersPanicked uint64 // requests answered by 5.00 because the handler panicked
 	KeyJobsRefused   uint64 // handshakes ended because the public-key workers were busy
 	OptionsRefused   uint64 // requests answered by 4.00 because they had too many options
+	RequestsDenied   uint64 // requests answered by 4.01 or 4.03 because of Access, or RevokeForbid
+	SessionsRevoked  uint64 // sessions whose credential was not good any more, whatever OnRevoke has made of them
+	LookupsRefused   uint64 // look-ups of credentials that were not made because too many waited
+	LookupsFailed    uint64 // look-ups of credentials that the store did not answer in time
 	ReceiveOverflows uint64 // datagrams the system dropped because the event loop was behind; Linux alone tells
+}
+
+// counters are those of package coaps.
+type counters struct {
+	handlersRefused, handlersPanicked, keyJobsRefused, optionsRefused atomic.Uint64
+	requestsDenied, sessionsRevoked, lookupsRefused, lookupsFailed    atomic.Uint64
+}
+
+func (c *counters) read(s *Stats) {
+	s.HandlersRefused = c.handlersRefused.Load()
+	s.HandlersPanicked = c.handlersPanicked.Load()
+	s.KeyJobsRefused = c.keyJobsRefused.Load()
+	s.OptionsRefused = c.optionsRefused.Load()
+	s.RequestsDenied = c.requestsDenied.Load()
+	s.SessionsRevoked = c.sessionsRevoked.Load()
+	s.LookupsRefused = c.lookupsRefused.Load()
+	s.LookupsFailed = c.lookupsFailed.Load()
 }

@@ -30,7 +30,7 @@ type work struct {
 
 // newWork copies a request, as the datagram's buffer is the loop's. Its options
 // are those of a known path and nothing else, or have to be looked at.
-func (s *shard) newWork(ev *endpoint.Event, path string, known bool) *work {
+func (s *shard) newWork(ev *endpoint.Event, who *session, path string, known bool) *work {
 	w := s.freshWork()
 	m := &ev.Message
 	w.exchange = ev.Exchange
@@ -39,7 +39,8 @@ func (s *shard) newWork(ev *endpoint.Event, path string, known bool) *work {
 	r := &w.request
 	r.Method, r.Path, r.Payload, r.Token = m.Code, path, payload[:len(m.Payload)], token
 	r.NonConfirmable = m.Type == coap.NonConfirmable
-	r.Peer, r.ctx = s.peerOf(ev), s.server.ctx
+	r.Peer, r.ctx = who.peer, s.server.ctx
+	r.session, r.subject, r.access = who, &who.subject, s.server.access.Load()
 	if !known {
 		s.takeOptions(r, coap.Options(w.octets[:len(m.Options)]))
 	}
@@ -170,6 +171,7 @@ func (w *work) serve() {
 				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			w.response.reset()
 			w.response.SetCode(coap.InternalServerError)
+			w.request.authorized = false
 		}
 	}()
 	w.handler.ServeCOAP(&w.response, &w.request)
@@ -178,6 +180,9 @@ func (w *work) serve() {
 // deliver is on the event loop.
 func (w *work) deliver(now tick.Time) {
 	w.shard.inHand--
+	if w.request.authorized {
+		w.shard.authorize(now, w)
+	}
 	w.respond(now)
 	w.recycle()
 }

@@ -41,19 +41,20 @@ func (r *Resident) Facts() *dtls.Facts {
 
 // Walk shows established sessions to f and leaves all as they are: who sleeps
 // sleeps on, and nobody's age changes. It looks at no more than n places, from
-// the one numbered from, and returns the number to go on from, 0 when it has
-// come to the end. A walk begins with 0. It shows each session once that was
-// there when it began and still is; of those established meanwhile, some.
+// the one numbered from, and ends early when f reports that it has had enough.
+// It returns the number to go on from, 0 when it has come to the end. A walk
+// begins with 0. It shows each session once that was there when it began and
+// still is; of those established meanwhile, some.
 //
 // During f the calls SetNote and Disconnect may be made for the session shown.
-func (e *Endpoint) Walk(from, n int, f func(*Resident)) (next int) {
+func (e *Endpoint) Walk(from, n int, f func(*Resident) (more bool)) (next int) {
 	made := e.slots.Made()
 	for i := from + 1; i <= made; i++ {
 		if n--; n < 0 {
 			return i - 1
 		}
-		if at := e.slots.At(uint32(i)); at.class == secure && !e.ending {
-			f(e.show(uint32(i), at))
+		if at := e.slots.At(uint32(i)); at.class == secure && !e.ending && !f(e.show(uint32(i), at)) {
+			return i
 		}
 	}
 	return 0

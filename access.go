@@ -1,0 +1,182 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/request"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/tick"
+)
+
+// SetAccess changes who may do what, from the next request of everybody on. A
+// nil list lets everybody who has a session do everything, as do Servers whose
+// Access is nil.
+func (s *Server) SetAccess(list *acl.List) { s.access.Store(list) }
+
+// denied answers a request that its sender may not make, before anybody has
+// looked whether there is such a resource: 4.01 to whoever has not proved who
+// he is, 4.03 to whoever has (RFC 7252 sections 5.9.2.2 and 5.9.2.4). A missing
+// resource is answered alike, unless Server.RevealMissing.
+func (s *shard) denied(now tick.Time, w *work) bool {
+	r := &w.request
+	if r.access == nil {
+		return false
+	}
+	decision := r.access.Decide(r.subject, acl.MethodOf(r.Method), r.Path)
+	if decision.Allowed {
+		r.withoutObserve()
+		return false
+	}
+	s.server.counters.requestsDenied.Add(1)
+	answer := request.Outgoing{Code: coap.Unauthorized}
+	if r.subject.Authenticated {
+		answer.Code = coap.Forbidden
+	}
+	if s.server.RevealMissing && missing(s.server.handler, r) {
+		answer = request.Outgoing{Code: coap.NotFound, Payload: []byte(noSuchResource)}
+	}
+	s.server.log.denied(r, answer.Code, ReasonAccess, r.access, decision.Rule)
+	s.answer(now, w, answer)
+	return true
+}
+
+// barred deals with a request of a session that may not go on: it was forbidden
+// to, or its time is over and nobody has noticed yet.
+func (s *shard) barred(now tick.Time, ev *endpoint.Event, who *session) bool {
+	reason := s.ended(now, &who.note)
+	switch {
+	case reason != "" && s.closesFor(reason):
+		s.expire(now, ev.Peer(), who, reason)
+		return true
+	case who.note.forbidden:
+		reason = ReasonForbidden
+	case reason == "" || s.server.OnRevoke == RevokeKeep:
+		return false
+	}
+	s.server.counters.requestsDenied.Add(1)
+	s.server.log.denied(&Request{Peer: who.peer, Method: ev.Message.Code, Path: s.paths.of(ev.Message.Options)}, coap.Forbidden, reason, nil, acl.NoRule)
+	_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.Forbidden}) // who is gone needs none
+	return true
+}
+
+// withoutObserve makes a plain request of one for observation by somebody who
+// may read a resource and not follow it. RFC 7641 section 4.1 has servers that
+// do not add an entry to the list of observers answer so.
+func (r *Request) withoutObserve() {
+	if r.Options.Has(coap.Observe) && !r.access.Decide(r.subject, acl.MethodOf(r.Method)|acl.OBSERVE, r.Path).Allowed {
+		r.Options.Remove(coap.Observe)
+	}
+}
+
+// answer answers a request that no handler has seen.
+func (s *shard) answer(now tick.Time, w *work, out request.Outgoing) {
+	_ = s.ep.Respond(now, w.exchange, out) // who is gone needs none
+	w.recycle()
+}
+
+// missing reports whether a Mux has nothing at the path of a request.
+func missing(h Handler, r *Request) bool {
+	m, ok := h.(*Mux)
+	return ok && r.Path != wellKnownCore && m.route(r.Path) == nil
+}
+
+// Allowed reports whether the peer may make a request with method on path,
+// which is percent-encoded as Path is. A Mux lists what is allowed in
+// /.well-known/core. It holds during ServeCOAP.
+func (r *Request) Allowed(method coap.Code, path string) bool {
+	return r.access == nil || r.access.Decide(r.subject, acl.MethodOf(method), path).Allowed
+}
+
+// Errors of Request.Authorize.
+var (
+	ErrNoSession = errors.New("coaps: there is no such session")
+	ErrNobody    = errors.New("coaps: a principal without a name")
+)
+
+// Authorize tells the server that the application has found out by its own
+// means who the peer is, by a token that the request has brought for example.
+// When the handler has returned, all requests of the session are who's, for
+// access rules, logs and handlers, until who.NotAfter if that is set; the
+// session is not closed when Server.AnonymousTime is over. What the session
+// itself has proved does not change.
+//
+// When a Directory is asked about the session later (see Server.Recheck) it is
+// asked by who.Credential, if there is one.
+//
+// Errors: ErrNoSession for a request without DTLS, as its address can be
+// forged, and for a client's; ErrNobody for a who without a name;
+// endpoint.ErrNoteTooLong if the names are too long to be kept.
+func (r *Request) Authorize(who security.Principal) error {
+	switch {
+	case r.session == nil || r.session.policy == nil:
+		return ErrNoSession
+	case who.IsZero():
+		return ErrNobody
+	}
+	n := r.session.note
+	n.authorized, n.anonymous, n.principal = true, false, who
+	if len(n.append(nil)) > endpoint.MaxNote {
+		return endpoint.ErrNoteTooLong
+	}
+	r.session = r.session.policy.session(&r.Peer, r.Peer.Facts, &n)
+	r.Peer, r.subject = r.session.peer, &r.session.subject
+	r.authorized = true
+	return nil
+}
+
+// authorize makes what a handler has said of its peer the session's.
+func (s *shard) authorize(now tick.Time, w *work) {
+	r := &w.request
+	id := w.exchange.Peer
+	current, ok := parseNote(s.ep.Note(id))
+	if !ok {
+		return // it has ended
+	}
+	n := r.session.note
+	n.forbidden = current.forbidden
+	if s.keep(now, id, &n) {
+		s.ep.SetTag(id, nil)
+		s.server.log.authorized(&r.Peer)
+	}
+}
+
+// RevokeAction is what becomes of a session whose credential is not good any
+// more.
+type RevokeAction uint8
+
+// What a Server does.
+const (
+	RevokeClose  RevokeAction = iota // close_notify, and the session is gone
+	RevokeForbid                     // every request is answered by 4.03 until the credential is good again
+	RevokeKeep                       // nothing, but a line in the log; new handshakes fail
+)
+
+var revokeNames = [...]string{"close", "forbid", "keep"}
+
+func (a RevokeAction) String() string {
+	if int(a) < len(revokeNames) {
+		return revokeNames[a]
+	}
+	return "unknown"
+}
+
+// MarshalText returns the name.
+func (a RevokeAction) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (a *RevokeAction) UnmarshalText(text []byte) error {
+	for i, name := range revokeNames {
+		if name == string(text) {
+			*a = RevokeAction(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not close, forbid or keep", text)
+}

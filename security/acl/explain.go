@@ -124,14 +124,19 @@ func whyPath(p pattern, s *Subject) string {
 // whySubject says whom the rule is for.
 func whySubject(r *Rule, p pattern, s *Subject) string {
 	why := "is for " + r.Who.String() + " only"
-	switch {
-	case s.Authenticated && s.Tenant != "" && p.tenantless(&r.Who):
-		why += ", without a tenant: say tenant:" + quoteName(s.Tenant)
-		if r.Who.Device == "" && r.Who.Group == "" {
-			why += " or write {tenant} into its path"
-		}
-	case r.Who.needsProof() && !s.Authenticated:
-		why += ", and this peer has not shown who it is"
+	if r.Who.needsProof() && !s.Authenticated {
+		return why + ", and this peer has not shown who it is"
+	}
+	if !s.Authenticated || s.Tenant == "" || !p.tenantless(&r.Who) {
+		return why
+	}
+	with := *r
+	if with.Who.Tenant = s.Tenant; !with.covers(s, p) {
+		return why
+	}
+	why += ", without a tenant: say tenant:" + quoteName(s.Tenant)
+	if r.Who.Device == "" && r.Who.Group == "" {
+		why += " or write {tenant} into its path"
 	}
 	return why
 }

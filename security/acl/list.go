@@ -169,10 +169,7 @@ type end struct {
 
 func (b *builder) add(i int) error {
 	r := &b.list.rules[i]
-	if err := r.Check(); err != nil {
-		return err
-	}
-	p, err := parsePattern(r.Path)
+	p, err := r.pattern()
 	if err != nil {
 		return err
 	}

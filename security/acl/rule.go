@@ -88,17 +88,23 @@ func cutWord(s string) (word, rest string) {
 
 // Check returns why the rule could not be compiled, nil if it can.
 func (r *Rule) Check() error {
+	_, err := r.pattern()
+	return err
+}
+
+// pattern checks the rule and reads its path.
+func (r *Rule) pattern() (pattern, error) {
 	if err := r.Who.check(); err != nil {
-		return err
+		return nil, err
 	}
 	if r.Methods&All == 0 || r.Methods&^All != 0 {
-		return errMethods
+		return nil, errMethods
 	}
 	p, err := parsePattern(r.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.fits(&r.Who)
+	return p, p.fits(&r.Who)
 }
 
 // Effect returns "allow" or "deny".

@@ -201,7 +201,7 @@ func TestDecideAsNaive(t *testing.T) {
 	var allowed, denied int
 	rapid.Check(t, func(t *rapid.T) {
 		var rules []acl.Rule
-		for range rapid.IntRange(0, 12).Draw(t, "count") {
+		for range rapid.IntRange(0, 8).Draw(t, "count") {
 			if r, ok := drawRule(t); ok {
 				rules = append(rules, r)
 			}
@@ -216,7 +216,7 @@ func TestDecideAsNaive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range 8 {
+		for range 100 {
 			s, segments := drawSubject(t), drawSegments(t)
 			if len(rules) > 0 && rapid.IntRange(0, 3).Draw(t, "meet") > 0 {
 				r := rules[rapid.IntRange(0, len(rules)-1).Draw(t, "meets")]

@@ -6,7 +6,6 @@ package security
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"fmt"
 	"io"
 	"slices"
@@ -42,6 +41,7 @@ func newPolicy(c *Config, server bool, peer keys.Authority) *Policy {
 		AcceptCertificates: c.Trust.Len() > 0 || c.ServerCheck.Skipped(),
 	}
 	if !server {
+		p.base.AskOCSP = c.Trust.Len() > 0
 		p.base.PSK = c.ClientPSK != nil || c.ClientPSKFor != nil
 		return p
 	}
@@ -182,7 +182,7 @@ func (p *Policy) psk(key []byte, whose Principal, identity []byte) Answer {
 			Reason: dtls.ReasonWeakPSK, Err: &keys.WeakPSKError{Identity: bytes.Clone(identity), Len: len(key)},
 		}}
 	}
-	whose.Mark = markOf(key)
+	whose.Mark = MarkOf(key)
 	return Answer{Principal: whose, Key: key}
 }
 
@@ -250,7 +250,7 @@ func (p *Policy) check(facts *dtls.Facts, now time.Time) error {
 	case hasChain && p.server:
 		return p.config.Trust.VerifyClient(facts.PeerChain, now)
 	case hasChain:
-		return p.verifyServerChain(facts.PeerChain, now)
+		return p.verifyServerChain(facts, now)
 	case p.server && p.config.AllowAnonymousClients:
 		return nil
 	}
@@ -266,10 +266,11 @@ func checkRawPublicKey(spki []byte) error {
 
 // verifyServerChain checks a server's certificate by the name that is wanted,
 // or, where that does not match or there is none, by a pinned key.
-func (p *Policy) verifyServerChain(chain []*x509.Certificate, now time.Time) error {
-	err := p.config.Trust.VerifyServer(chain, p.peer, now)
+func (p *Policy) verifyServerChain(facts *dtls.Facts, now time.Time) error {
+	chain := facts.PeerChain
+	err := p.config.Trust.VerifyServerOCSP(chain, facts.OCSP, p.peer, now)
 	if keys.ReasonOf(err) == dtls.ReasonCertNameMismatch && p.config.Pins.Contains(chain[0].RawSubjectPublicKeyInfo) {
-		return p.config.Trust.VerifyPinnedServer(chain, p.config.Pins, now)
+		return p.config.Trust.VerifyPinnedServerOCSP(chain, facts.OCSP, p.config.Pins, now)
 	}
 	return err
 }

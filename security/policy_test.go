@@ -262,7 +262,7 @@ func TestClientCredentials(t *testing.T) {
 	}{
 		{Config{ClientPSK: &w.psk}, dtls.Credentials{PSK: true}, []Mode{PreSharedKey}},
 		{Config{Pins: w.pins}, dtls.Credentials{AcceptRawKeys: true}, []Mode{RawPublicKey}},
-		{Config{Trust: w.trust}, dtls.Credentials{AcceptCertificates: true}, []Mode{Certificate}},
+		{Config{Trust: w.trust}, dtls.Credentials{AcceptCertificates: true, AskOCSP: true}, []Mode{Certificate}},
 		{Config{PSK: w.pskMap(), PSKHint: []byte("x"), Pins: w.pins}, dtls.Credentials{AcceptRawKeys: true}, []Mode{RawPublicKey}},
 		{Config{ServerCheck: unverified.AnyServer()}, dtls.Credentials{AcceptRawKeys: true, AcceptCertificates: true}, []Mode{RawPublicKey, Certificate}},
 	} {

@@ -53,8 +53,7 @@ func (p *Principal) Name() string {
 	return p.Device
 }
 
-// Owner is the Principal of a credential's owner without what changes while he
-// stays the same: whose it is, not in which groups he is or for how long.
+// sameOwner reports whether p and q are the same device or group.
 func (p *Principal) sameOwner(q *Principal) bool {
 	return p.Device == q.Device && p.Group == q.Group && p.Tenant == q.Tenant && p.Host == q.Host
 }
@@ -70,6 +69,10 @@ func (p *Principal) SameCredential(q *Principal) bool {
 func (p *Principal) Ended(now time.Time) bool {
 	return !p.NotAfter.IsZero() && now.After(p.NotAfter)
 }
+
+// MaxPrincipalLen is how many octets a Principal in binary form should have at
+// most: a session keeps no longer ones.
+const MaxPrincipalLen = 1024
 
 // principalVersion is the first byte of a Principal in binary form.
 const principalVersion = 1
@@ -239,8 +242,8 @@ func (r *noteReader) mark(has byte, mark *uint32) {
 // markSeed is drawn anew in each process.
 var markSeed = maphash.MakeSeed()
 
-// markOf is the Mark of a key.
-func markOf(key []byte) uint32 {
+// MarkOf is the Principal.Mark of a key, or of whatever else a credential is.
+func MarkOf(key []byte) uint32 {
 	sum := maphash.Bytes(markSeed, key)
 	return uint32(sum>>32) ^ uint32(sum) | 1
 }

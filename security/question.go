@@ -171,8 +171,6 @@ func (q *Question) judge(entry Entry) Answer {
 		answer.Err = refusal(dtls.ReasonWrongNode, "the key is for %q, this is %q", entry.Nodes, q.policy.node())
 	case q.claim.PSKIdentity != nil:
 		return q.policy.psk(entry.Key.Bytes(), answer.Principal, q.claim.PSKIdentity)
-	case q.claim.Principal != nil:
-		answer.Principal.Mark = q.claim.Principal.Mark
 	case q.claim.Chain != nil:
 		answer.Principal.NotAfter = earliest(answer.Principal.NotAfter, q.claim.Chain[0])
 	}

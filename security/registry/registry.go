@@ -1,0 +1,231 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/store"
+)
+
+// Errors of a Registry. They are wrapped with what they are about. Errors of
+// the store come through as they are.
+var (
+	ErrNoDevice = errors.New("no such device")
+	ErrNoGroup  = errors.New("no such group")
+	ErrNoRule   = errors.New("no such access rule")
+)
+
+// ConflictError says that somebody else has what a device or group should get:
+// the name of a device, an identity, a key, a name in a certificate, a token.
+type ConflictError struct {
+	What  string // such as "device sensor-7" or "PSK identity sensor-7"
+	Whose string // such as "device sensor-8 of tenant acme"; "" for a name that is taken
+}
+
+func (e *ConflictError) Error() string {
+	if e.Whose == "" {
+		return e.What + " is there already"
+	}
+	return e.What + " is that of " + e.Whose
+}
+
+// Registry is the devices, groups and access rules in a store. Its methods may
+// be called by many goroutines and many processes at once: what two of them
+// change at the same time is changed by one after the other.
+type Registry struct{ store store.Store }
+
+// New returns the registry in s. Whoever opened s closes it.
+func New(s store.Store) *Registry { return &Registry{s} }
+
+// Store returns the store, for its Status.
+func (r *Registry) Store() store.Store { return r.store }
+
+// Device returns a device, or ErrNoDevice.
+func (r *Registry) Device(ctx context.Context, tenant, name string) (Device, error) {
+	record, err := r.store.Get(ctx, deviceKey(tenant, name))
+	if err != nil {
+		return Device{}, missing(err, ErrNoDevice, tenant, name)
+	}
+	return deviceOf(record)
+}
+
+// Group returns a group that has a record, or ErrNoGroup.
+func (r *Registry) Group(ctx context.Context, tenant, name string) (Group, error) {
+	record, err := r.store.Get(ctx, groupKey(tenant, name))
+	if err != nil {
+		return Group{}, missing(err, ErrNoGroup, tenant, name)
+	}
+	return groupOf(record)
+}
+
+// missing puts a word of ours in place of store.ErrNotFound.
+func missing(err, ours error, tenant, name string) error {
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if tenant != "" {
+		name += " of tenant " + tenant
+	}
+	return fmt.Errorf("%w: %s", ours, name)
+}
+
+// Filter says which devices are wanted: those for which all holds that is set.
+type Filter struct {
+	Tenant     string // this tenant's; "" those of all, and of none
+	NoTenant   bool   // those of no tenant
+	Group      string // members of this group
+	NamePrefix string
+}
+
+func (f *Filter) prefix() string {
+	switch {
+	case f.Tenant != "" || f.NoTenant:
+		return deviceKey(f.Tenant, "")
+	}
+	return devicePrefix
+}
+
+// Devices returns the devices that f wants, ordered by tenant and name. An error
+// ends the sequence and comes last.
+func (r *Registry) Devices(ctx context.Context, f Filter) iter.Seq2[Device, error] {
+	return func(yield func(Device, error) bool) {
+		for record, err := range r.store.Scan(ctx, f.prefix(), "") {
+			if err != nil {
+				yield(Device{}, err)
+				return
+			}
+			device, err := deviceOf(record)
+			if err == nil && !f.wants(&device) {
+				continue
+			}
+			if !yield(device, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Groups returns the groups that have records.
+func (r *Registry) Groups(ctx context.Context) iter.Seq2[Group, error] {
+	return func(yield func(Group, error) bool) {
+		for record, err := range r.store.Scan(ctx, groupPrefix, "") {
+			if err != nil {
+				yield(Group{}, err)
+				return
+			}
+			group, err := groupOf(record)
+			if !yield(group, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// AddDevice adds a device. It fails with *ConflictError if the name, or
+// something by which a credential is found, is somebody else's. It returns the
+// device as it is stored, with the IDs of its credentials.
+func (r *Registry) AddDevice(ctx context.Context, d Device) (Device, error) {
+	d = d.Clone()
+	err := r.change(ctx, nil, &d)
+	return d, err
+}
+
+// UpdateDevice lets edit change a device, and stores what it has become. If
+// somebody else changes it meanwhile, edit is called again with that: so no
+// change is lost. It must not change Name or Tenant; see MoveDevice. If edit
+// returns an error, that is returned and nothing is changed.
+func (r *Registry) UpdateDevice(ctx context.Context, tenant, name string, edit func(*Device) error) (Device, error) {
+	return r.update(ctx, tenant, name, func(d *Device) error {
+		if err := edit(d); err != nil {
+			return err
+		}
+		if d.Tenant != tenant || d.Name != name {
+			return errors.New("registry: a device is renamed by MoveDevice")
+		}
+		return nil
+	})
+}
+
+// MoveDevice gives a device another name, or another tenant, and keeps all else.
+func (r *Registry) MoveDevice(ctx context.Context, tenant, name, newTenant, newName string) (Device, error) {
+	return r.update(ctx, tenant, name, func(d *Device) error {
+		d.Tenant, d.Name = newTenant, newName
+		return nil
+	})
+}
+
+// RemoveDevice removes a device with all its credentials.
+func (r *Registry) RemoveDevice(ctx context.Context, tenant, name string) error {
+	return retry(ctx, func() error {
+		old, err := r.Device(ctx, tenant, name)
+		if err != nil {
+			return err
+		}
+		return r.change(ctx, &old, nil)
+	})
+}
+
+// AddGroup adds a group's record; see AddDevice.
+func (r *Registry) AddGroup(ctx context.Context, g Group) (Group, error) {
+	g = g.Clone()
+	err := r.change(ctx, nil, &g)
+	return g, err
+}
+
+// UpdateGroup changes a group's record; see UpdateDevice.
+func (r *Registry) UpdateGroup(ctx context.Context, tenant, name string, edit func(*Group) error) (Group, error) {
+	var changed Group
+	err := retry(ctx, func() error {
+		old, err := r.Group(ctx, tenant, name)
+		if err != nil {
+			return err
+		}
+		changed = old.Clone()
+		if err := edit(&changed); err != nil {
+			return err
+		}
+		if changed.Tenant != tenant || changed.Name != name {
+			return errors.New("registry: a group cannot be renamed")
+		}
+		return r.change(ctx, &old, &changed)
+	})
+	return changed, err
+}
+
+// RemoveGroup removes a group's record with its credentials. Devices stay in the
+// group.
+func (r *Registry) RemoveGroup(ctx context.Context, tenant, name string) error {
+	return retry(ctx, func() error {
+		old, err := r.Group(ctx, tenant, name)
+		if err != nil {
+			return err
+		}
+		return r.change(ctx, &old, nil)
+	})
+}
+
+// Rules returns the access rules, ordered by ID: numbers by their value, then
+// the rest.
+func (r *Registry) Rules(ctx context.Context) ([]acl.Rule, error) { return r.rules(ctx) }
+
+// AddRule adds an access rule. A rule without ID gets the number after the
+// highest one. It returns the rule as it is stored; *ConflictError if the ID is
+// taken.
+func (r *Registry) AddRule(ctx context.Context, rule acl.Rule) (acl.Rule, error) {
+	return r.addRule(ctx, rule)
+}
+
+// RemoveRule removes an access rule, or returns ErrNoRule.
+func (r *Registry) RemoveRule(ctx context.Context, id string) error { return r.removeRule(ctx, id) }
+
+// ReplaceRules puts these rules in place of all that there are, at once. Rules
+// without ID get numbers.
+func (r *Registry) ReplaceRules(ctx context.Context, rules []acl.Rule) error {
+	return r.replaceRules(ctx, rules)
+}

@@ -67,7 +67,7 @@ type Identity struct {
 type Clients struct {
 	CA           []string `yaml:"ca" doc:"files with the CAs that sign client certificates" example:"[clients-ca.crt]"`
 	CRL          []string `yaml:"crl" doc:"files with revocation lists, PEM or DER; read again when they change" example:"[clients.crl]"`
-	CRLMissing   string   `yaml:"crl-missing" default:"accept" values:"accept,refuse" doc:"a certificate of a CA for which no current list is there: accept or refuse"`
+	CRLPolicy    string   `yaml:"crl-policy" default:"fresh" values:"fresh,soft,hard" doc:"fresh: lists that have run out refuse the certificates of their issuer; soft: they go on; hard: an issuer without a list is refused too"`
 	RPK          []string `yaml:"rpk" doc:"raw public keys: names (ni:///sha-256-120;...) or files" example:"[\"ni:///sha-256-120;dFkeGZXc3VBB0bGtx4Vq\"]"`
 	PSKFile      string   `yaml:"psk-file" doc:"file with pre-shared keys, lines IDENTITY:HEXKEY; the store is better" example:"devices.psk"`
 	Anonymous    bool     `yaml:"anonymous" default:"false" doc:"clients may show no key; they have the rights of anonymous only until they authorize themselves"`

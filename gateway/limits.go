@@ -24,6 +24,7 @@ type Limits struct {
 // and times are positive.
 type Limit struct {
 	Name, Help string
+	Default    string // of a port; that of loops is one for each processor
 
 	count func(*Limits) *int
 	rate  func(*Limits) *int
@@ -33,21 +34,21 @@ type Limit struct {
 // LimitTable is all there are, as they stand in a configuration and behind
 // serve --limit.
 var LimitTable = []Limit{
-	{Name: "sessions", Help: "established sessions", count: func(l *Limits) *int { return &l.Sessions }},
-	{Name: "session-bytes", Help: "bytes that sleeping sessions may take", count: func(l *Limits) *int { return &l.SessionBytes }},
-	{Name: "awake", Help: "sessions kept unpacked though nothing goes on", count: func(l *Limits) *int { return &l.Awake }},
-	{Name: "sleep-after", Help: "silence after which a session is packed", time: func(l *Limits) *time.Duration { return &l.SleepAfter }},
-	{Name: "session-idle", Help: "silence after which it is closed", time: func(l *Limits) *time.Duration { return &l.SessionIdle }},
-	{Name: "evict-after", Help: "silence before which it makes no room for others", time: func(l *Limits) *time.Duration { return &l.EvictAfter }},
-	{Name: "half-open", Help: "handshakes in progress", count: func(l *Limits) *int { return &l.HalfOpen }},
-	{Name: "handshakes", Help: "handshakes a second", rate: func(l *Limits) *int { return &l.HandshakeRate }},
-	{Name: "prefix-handshakes", Help: "the same of one IPv4 /24 or IPv6 /56", rate: func(l *Limits) *int { return &l.PrefixHandshakeRate }},
-	{Name: "answers", Help: "answers to strangers a second", rate: func(l *Limits) *int { return &l.AnswerRate }},
-	{Name: "plain-peers", Help: "addresses without DTLS remembered", count: func(l *Limits) *int { return &l.PlainPeers }},
-	{Name: "peer-requests", Help: "requests of one peer in work", count: func(l *Limits) *int { return &l.PeerRequests }},
-	{Name: "bytes", Help: "memory for duplicates and retransmission", count: func(l *Limits) *int { return &l.Bytes }},
-	{Name: "workers", Help: "handlers at work on each port", count: func(l *Limits) *int { return &l.Workers }},
-	{Name: "loops", Help: "sockets and event loops of each port", count: func(l *Limits) *int { return &l.Loops }},
+	{Name: "sessions", Default: "1048576", Help: "established sessions", count: func(l *Limits) *int { return &l.Sessions }},
+	{Name: "session-bytes", Default: "1073741824", Help: "bytes that sleeping sessions may take", count: func(l *Limits) *int { return &l.SessionBytes }},
+	{Name: "awake", Default: "4096", Help: "sessions kept unpacked though nothing goes on", count: func(l *Limits) *int { return &l.Awake }},
+	{Name: "sleep-after", Default: "5s", Help: "silence after which a session is packed", time: func(l *Limits) *time.Duration { return &l.SleepAfter }},
+	{Name: "session-idle", Default: "24h", Help: "silence after which it is closed", time: func(l *Limits) *time.Duration { return &l.SessionIdle }},
+	{Name: "evict-after", Default: "1m", Help: "silence before which it makes no room for others", time: func(l *Limits) *time.Duration { return &l.EvictAfter }},
+	{Name: "half-open", Default: "16384", Help: "handshakes in progress", count: func(l *Limits) *int { return &l.HalfOpen }},
+	{Name: "handshakes", Default: "10000", Help: "handshakes a second", rate: func(l *Limits) *int { return &l.HandshakeRate }},
+	{Name: "prefix-handshakes", Default: "1000", Help: "the same of one IPv4 /24 or IPv6 /56", rate: func(l *Limits) *int { return &l.PrefixHandshakeRate }},
+	{Name: "answers", Default: "50000", Help: "answers to strangers a second", rate: func(l *Limits) *int { return &l.AnswerRate }},
+	{Name: "plain-peers", Default: "65536", Help: "addresses without DTLS remembered", count: func(l *Limits) *int { return &l.PlainPeers }},
+	{Name: "peer-requests", Default: "16", Help: "requests of one peer in work", count: func(l *Limits) *int { return &l.PeerRequests }},
+	{Name: "bytes", Default: "67108864", Help: "memory for duplicates and retransmission", count: func(l *Limits) *int { return &l.Bytes }},
+	{Name: "workers", Default: "64", Help: "handlers at work on each port", count: func(l *Limits) *int { return &l.Workers }},
+	{Name: "loops", Default: "1", Help: "sockets and event loops of each port", count: func(l *Limits) *int { return &l.Loops }},
 }
 
 // Set reads the value of this limit into l.

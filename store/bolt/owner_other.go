@@ -1,0 +1,11 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package bolt
+
+import "os"
+
+// likeOwner does nothing: the new file has the owner that its folder gives.
+func likeOwner(_, _ *os.File) error { return nil }

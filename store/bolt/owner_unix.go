@@ -1,0 +1,34 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build unix
+
+package bolt
+
+import (
+	"os"
+	"syscall"
+)
+
+// likeOwner gives a new file owner, group and mode of the old: when the
+// administrator loads devices, the server must still be able to open them.
+func likeOwner(file, old *os.File) error {
+	was, err := old.Stat()
+	if err != nil {
+		return err
+	}
+	is, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	o, n := was.Sys().(*syscall.Stat_t), is.Sys().(*syscall.Stat_t)
+	if o.Uid != n.Uid || o.Gid != n.Gid {
+		if err := file.Chown(int(o.Uid), int(o.Gid)); err != nil {
+			return err
+		}
+	}
+	if was.Mode() == is.Mode() {
+		return nil
+	}
+	return file.Chmod(was.Mode())
+}

@@ -1,0 +1,85 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"iter"
+
+	"github.com/coaps-go/coaps/store"
+)
+
+// A Scan reads that many records, or about that many octets, at a time.
+// Between two pages nothing is held: a long transaction would keep a writer
+// from growing the file.
+const (
+	pageRecords = 256
+	pageOctets  = 1 << 20
+)
+
+// Get is store.Store.Get.
+func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
+	var r store.Record
+	err := s.view(ctx, func(b buckets) error {
+		raw := b.records.Get([]byte(key))
+		if raw == nil || expired(raw, s.now()) {
+			return store.ErrNotFound
+		}
+		var err error
+		r, err = decode(key, raw)
+		return err
+	})
+	return r, err
+}
+
+// Scan is store.Store.Scan.
+func (s *Store) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for after, more := after, true; more; {
+			var page []store.Record
+			var err error
+			page, after, more, err = s.page(ctx, prefix, after)
+			for _, r := range page {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(store.Record{}, err)
+				return
+			}
+		}
+	}
+}
+
+// page returns the next records of a scan, the key to go on after, and whether
+// there may be more.
+func (s *Store) page(ctx context.Context, prefix, after string) (page []store.Record, last string, more bool, err error) {
+	last = after
+	err = s.view(ctx, func(b buckets) error {
+		c := b.records.Cursor()
+		octets := 0
+		for k, raw := c.Seek([]byte(max(prefix, after))); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, raw = c.Next() {
+			switch key := string(k); {
+			case key == after:
+				continue
+			case len(page) == pageRecords || octets > pageOctets:
+				more = true
+				return nil
+			case expired(raw, s.now()):
+				last = key
+			default:
+				r, err := decode(key, raw)
+				if err != nil {
+					return err
+				}
+				page, last = append(page, r), key
+				octets += len(raw)
+			}
+		}
+		return nil
+	})
+	return page, last, more, err
+}

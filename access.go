@@ -121,6 +121,7 @@ func (r *Request) Authorize(who security.Principal) error {
 		return ErrNobody
 	}
 	n := r.session.note
+	who.Host, who.Mark = r.session.peer.Identity.Host(), 0
 	n.authorized, n.anonymous, n.principal = true, false, who
 	if len(n.append(nil)) > endpoint.MaxNote {
 		return endpoint.ErrNoteTooLong

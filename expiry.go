@@ -33,7 +33,7 @@ func (s *shard) endOf(now tick.Time, n *sessionNote) tick.Time {
 		end = n.established.Add(s.server.AnonymousTime)
 	}
 	if last := n.principal.NotAfter; !last.IsZero() && s.server.OnRevoke == RevokeClose {
-		left := time.Until(last.Add(time.Second))
+		left := time.Until(last) + time.Millisecond // it is good in that very moment
 		end = min(end, now.Add(min(left, clockTrust)))
 	}
 	return end

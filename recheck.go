@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -190,7 +191,12 @@ func (b *batch) run() {
 	server := b.recheck.shard.server
 	for i := range b.questions {
 		q := &b.questions[i]
+		costly := q.question.Costly()
 		q.answer = server.fetch(&q.question, time.Now().Add(server.lookupTime()))
+		if costly {
+			server.nudgeSometimes() // as relieve says
+			runtime.Gosched()
+		}
 		if q.answer.Reason() == dtls.ReasonStoreUnavailable {
 			break
 		}

@@ -228,7 +228,10 @@ func (s *Server) start() error {
 			p.workers.close()
 		}
 		s.keyWorkers.close()
-		s.lookups.close()
+		go func() {
+			s.keyWorkers.wait() // who may have look-ups to make still
+			s.lookups.close()
+		}()
 		s.log.flush()
 		close(s.ended)
 	}()
@@ -252,11 +255,16 @@ func (s *Server) ports() (open []*port) {
 // sends the loops to look.
 func (s *Server) relieve() {
 	if s.keyWorkers.busy() {
-		if now, last := s.clock.now(), s.nudged.Load(); now-tick.Time(last) >= nudgeInterval && s.nudged.CompareAndSwap(last, int64(now)) {
-			s.nudge()
-		}
+		s.nudgeSometimes()
 	}
 	runtime.Gosched()
+}
+
+// nudgeSometimes is nudge, but not so often that it would cost much.
+func (s *Server) nudgeSometimes() {
+	if now, last := s.clock.now(), s.nudged.Load(); now-tick.Time(last) >= nudgeInterval && s.nudged.CompareAndSwap(last, int64(now)) {
+		s.nudge()
+	}
 }
 
 // nudge sends the loops that wait to look at their sockets.

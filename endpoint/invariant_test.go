@@ -4,6 +4,7 @@
 package endpoint
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -16,6 +17,7 @@ import (
 func (e *Endpoint) check(t testing.TB) {
 	t.Helper()
 	keys, cells := 0, 0
+	gone := e.checkUse(t)
 	for c := ended + 1; c < numClasses; c++ {
 		heard, n := e.now.Add(-1000*time.Hour), uint32(0)
 		for i := e.oldest(c); i != 0; i = e.slots.Next(i) {
@@ -30,18 +32,19 @@ func (e *Endpoint) check(t testing.TB) {
 			if at.indexed {
 				keys++
 			}
-			for j := at.asleep; j != 0; j = e.dormitory.cells.Next(j) {
-				cells++
+			for _, first := range []uint32{at.asleep, at.note} {
+				for j := first; j != 0; j = e.dormitory.cells.Next(j) {
+					cells++
+				}
 			}
 		}
 		if n != e.byAge[c].Len {
 			t.Fatalf("class %d: %d of %d", c, n, e.byAge[c].Len)
 		}
 	}
-	if keys != int(e.index.used) || cells != e.dormitory.cells.Used() {
-		t.Fatalf("%d keys of %d, %d cells of %d", keys, e.index.used, cells, e.dormitory.cells.Used())
+	if keys != int(e.index.used) || cells+gone != e.dormitory.cells.Used() {
+		t.Fatalf("%d keys of %d, %d cells and %d of %d", keys, e.index.used, cells, gone, e.dormitory.cells.Used())
 	}
-	e.checkUse(t)
 }
 
 // checkPeer compares a slot with its peer: a session is awake or asleep, never
@@ -56,7 +59,7 @@ func (e *Endpoint) checkPeer(t testing.TB, i uint32, at *slot) {
 		}
 	case p.id != PeerID{i, at.generation} || p.at != at || p.secure != (at.class != plain) || (p.phase == open) != (at.class != halfOpen):
 		t.Fatalf("slot %d has peer %+v", i, p.id)
-	case at.asleep != 0 && (p.session != nil || p.rival != nil || e.recent.has(p) || p.tag != nil):
+	case at.asleep != 0 && (at.note != 0 || p.session != nil || p.rival != nil || e.recent.has(p) || p.tag != nil):
 		t.Fatalf("slot %d sleeps and does not", i)
 	case at.asleep == 0 && at.class == secure && (p.session == nil || !e.recent.has(p) && !p.drowsy):
 		t.Fatalf("slot %d is awake, and not among the recent", i)
@@ -80,8 +83,9 @@ func (e *Endpoint) checkKey(t testing.TB, i uint32, at *slot) {
 	}
 }
 
-// checkUse counts what is in use, and looks for what ought not to be.
-func (e *Endpoint) checkUse(t testing.TB) {
+// checkUse counts what is in use, and looks for what ought not to be. It returns
+// how many cells hold notes of peers that have ended.
+func (e *Endpoint) checkUse(t testing.TB) (gone int) {
 	t.Helper()
 	slots, awake := 0, 0
 	for i := range uint32(e.slots.Made()) {
@@ -93,6 +97,9 @@ func (e *Endpoint) checkUse(t testing.TB) {
 		p := e.awake(at)
 		if p != nil {
 			awake++
+		}
+		for j := at.note; at.class == ended && j != 0; j = e.dormitory.cells.Next(j) {
+			gone++ // until its last event has been taken
 		}
 		if at.class == ended && (p == nil || p.phase != closing || at.indexed) {
 			t.Fatalf("slot %d has ended and stays", i+1)
@@ -106,6 +113,7 @@ func (e *Endpoint) checkUse(t testing.TB) {
 			t.Fatal("a session's bytes were left in the scratch")
 		}
 	}
+	return gone
 }
 
 // Devices come, ask, sleep, lose their memory, begin anew and leave it, are
@@ -129,6 +137,7 @@ func randomLife(t *testing.T, random *rand.Rand, steps int) {
 	})
 	server.keys["device"] = key1
 	devices := make([]device, 12)
+	notes := map[PeerID][]byte{}
 	join := func(i int, hold bool) {
 		fresh := n.client(address(i).String())
 		fresh.keys["device"], fresh.hold = key1, hold
@@ -167,10 +176,25 @@ func randomLife(t *testing.T, random *rand.Rand, steps int) {
 			if facts := server.Facts(server.peerAt(address(i))); facts != nil && facts.Version != dtls.VersionDTLS12 {
 				t.Fatalf("facts %+v", facts)
 			}
+		case what == 9 && random.IntN(2) == 0:
+			id := server.peerAt(address(i))
+			note := bytes.Repeat([]byte{byte(step) | 1}, random.IntN(250))
+			if server.SetNote(n.now, id, note) != nil {
+				break
+			}
+			if got := server.Note(id); !bytes.Equal(got, note) {
+				t.Fatalf("note %x is %x", note, got)
+			}
+			notes[id] = note
 		case what == 9:
 			_, _ = server.Request(n.now, server.peerAt(address(i)), crowdQuestion("from the server"))
 		}
 		server.check(t)
+		for id, note := range notes {
+			if got := server.Note(id); server.slotOf(id) != nil && !bytes.Equal(got, note) {
+				t.Fatalf("note %x has become %x", note, got)
+			}
+		}
 		if random.IntN(3) > 0 {
 			n.settle()
 			server.check(t)

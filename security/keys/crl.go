@@ -26,19 +26,13 @@ const statusSkew = 5 * time.Minute
 // ParseCRLs reads certificate revocation lists (RFC 5280 §5) as PEM, or one as
 // DER. Other PEM blocks are passed over. It fails if there is no list.
 func ParseCRLs(data []byte) ([]*x509.RevocationList, error) {
-	blocks, err := pemBlocks(data)
+	var lists []*x509.RevocationList
+	ders, err := crlBlocks(data)
 	if err != nil {
 		return nil, err
 	}
-	if blocks == nil {
-		blocks = []*pem.Block{{Type: pemCRL, Bytes: data}}
-	}
-	var lists []*x509.RevocationList
-	for _, block := range blocks {
-		if block.Type != pemCRL {
-			continue
-		}
-		list, err := x509.ParseRevocationList(block.Bytes)
+	for _, der := range ders {
+		list, err := x509.ParseRevocationList(der)
 		if err != nil {
 			return nil, fmt.Errorf("revocation list %d: %w", len(lists)+1, err)
 		}
@@ -48,6 +42,24 @@ func ParseCRLs(data []byte) ([]*x509.RevocationList, error) {
 		return nil, errors.New("no revocation list")
 	}
 	return lists, nil
+}
+
+// crlBlocks is the lists in PEM, or the whole if there is no PEM in it. Half of a
+// file is an error and not fewer lists.
+func crlBlocks(data []byte) (ders [][]byte, err error) {
+	if !bytes.Contains(data, []byte("-----BEGIN ")) {
+		return [][]byte{data}, nil
+	}
+	begun := bytes.Count(data, []byte("-----BEGIN "+pemCRL))
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == pemCRL {
+			ders = append(ders, block.Bytes)
+		}
+	}
+	if len(ders) != begun {
+		return nil, errors.New("damaged PEM data")
+	}
+	return ders, nil
 }
 
 // LoadCRLs reads the revocation lists of a file, see ParseCRLs.

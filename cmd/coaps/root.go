@@ -93,6 +93,7 @@ another.`,
 func (a *app) addCommands(root *cobra.Command) {
 	root.AddGroup(&cobra.Group{ID: groupTalk, Title: "Talk to a server:"},
 		&cobra.Group{ID: groupServe, Title: "Be a server:"},
+		&cobra.Group{ID: groupProvision, Title: "Devices and their rights:"},
 		&cobra.Group{ID: groupKeys, Title: "Keys:"})
 	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
 		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(), a.keyCommand(), a.versionCommand())
@@ -102,6 +103,8 @@ const (
 	groupTalk  = "talk"
 	groupServe = "serve"
 	groupKeys  = "keys"
+
+	groupProvision = "provision"
 )
 
 // rootOnly runs when no subcommand was recognised.

@@ -4,7 +4,6 @@
 package registry
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/store"
 )
 
@@ -148,18 +148,7 @@ func (r *Registry) explain(ctx context.Context, conflict *store.ConflictError, o
 	if old != nil && ref.owner == old.key() {
 		return errRaced // our own, written since
 	}
-	return &ConflictError{What: whatIs(now, conflict.Key), Whose: ownerOfKey(ref.owner)}
-}
-
-// whatIs describes the credential of o that has this index key.
-func whatIs(o owner, indexKey string) string {
-	list := o.credentials()
-	for i := range list {
-		if bytes.Equal(list[i].appendIndexKey(nil), []byte(indexKey)) {
-			return list[i].what()
-		}
-	}
-	return strings.TrimPrefix(indexKey, indexPrefix)
+	return &ConflictError{What: whatKey(conflict.Key), Whose: ownerOfKey(ref.owner)}
 }
 
 // Bounds of retry. Each time at least one of those who race gets through.
@@ -199,4 +188,27 @@ func (r *Registry) update(ctx context.Context, tenant, name string, edit func(*D
 		return r.change(ctx, &old, &changed)
 	})
 	return changed, err
+}
+
+// kindNames are what index records are of, for people.
+var kindNames = map[string]string{
+	indexPSK: "PSK identity", indexRPK: "raw public key", indexToken: "token", indexPin: "certificate with key",
+	indexURI: "certificate with URI", indexDNS: "certificate with DNS name", indexEUI64: "certificate with EUI-64",
+	indexSubject: "certificate with subject",
+}
+
+// whatKey describes what an index record is about.
+func whatKey(indexKey string) string {
+	for prefix, kind := range kindNames {
+		rest, ok := strings.CutPrefix(indexKey, prefix)
+		if !ok {
+			continue
+		}
+		last := rest[strings.LastIndexByte(rest, '/')+1:]
+		if text, ok := unescape(last); ok {
+			last = text
+		}
+		return kind + " " + keys.PrintableIdentity([]byte(last))
+	}
+	return indexKey
 }

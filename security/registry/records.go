@@ -3,8 +3,173 @@
 
 package registry
 
-import "github.com/coaps-go/coaps/store"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
 
-// Records reads a whole file and returns the records of a store that has its
-// content, in no order.
-func Records(doc []byte) ([]store.Record, error) { panic("todo") }
+	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/store"
+)
+
+// Records reads a whole file, as JSON, and returns the records of a store that
+// has its content, by the order of their keys:
+//
+//	{"devices": {"sensor-7": {"groups": ["sensors"], "psk": [{"key": "hex:…"}]}},
+//	 "groups": {"sensors": {"psk": [{"identity": "all", "key": "hex:…"}]}},
+//	 "tenants": {"acme": {"devices": {…}, "groups": {…}}},
+//	 "acl": ["allow group:sensors POST /telemetry/{device}"]}
+//
+// All of it is optional. A device has the fields that the package comment
+// lists; its name is the name before it, and an identity that is not given is
+// its name. Errors in the content are *PathError.
+func Records(doc []byte) ([]store.Record, error) {
+	t, err := parseTree(doc)
+	if err != nil {
+		return nil, err
+	}
+	if t.token == nil {
+		return nil, nil // an empty file
+	}
+	f := recordsFile{now: time.Unix(0, 0), whose: map[string]string{}}
+	if err := t.each(f.section); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(f.records, func(a, b store.Record) int { return strings.Compare(a.Key, b.Key) })
+	return f.records, nil
+}
+
+type recordsFile struct {
+	now     time.Time
+	records []store.Record
+	whose   map[string]string // owner by index key
+}
+
+func (f *recordsFile) section(name string, t *tree) error {
+	switch {
+	case t.token == nil:
+		return nil // a heading with nothing under it
+	case name == "acl":
+		return f.rules(t)
+	case name == "tenants":
+		return t.each(f.tenant)
+	}
+	return f.owners("", name, t)
+}
+
+func (f *recordsFile) tenant(tenant string, t *tree) error {
+	if t.token == nil {
+		return nil
+	}
+	return t.each(func(name string, section *tree) error {
+		if section.token == nil {
+			return nil
+		}
+		return f.owners(tenant, name, section)
+	})
+}
+
+// owners reads the devices or groups of a tenant.
+func (f *recordsFile) owners(tenant, section string, t *tree) error {
+	switch section {
+	case "devices":
+		return t.each(func(name string, t *tree) error {
+			d := &Device{Name: name, Tenant: tenant}
+			return f.owner(d, t, d.read, name, tenant, &d.Name, &d.Tenant)
+		})
+	case "groups":
+		return t.each(func(name string, t *tree) error {
+			g := &Group{Name: name, Tenant: tenant}
+			return f.owner(g, t, g.read, name, tenant, &g.Name, &g.Tenant)
+		})
+	}
+	return errField
+}
+
+// owner reads one device or group, whose name and tenant stand before it.
+func (f *recordsFile) owner(o owner, t *tree, read func(string, *tree) error, name, tenant string, itsName, itsTenant *string) error {
+	if t.token != nil {
+		if err := t.each(read); err != nil {
+			return err
+		}
+	}
+	if *itsName != name || *itsTenant != tenant {
+		return errors.New("the name or tenant in it is another one than that before it")
+	}
+	if err := o.normalize(f.now); err != nil {
+		return err
+	}
+	return f.add(o)
+}
+
+func (f *recordsFile) add(o owner) error {
+	list, kinds := o.credentials(), map[string]int{}
+	for i := range list {
+		c := &list[i]
+		key := string(c.appendIndexKey(nil))
+		if whose, taken := f.whose[key]; taken {
+			return at(c.Kind(), under(kinds[c.Kind()], &ConflictError{c.what(), whose}))
+		}
+		kinds[c.Kind()]++
+		f.whose[key] = o.what()
+		f.records = append(f.records, store.Record{Key: key, Value: reference{o.key(), c.ID}.append(nil)})
+	}
+	f.records = append(f.records, store.Record{Key: o.key(), Value: o.AppendJSON(nil)})
+	return nil
+}
+
+func (f *recordsFile) rules(t *tree) error {
+	var rules []acl.Rule
+	err := t.list(func(item *tree) error {
+		var rule acl.Rule
+		rules = append(rules, rule)
+		return rules[len(rules)-1].UnmarshalJSON(item.appendJSON(nil))
+	})
+	if err != nil {
+		return err
+	}
+	if rules, err = numbered(rules); err != nil {
+		return err
+	}
+	for i := range rules {
+		op, err := ruleOp(&rules[i], store.Any)
+		if err != nil {
+			return under(i, fmt.Errorf("%w", err))
+		}
+		f.records = append(f.records, store.Record{Key: op.Key, Value: op.Value})
+	}
+	return nil
+}
+
+// appendJSON writes a value as it was read.
+func (t *tree) appendJSON(dst []byte) []byte {
+	switch token := t.token.(type) {
+	case string:
+		return appendText(dst, token)
+	case json.Delim:
+		if token == '[' {
+			dst = append(dst, '[')
+			for i := range t.items {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = t.items[i].appendJSON(dst)
+			}
+			return append(dst, ']')
+		}
+		dst = append(dst, '{')
+		for i := range t.fields {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendText(dst, t.fields[i].name), ':')
+			dst = t.fields[i].appendJSON(dst)
+		}
+		return append(dst, '}')
+	}
+	value, _ := json.Marshal(t.token) // bool, number or nil
+	return append(dst, value...)
+}

@@ -10,8 +10,15 @@ import (
 	"github.com/coaps-go/coaps/security"
 )
 
-// Who looks up in the store itself whose a credential is, for commands that
-// explain.
+// Who looks up in the store itself whose a credential is at a time, as a
+// Directory would, for commands that explain.
 func (r *Registry) Who(ctx context.Context, c *security.Claim, now time.Time) security.Entry {
-	panic("todo")
+	f, err := look(ctx, r.store, c)
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case f == nil:
+		return nobody
+	}
+	return f.at(now)
 }

@@ -1,0 +1,67 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"sync"
+	"time"
+)
+
+// Bounds of a breaker.
+const (
+	breakAfter = 3           // failures in a row
+	breakFor   = time.Second // until one look-up is let through as a probe
+)
+
+// A breaker keeps look-ups from a store that does not answer, so that they do
+// not all wait for it. It also knows how the store does.
+type breaker struct {
+	mu       sync.Mutex
+	failures int       // in a row
+	until    time.Time // no look-up before that; zero: not open
+	probing  bool
+	since    time.Time // when the first of the failures was, or the last one ended
+	err      error     // of the last failure
+}
+
+// allow reports whether a look-up may go to the store.
+func (b *breaker) allow() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.until.IsZero():
+		return true
+	case b.probing || time.Now().Before(b.until):
+		return false
+	}
+	b.probing = true
+	return true
+}
+
+// done takes the result of a look-up that was allowed.
+func (b *breaker) done(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	b.probing = false
+	if (err == nil) != (b.err == nil) || b.since.IsZero() {
+		b.since = now
+	}
+	b.err = err
+	if err == nil {
+		b.failures, b.until = 0, time.Time{}
+		return
+	}
+	if b.failures++; b.failures >= breakAfter {
+		b.until = now.Add(breakFor)
+	}
+}
+
+// state returns what is wrong, nil if nothing is, since when, and whether the
+// breaker is open.
+func (b *breaker) state() (err error, since time.Time, open bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err, b.since, !b.until.IsZero()
+}

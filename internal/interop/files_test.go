@@ -141,7 +141,7 @@ func issue(t *testing.T, name string, key *ecdsa.PrivateKey, parent *x509.Certif
 		BasicConstraintsValid: true,
 	}
 	if parent == nil {
-		parent, template.IsCA, template.KeyUsage = template, true, x509.KeyUsageCertSign
+		parent, template.IsCA, template.KeyUsage = template, true, x509.KeyUsageCertSign|x509.KeyUsageCRLSign
 	} else {
 		template.KeyUsage = x509.KeyUsageDigitalSignature
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}

@@ -39,7 +39,7 @@ func (s *shard) denied(now tick.Time, w *work) bool {
 	if r.subject.Authenticated {
 		answer.Code = coap.Forbidden
 	}
-	if s.server.RevealMissing && missing(s.server.handler, r) {
+	if s.server.RevealMissing && missing(*s.server.handler.Load(), r) {
 		answer = request.Outgoing{Code: coap.NotFound, Payload: []byte(noSuchResource)}
 	}
 	s.server.log.denied(r, answer.Code, ReasonAccess, r.access, decision.Rule)

@@ -52,6 +52,7 @@ func instant(c *security.Config) bool {
 // do nothing else, and of those that wait for them there is a bounded number.
 type lookup struct {
 	shard    *shard
+	asked    tick.Time
 	peer     endpoint.PeerID
 	kind     endpoint.EventKind // EventWantPSK or EventWantVerdict
 	identity []byte             // of a pre-shared key
@@ -64,8 +65,8 @@ type lookup struct {
 
 // newLookup makes a look-up with copies of what it is about: the session may end
 // meanwhile.
-func (s *shard) newLookup(ev *endpoint.Event) *lookup {
-	t := &lookup{shard: s, peer: ev.Peer(), kind: ev.Kind}
+func (s *shard) newLookup(now tick.Time, ev *endpoint.Event) *lookup {
+	t := &lookup{shard: s, asked: now, peer: ev.Peer(), kind: ev.Kind}
 	if ev.Kind == endpoint.EventWantPSK {
 		t.identity = append([]byte{}, ev.DTLS.Identity...)
 		t.question = s.policy.AskPSK(ev.DTLS.ServerName, t.identity)
@@ -78,7 +79,7 @@ func (s *shard) newLookup(ev *endpoint.Event) *lookup {
 
 // lookUp answers what a handshake wants to know, or has it answered.
 func (s *shard) lookUp(now tick.Time, ev *endpoint.Event) {
-	t := s.newLookup(ev)
+	t := s.newLookup(now, ev)
 	switch {
 	case s.draining:
 		s.ep.Abort(now, t.peer, dtls.ReasonLimit)
@@ -172,7 +173,7 @@ func (t *lookup) deliver(now tick.Time) {
 	s := t.shard
 	if t.answer.Err != nil {
 		s.judged(t.peer, t.answer.Err)
-	} else if !s.remember(now, t.peer, &t.answer.Principal) {
+	} else if !t.remember(now) {
 		return
 	}
 	if t.kind == endpoint.EventWantPSK {
@@ -182,14 +183,14 @@ func (t *lookup) deliver(now tick.Time) {
 	s.ep.ProvideVerdict(now, t.peer, t.answer.Reason())
 }
 
-// remember leaves with a handshake whose credential it is. It reports false if
-// the handshake has ended.
-func (s *shard) remember(now tick.Time, id endpoint.PeerID, whose *security.Principal) bool {
-	n := sessionNote{principal: *whose}
+// remember leaves with a handshake whose credential it is, and when that was
+// asked. It reports false if the handshake has ended.
+func (t *lookup) remember(now tick.Time) bool {
+	s, n := t.shard, sessionNote{principal: t.answer.Principal, established: t.asked}
 	s.noted = n.append(s.noted[:0])
-	err := s.ep.SetNote(now, id, s.noted)
+	err := s.ep.SetNote(now, t.peer, s.noted)
 	if err == endpoint.ErrNoteTooLong {
-		s.ep.Abort(now, id, dtls.ReasonInternal)
+		s.ep.Abort(now, t.peer, dtls.ReasonInternal)
 	}
 	return err == nil
 }

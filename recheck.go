@@ -42,15 +42,19 @@ type recheckLetter struct {
 	match Match
 }
 
-func (l recheckLetter) deliver(now tick.Time) { l.shard.recheck.add(now, l.match) }
+func (l recheckLetter) deliver(now tick.Time) {
+	l.shard.recheck.last, l.shard.recheck.retry = now, 0
+	l.shard.recheck.add(now, l.match)
+}
 
 // A recheck is one walk after the other over the sessions of a shard. All changes
 // that are told of during a walk are looked at by the next one. It holds few
 // questions at a time, however many sessions a change concerns.
 type recheck struct {
 	shard   *shard
-	matches []Match // of this walk
-	waiting []Match // for the next
+	last    tick.Time // when there was a change; before all time if never
+	matches []Match   // of this walk
+	waiting []Match   // for the next
 	walking bool
 	place   int // where to go on
 	batch   *batch
@@ -103,6 +107,25 @@ func (r *recheck) deliver(now tick.Time) {
 	}
 }
 
+// alone looks at one session, most often in memory, and at once.
+func (r *recheck) alone(now tick.Time, id endpoint.PeerID) {
+	at, ok := r.shard.ep.Look(id)
+	if !ok {
+		return
+	}
+	n, _ := parseNote(at.Note)
+	b := &batch{recheck: r, policy: r.shard.policy, alone: true}
+	b.add(at, n)
+	q := &b.questions[0]
+	if !q.question.Costly() && b.policy.instant {
+		if q.answer, q.answered = q.question.Cached(time.Now()); q.answered {
+			r.shard.settle(now, q)
+			return
+		}
+	}
+	b.ask()
+}
+
 // visit looks at one session, and reports whether there is room for the next.
 func (r *recheck) visit(at *endpoint.Resident) (more bool) {
 	n, ok := parseNote(at.Note)
@@ -138,16 +161,24 @@ func (r *recheck) end(now tick.Time) {
 		return
 	}
 	r.walking, r.batch = false, nil
-	if r.failed {
-		r.waiting = append(r.matches, r.waiting...)
-		r.backoff = min(max(2*r.backoff, recheckAgain), recheckAtLeast)
-		r.retry = now.Add(r.backoff)
-		r.shard.wakeAt(r.retry)
-	} else {
-		r.backoff = 0
-	}
+	matches := r.matches
 	r.matches = nil
+	if r.failed {
+		r.again(now, matches)
+		return
+	}
+	r.backoff = 0
 	r.begin(now)
+}
+
+// again has all that match looked at once more, after a while.
+func (r *recheck) again(now tick.Time, matches []Match) {
+	r.backoff = min(max(2*r.backoff, recheckAgain), recheckAtLeast)
+	r.retry = now.Add(r.backoff)
+	for _, match := range matches {
+		r.add(now, match)
+	}
+	r.shard.wakeAt(r.retry)
 }
 
 // A batch is some sessions whose credentials are looked at together, on a worker
@@ -156,6 +187,7 @@ type batch struct {
 	recheck   *recheck
 	policy    *policy
 	questions []questioned
+	alone     bool // no part of a walk
 }
 
 type questioned struct {
@@ -212,10 +244,22 @@ func (b *batch) deliver(now tick.Time) {
 		if q := &b.questions[i]; q.answered {
 			r.shard.settle(now, q)
 		} else {
-			r.failed = true
+			b.failed(now, q)
 		}
 	}
-	r.answered(now)
+	if !b.alone {
+		r.answered(now)
+	}
+}
+
+// failed has what nobody could answer asked again.
+func (b *batch) failed(now tick.Time, q *questioned) {
+	if !b.alone {
+		b.recheck.failed = true
+		return
+	}
+	whose := q.note.principal
+	b.recheck.again(now, []Match{func(p *security.Principal, _ security.Mode) bool { return p.SameCredential(&whose) }})
 }
 
 // settle acts upon what has become of a credential.

@@ -16,6 +16,15 @@ import (
 // listens: whether there is a secure port.
 var ErrFixed = errors.New("coaps: a secure port cannot be opened or closed while the server listens")
 
+// SetHandler changes who answers requests, from the next one on; nil answers
+// 4.04 to everything.
+func (s *Server) SetHandler(h Handler) {
+	if h == nil {
+		h = NewMux()
+	}
+	s.handler.Store(&h)
+}
+
 // SetSecurity changes what the secure port shows and whom it believes, from the
 // next handshake on. Sessions stay as they are, with the identity that they have
 // proved; Recheck looks at them again. It checks the configuration as Listen

@@ -91,7 +91,7 @@ type Server struct {
 	serving       bool
 	ended         chan struct{} // closed when all loops have ended
 
-	handler    Handler
+	handler    atomic.Pointer[Handler]
 	log        *serverLog
 	access     atomic.Pointer[acl.List]
 	keyWorkers *pool
@@ -148,10 +148,7 @@ func (s *Server) Listen() error {
 // prepare resolves the fields.
 func (s *Server) prepare() {
 	s.log = newServerLog(s.Logger)
-	s.handler = s.Handler
-	if s.handler == nil {
-		s.handler = NewMux()
-	}
+	s.SetHandler(s.Handler)
 	s.loops = cmp.Or(max(s.Loops, 0), min(runtime.GOMAXPROCS(0), mostLoops))
 	s.access.Store(s.Access)
 	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)

@@ -62,7 +62,7 @@ type sessionNote struct {
 	anonymous   bool      // nobody knows who it is
 	authorized  bool      // the application has said who it is
 	forbidden   bool      // RevokeForbid
-	established tick.Time // to the millisecond
+	established tick.Time // to the millisecond; during the handshake, when its credential was asked for
 	principal   security.Principal
 }
 

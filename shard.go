@@ -35,6 +35,7 @@ type shard struct {
 func newShard(p *port, l *loop, policy *policy) *shard {
 	s := &shard{loop: l, port: p, server: p.server, policy: policy, details: make(map[endpoint.PeerID]error)}
 	s.stranger.subject.Mode = acl.NoSec
+	s.recheck.last = -1
 	s.recheck.shard, s.expiry.shard, s.expiry.earliest = s, s, tick.Never
 	l.handle, l.handOver, l.giveWay, l.ring = s.handle, s.handOver, s.server.nudge, s.ring
 	return s
@@ -83,10 +84,15 @@ func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
 	}
 	delete(s.details, ev.Peer())
 	n, _ := parseNote(ev.Note)
+	asked := n.established
 	identity := s.policy.Identify(ev.Facts, &n.principal)
 	n.mode, n.anonymous, n.established = identity.Mode(), identity.Anonymous(), now
-	if s.keep(now, ev.Peer(), &n) {
-		s.server.log.accepted(&s.identify(ev, ev.Facts, &n).peer)
+	if !s.keep(now, ev.Peer(), &n) {
+		return
+	}
+	s.server.log.accepted(&s.identify(ev, ev.Facts, &n).peer)
+	if asked <= s.recheck.last {
+		s.recheck.alone(now, ev.Peer()) // what was true when its handshake asked may not be so now
 	}
 }
 
@@ -120,7 +126,7 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 		return
 	}
 	var inline bool
-	if w.handler, inline = handlerOf(s.server.handler, &w.request); inline {
+	if w.handler, inline = handlerOf(*s.server.handler.Load(), &w.request); inline {
 		s.inHand++
 		w.serve()
 		w.deliver(now)

@@ -90,7 +90,8 @@ func (s *Session) ProvidePSK(now tick.Time, identity, key []byte) {
 }
 
 // ProvideVerdict answers EventWantVerdict: ReasonNone trusts the peer, every
-// other reason ends the handshake with its alert.
+// other reason ends the handshake with its alert, or with certificate_unknown if
+// it has none.
 func (s *Session) ProvideVerdict(now tick.Time, r Reason) { s.conn.ProvideVerdict(now, r) }
 
 // Complete brings back a job that has run. A job that the session does not

@@ -41,6 +41,18 @@ func (c *Conn) end(r hs.Reason) {
 	c.finish(hs.Error{Reason: r, Alert: a, Sent: tell}, tell)
 }
 
+// refusePeer ends the session for the verdict on the peer's key. The peer, which
+// has proved that the key is its own, is always told: reasons that a pre-shared
+// key meets with silence, such as an unknown identity, are what any other key is
+// that nobody knows (RFC 5246 §7.2.2).
+func (c *Conn) refusePeer(r hs.Reason) {
+	a, tell := r.Alert()
+	if !tell {
+		a = wire.AlertCertificateUnknown
+	}
+	c.finish(hs.Error{Reason: r, Alert: a, Sent: true}, true)
+}
+
 // endByPeer ends the session for an alert that was received. answer says to
 // send the same back.
 func (c *Conn) endByPeer(r hs.Reason, a wire.Alert, answer bool) {

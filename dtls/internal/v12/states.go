@@ -208,9 +208,10 @@ func (c *Conn) ProvideVerdict(now tick.Time, r hs.Reason) {
 		return
 	}
 	c.facts.OCSP = nil
-	if r == hs.ReasonNone {
-		c.facts.PeerTrusted = true
-		r = states[c.hs.state].pass(c, now)
+	if r != hs.ReasonNone {
+		c.refusePeer(r)
+		return
 	}
-	c.proceed(r)
+	c.facts.PeerTrusted = true
+	c.proceed(states[c.hs.state].pass(c, now))
 }

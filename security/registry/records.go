@@ -131,7 +131,7 @@ func (f *recordsFile) rules(t *tree) error {
 	if err != nil {
 		return err
 	}
-	if rules, err = numbered(rules); err != nil {
+	if rules, err = numbered(rules, 1); err != nil {
 		return err
 	}
 	for i := range rules {

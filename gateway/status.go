@@ -24,6 +24,7 @@ type Status struct {
 	Reload    ReloadStatus      `json:"reload"`
 	Refused   map[string]uint64 `json:"refused"` // handshakes, by reason
 	Denied    uint64            `json:"denied"`  // requests that no rule allowed
+	Revoked   uint64            `json:"revoked"` // sessions whose credential was not good any more
 	Keys      []KeyStatus       `json:"certificates"`
 	Problems  []string          `json:"problems,omitempty"` // what an operator should look at now
 }
@@ -52,10 +53,15 @@ type StoreStatus struct {
 
 // LookupStatus is how look-ups in the store do.
 type LookupStatus struct {
-	Entries int    `json:"entries"` // in memory
-	Hits    uint64 `json:"hits"`
-	Misses  uint64 `json:"misses"`
-	Failed  uint64 `json:"failed"`
+	OK       bool   `json:"ok"`
+	Watching bool   `json:"watching"` // changes are told
+	Breaker  bool   `json:"breaker"`  // look-ups fail at once, because those before did
+	Cached   int    `json:"cached"`   // credentials in memory
+	Hits     uint64 `json:"hits"`
+	Misses   uint64 `json:"misses"`
+	Negative uint64 `json:"negative"`
+	Timeouts uint64 `json:"timeouts"`
+	Stale    uint64 `json:"stale"`
 }
 
 // ReloadStatus is the last reload, or the start.
@@ -112,6 +118,9 @@ type Session struct {
 	Since      time.Time `json:"since"`
 	LastSeen   time.Time `json:"last_seen"`
 	Asleep     bool      `json:"asleep,omitempty"`
+	Forbidden  bool      `json:"forbidden,omitempty"`  // its credential is not good any more (on-revoke: forbid)
+	Authorized bool      `json:"authorized,omitempty"` // by a token
+	NotAfter   time.Time `json:"not_after,omitzero"`   // when its credential ends
 }
 
 // SessionFilter says which sessions are meant: those that fit all that is not

@@ -1,0 +1,193 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/security/registry"
+	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/memory"
+)
+
+// Check looks at everything that a configuration refers to, as a server would that
+// starts with it, but opens no port and changes nothing: the problems that would
+// keep it from starting, and warnings.
+func (c *Config) Check(ctx context.Context) []Problem {
+	ch := &checker{Config: c, ctx: ctx}
+	ch.store()
+	var lookup security.Directory
+	if ch.opened != nil {
+		defer ch.opened.Close()
+		lookup = registry.NewDirectory(ch.opened, registry.Options{Split: c.Tenants.Split})
+	} else if c.Store.URL != "" {
+		lookup = registry.NewDirectory(memory.New(), registry.Options{})
+	}
+	_, problems := c.readMaterial(lookup, time.Now())
+	ch.problems = append(ch.problems, problems...)
+	_, problems = c.newResources(nil, lookup, slog.New(slog.DiscardHandler))
+	ch.problems = append(ch.problems, problems...)
+	ch.rules()
+	ch.listeners()
+	ch.logs()
+	if ch.opened != nil {
+		ch.devices()
+	}
+	return ch.problems
+}
+
+// checker collects what Check finds.
+type checker struct {
+	*Config
+	ctx      context.Context
+	opened   store.Store // nil: none, or not to be had
+	problems []Problem
+}
+
+func (ch *checker) wrong(key string, format string, args ...any) {
+	ch.problems = append(ch.problems, ch.source.problem(ch.source.find(key), key, format, args...))
+}
+
+func (ch *checker) warn(key string, format string, args ...any) {
+	ch.problems = append(ch.problems, ch.warning(key, format, args...))
+}
+
+// store opens the store, that of a running server through its socket. A database
+// that is not there yet is not made.
+func (ch *checker) store() {
+	if ch.Store.URL == "" {
+		return
+	}
+	kind, path, _ := splitStoreURL(ch.StoreURL())
+	if _, err := os.Stat(path); kind == kindBolt && errors.Is(err, fs.ErrNotExist) {
+		ch.warn("store.url", "%s is not there yet; it will be made", path)
+		if _, err := os.Stat(filepath.Dir(path)); err != nil {
+			ch.wrong("store.url", "%s", fileErrorText(err))
+		}
+		return
+	}
+	ctx, cancel := context.WithTimeout(ch.ctx, rulesTime)
+	defer cancel()
+	s, err := ch.OpenStore(ctx)
+	if errors.Is(err, store.ErrLocked) {
+		s = AdminStore(ch.Socket(), "config check")
+		if _, gone := s.Get(ctx, "probe"); gone != nil && !errors.Is(gone, store.ErrNotFound) {
+			ch.warn("store.url", "another process has %s, and no server answers at %s: it was not looked at", path, ch.Socket())
+			_ = s.Close()
+			return
+		}
+		err = nil
+	}
+	if err != nil {
+		ch.wrong("store.url", "%s", fileErrorText(err))
+		return
+	}
+	if status := s.Status(); !status.OK && status.Err != nil {
+		ch.wrong("store.url", "%s", status.Err)
+	}
+	ch.opened = s
+}
+
+// rules compiles those of the file and of the store together.
+func (ch *checker) rules() {
+	var stored []acl.Rule
+	if ch.opened != nil {
+		var err error
+		ctx, cancel := context.WithTimeout(ch.ctx, rulesTime)
+		defer cancel()
+		if stored, err = registry.New(ch.opened).Rules(ctx); err != nil {
+			ch.wrong("store.url", "the access rules cannot be read: %v", err)
+			return
+		}
+	}
+	if _, err := ch.compile(stored); err != nil {
+		ch.wrong("acl", "%v", err)
+	}
+	if !ch.ACL.Open && len(ch.ACL.Rules)+len(stored) == 0 {
+		ch.warn("acl", "there is no rule yet, so nobody may do anything: coaps acl allow")
+	}
+}
+
+// listeners warns of what anybody can reach.
+func (ch *checker) listeners() {
+	for i, l := range ch.Listen {
+		if l.Security != securityNoSec || loopback(l.Addr) {
+			continue
+		}
+		key := indexKey("listen", i)
+		if ch.ACL.Open {
+			ch.warn(key, "anybody who can reach %s may do everything, without protection", l.Addr)
+		} else {
+			ch.warn(key, "what is said at %s can be read and forged by others", l.Addr)
+		}
+	}
+	if ch.ACL.Open && ch.serves(securityDTLS) {
+		ch.warn("acl.open", "whoever has any credential may do everything")
+	}
+}
+
+func loopback(addr string) bool {
+	at, err := netip.ParseAddrPort(addr)
+	return err == nil && at.Addr().IsLoopback()
+}
+
+// logs looks whether the files can be written.
+func (ch *checker) logs() {
+	for _, one := range []struct{ key, path string }{{"log.audit", ch.Log.Audit}, {"log.ban", ch.Log.Ban}} {
+		if one.path == "" {
+			continue
+		}
+		if _, err := os.Stat(filepath.Dir(ch.Resolve(one.path))); err != nil {
+			ch.wrong(one.key, "%s", fileErrorText(err))
+		}
+	}
+	if !ch.Admin.Off && len(ch.Socket()) > maxSocketPath {
+		ch.wrong("admin.socket", "the path %s is too long for a socket: at most %d bytes", ch.Socket(), maxSocketPath)
+	}
+}
+
+// devicesNamed is how many names a warning has.
+const devicesNamed = 3
+
+// devices looks for keys that can be guessed.
+func (ch *checker) devices() {
+	var weak []string
+	more := 0
+	for device, err := range registry.New(ch.opened).Devices(ch.ctx, registry.Filter{}) {
+		if err != nil {
+			ch.wrong("store.url", "the devices cannot be read: %v", err)
+			return
+		}
+		for _, credential := range device.Credentials {
+			if credential.PSK == nil || credential.PSK.Key.Len() >= keys.MinPSKLen {
+				continue
+			}
+			if len(weak) < devicesNamed {
+				weak = append(weak, device.Name)
+			} else {
+				more++
+			}
+		}
+	}
+	if len(weak) == 0 {
+		return
+	}
+	names := strings.Join(weak, ", ")
+	if more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	ch.warn("store.url", "pre-shared keys of fewer than %d bytes, which can be guessed and are refused unless dtls.weak-psk is true: %s", keys.MinPSKLen, names)
+}

@@ -1,0 +1,127 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/security/registry"
+	"github.com/coaps-go/coaps/store"
+)
+
+// provision is an open store with the directory that looks things up in it.
+type provision struct {
+	store     store.Store
+	directory *registry.Directory
+	settings  Store // those that the store was opened with
+	url       string
+	split     string
+
+	cancel context.CancelFunc // ends the watch
+	done   chan struct{}      // closed when it has ended
+}
+
+// sameStore reports whether the store of c is the one that is open.
+func (p *provision) sameStore(c *Config) bool {
+	return p != nil && p.url == c.StoreURL() && p.settings.Key == c.Store.Key
+}
+
+// sameDirectory reports whether nothing about the look-ups has changed either.
+func (p *provision) sameDirectory(c *Config) bool {
+	settings := c.Store
+	settings.URL, settings.Poll = p.settings.URL, p.settings.Poll
+	return p.settings == settings && p.split == c.Tenants.Split
+}
+
+// provide opens the store of a configuration, or takes over the one that is open.
+func (c *Config) provide(ctx context.Context, old *provision) (*provision, error) {
+	if c.Store.URL == "" {
+		return nil, nil
+	}
+	if old.sameStore(c) && old.sameDirectory(c) {
+		return old, nil
+	}
+	p := &provision{settings: c.Store, url: c.StoreURL(), split: c.Tenants.Split, done: make(chan struct{})}
+	if old.sameStore(c) {
+		p.store = old.store
+	} else {
+		opened, err := c.OpenStore(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p.store = opened
+	}
+	p.directory = registry.NewDirectory(p.store, registry.Options{
+		Timeout: c.Store.Timeout, Entries: c.Store.Entries, Negative: c.Store.Negative, Split: c.Tenants.Split,
+	})
+	return p, nil
+}
+
+// watchAgain is how long a watch that has failed waits before it tries again.
+const watchAgain = time.Second
+
+// watch has changed told of changes until stop is called.
+func (p *provision) watch(changed func([]registry.Change)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	go func() {
+		defer close(p.done)
+		for {
+			err := p.directory.Run(ctx, changed)
+			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(watchAgain):
+			}
+		}
+	}()
+}
+
+// stop ends the watch, and closes the store unless somebody else has taken it over.
+func (p *provision) stop(next *provision) {
+	if p == nil || p == next {
+		return
+	}
+	if p.cancel != nil {
+		p.cancel()
+		<-p.done
+	}
+	if next == nil || next.store != p.store {
+		_ = p.store.Close()
+	}
+}
+
+// rulesTime bounds the reading of the access rules.
+const rulesTime = 10 * time.Second
+
+// rules reads the access rules in the store.
+func (p *provision) rules(ctx context.Context) ([]acl.Rule, error) {
+	if p == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, rulesTime)
+	defer cancel()
+	return registry.New(p.store).Rules(ctx)
+}
+
+// describe names a change for the log.
+func describeChange(c registry.Change) []any {
+	var args []any
+	for _, one := range []struct{ name, value string }{{"device", c.Device}, {"group", c.Group}, {"tenant", c.Tenant}} {
+		if one.value != "" {
+			args = append(args, one.name, clip(strings.ToValidUTF8(one.value, "?")))
+		}
+	}
+	if c.All {
+		args = append(args, "all", true)
+	}
+	return args
+}

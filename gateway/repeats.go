@@ -1,0 +1,81 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"sync"
+	"time"
+)
+
+// How often the same event is written down before the rest is only counted, for
+// how long, and how many different ones are told apart. Beyond that they are one.
+const (
+	repeatsWritten = 5
+	repeatWindow   = time.Minute
+	repeatsKept    = 1024
+)
+
+// repeats holds back what is always the same: the same event for the same reason
+// from the same address.
+type repeats struct {
+	mu   sync.Mutex
+	seen map[repeatKey]*repeated
+}
+
+type repeatKey struct {
+	message string
+	facts   facts
+}
+
+type repeated struct {
+	repeatKey
+	since   time.Time
+	written int
+	held    int
+}
+
+// overflow is the key of all events for which there is no room.
+var overflow = facts{reason: "various"}
+
+// first reports whether this event is to be written down.
+func (r *repeats) first(now time.Time, message string, f *facts) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[repeatKey]*repeated{}
+	}
+	key := repeatKey{message, *f}
+	one := r.seen[key]
+	if one == nil && len(r.seen) >= repeatsKept {
+		key.facts = overflow
+		one = r.seen[key]
+	}
+	if one == nil {
+		one = &repeated{repeatKey: key, since: now}
+		r.seen[key] = one
+	}
+	if one.written < repeatsWritten {
+		one.written++
+		return true
+	}
+	one.held++
+	return false
+}
+
+// ended takes out those whose time is over and returns the ones of which
+// something was held back. A clock that was set back ends them too.
+func (r *repeats) ended(now time.Time) (held []repeated) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, one := range r.seen {
+		if age := now.Sub(one.since); age >= 0 && age < repeatWindow {
+			continue
+		}
+		delete(r.seen, key)
+		if one.held > 0 {
+			held = append(held, *one)
+		}
+	}
+	return held
+}

@@ -1,0 +1,249 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/security/registry"
+)
+
+// watchSignals reloads when asked to.
+func (s *server) watchSignals(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.options.Reload:
+			_ = s.reload(ctx, "SIGHUP") // the log has the error
+		}
+	}
+}
+
+// watchFiles reloads when a file that the configuration names holds something else
+// than when it was last tried. It looks at the content, so that a file is noticed
+// however it was replaced, and one that was only touched is not.
+func (s *server) watchFiles(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.current().config.Store.Poll):
+		}
+		if path := s.changedFile(); path != "" {
+			_ = s.reload(ctx, path+" has changed")
+		}
+	}
+}
+
+// changedFile is a file whose content is not the one that was tried.
+func (s *server) changedFile() string {
+	s.mu.Lock()
+	seen := maps.Clone(s.seen)
+	s.mu.Unlock()
+	for path, before := range seen {
+		if digestOf(path) != before {
+			return path
+		}
+	}
+	return ""
+}
+
+// changesLogged bounds the lines about one batch of changes.
+const changesLogged = 20
+
+// changed hears from the directory what is different in the store. It has the
+// sessions concerned looked at again, and the rules read if it is they.
+func (s *server) changed(changes []registry.Change) {
+	rules := false
+	for i, c := range changes {
+		rules = rules || c.Rules || c.All
+		if about := describeChange(c); len(about) > 0 && i < changesLogged {
+			s.log.Info(LogCredentials, about...)
+		}
+	}
+	if more := len(changes) - changesLogged; more > 0 {
+		s.log.Info(LogCredentials, "more", more)
+	}
+	if concerned := matchOf(changes); concerned != nil {
+		for _, l := range s.open() {
+			l.server.Recheck(concerned)
+		}
+	}
+	if rules {
+		s.rulesChanged()
+	}
+}
+
+// rulesChanged has the rules of the store read again.
+func (s *server) rulesChanged() {
+	select {
+	case s.dirty <- struct{}{}:
+	default: // they will be read anyway
+	}
+}
+
+// owner is a device or a group of a tenant.
+type owner struct{ tenant, name string }
+
+// matchOf picks the sessions that changes concern; nil if it is none. One whose
+// credential was nobody's until now may have got an owner.
+func matchOf(changes []registry.Change) func(*security.Principal, security.Mode) bool {
+	devices, groups, any := map[owner]bool{}, map[owner]bool{}, false
+	for _, c := range changes {
+		switch {
+		case c.All:
+			return func(*security.Principal, security.Mode) bool { return true }
+		case c.Device != "":
+			devices[owner{c.Tenant, c.Device}], any = true, true
+		case c.Group != "":
+			groups[owner{c.Tenant, c.Group}], any = true, true
+		}
+	}
+	if !any {
+		return nil
+	}
+	return func(p *security.Principal, mode security.Mode) bool {
+		if p.IsZero() {
+			return mode != security.PreSharedKey
+		}
+		if devices[owner{p.Tenant, p.Device}] || groups[owner{p.Tenant, p.Group}] {
+			return true
+		}
+		for _, group := range p.Groups {
+			if groups[owner{p.Tenant, group}] {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// rulesAgain is how long rules that could not be read are left alone.
+const rulesAgain = 2 * time.Second
+
+// watchRules reads the rules of the store again when they have changed.
+func (s *server) watchRules(ctx context.Context) {
+	var again <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.dirty:
+		case <-again:
+		}
+		again = nil
+		if s.readRules(ctx) != nil {
+			again = time.After(rulesAgain)
+		}
+	}
+}
+
+// readRules puts the rules of the store in force. If they cannot be read or are
+// wrong the old ones hold.
+func (s *server) readRules(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	defer func() { <-s.turn }()
+	g := s.current()
+	stored, err := g.provision.rules(ctx)
+	var list *acl.List
+	if err == nil {
+		list, err = g.config.compile(stored)
+	}
+	if err != nil {
+		if ctx.Err() == nil && s.trouble("rules", "the access rules of the store are not in force: "+err.Error()) {
+			s.log.Error(LogRulesFailed, "error", err.Error())
+		}
+		return err
+	}
+	s.trouble("rules", "")
+	for _, l := range s.open() {
+		l.server.SetAccess(list)
+	}
+	next := *g
+	next.stored, next.access = stored, list
+	s.mu.Lock()
+	s.now = &next
+	s.mu.Unlock()
+	if !slices.Equal(stored, g.stored) {
+		s.log.Info(LogRules, "count", len(stored))
+	}
+	return nil
+}
+
+// How often the store and the clock are looked at, and by how much the clock must
+// jump to be worth a word.
+const (
+	healthBeat = 500 * time.Millisecond
+	clockJump  = 5 * time.Second
+)
+
+// watchHealth looks at what breaks without anybody's doing.
+func (s *server) watchHealth(ctx context.Context) {
+	beat := time.NewTicker(healthBeat)
+	defer beat.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+		}
+		now := time.Now()
+		s.judgeClock(last, now)
+		last = now
+		s.judgeStore()
+		s.recorder.flush(now)
+		for name, file := range map[string]*logFile{"the audit file": s.recorder.shared.auditFile, "the ban file": s.recorder.shared.banFile} {
+			if what := file.problem(name); s.trouble(name, what) && what != "" {
+				s.log.Error("log file", "error", what)
+			}
+		}
+	}
+}
+
+// judgeClock compares the clock on the wall with the one that only goes on. After
+// a jump credentials may have begun or ended.
+func (s *server) judgeClock(last, now time.Time) {
+	jump := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
+	if jump.Abs() < clockJump {
+		return
+	}
+	s.log.Warn(LogClockJumped, "by", jump.Round(time.Second).String())
+	for _, l := range s.open() {
+		l.server.Recheck(nil)
+	}
+}
+
+// judgeStore says when the store goes away and when it is back.
+func (s *server) judgeStore() {
+	p := s.current().provision
+	if p == nil {
+		return
+	}
+	status := p.store.Status()
+	if status.OK {
+		if s.trouble("store", "") {
+			s.log.Info(LogStoreUp, "kind", status.Kind, "where", status.Where)
+		}
+		return
+	}
+	err := status.Err
+	if err == nil {
+		err = errors.New("unknown")
+	}
+	if s.trouble("store", "the store is not available: "+err.Error()) {
+		s.log.Error(LogStoreDown, "kind", status.Kind, "where", status.Where, "error", err.Error())
+	}
+}

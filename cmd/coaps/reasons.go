@@ -52,7 +52,9 @@ var reasons = map[string]reasonInfo{
 	"bad_credential_file": {exitSetup, "the file holds nothing usable", "coaps key id FILE shows what a file holds"},
 	"file_unreadable":     {exitSetup, "the file cannot be read", "check the path and its owner"},
 	"file_permissions":    {exitSetup, "others can read this secret", "chmod 600 FILE"},
-	"file_exists":         {exitSetup, "refusing to overwrite a key", "choose another name or remove the file first"},
+	"file_exists":         {exitSetup, "nothing is overwritten", "choose another name or remove the file first"},
+	"names_not_confirmed": {exitSetup, "nobody has said that the request's names are right", "coaps cert show FILE shows the request; --accept-names agrees"},
+	"not_issued":          {exitSetup, "the CA has not issued this certificate", "coaps cert show FILE shows issuer and serial number"},
 	"file_unwritable":     {exitSetup, "the file cannot be written", "check the directory and its owner"},
 	"address_in_use":      {exitSetup, "another process holds this port", "--bind 127.0.0.1:0 picks a free pair, or stop the other server (ss -ulpn shows it)"},
 	"address_unavailable": {exitSetup, "this machine does not have that address", "ip addr lists what there is"},
@@ -69,6 +71,9 @@ var reasons = map[string]reasonInfo{
 	"bad_lines":           {exitSetup, "the file has lines that cannot be used; nothing was imported", "mend the lines named; --dry-run reads without changing anything"},
 	"not_expressible":     {exitSetup, "the other format has no words for this", "coaps device export --as json has words for everything"},
 	"secret_to_terminal":  {exitSetup, "keys would appear on this terminal", "-o FILE writes them to a file of mode 0600; --reveal shows them"},
+	"bad_rule":            {exitUsage, "the rule makes no sense", "coaps acl --help says what a rule is made of"},
+	"ambiguous_name":      {exitUsage, "the name is that of a device and of a group", "say device:NAME or group:NAME"},
+	"policy_differs":      {exitCheck, "the rules do not say what was expected", "coaps acl explain SUBJECT METHODS PATH -v shows the rules that decide"},
 	"multicast":           {exitSetup, "a multicast address cannot be asked", "name one server; DTLS has no group keys (RFC 7252 section 9.1)"},
 
 	"setup":       {exitSetup, "the local configuration or socket cannot be used", "coaps COMMAND --help lists what goes together"},
@@ -137,6 +142,7 @@ var reasons = map[string]reasonInfo{
 	"store_unavailable":        {exitHandshake, "the store of devices does not answer", "coaps status shows since when and why"},
 	"weak_psk":                 {exitHandshake, "the pre-shared key is shorter than 16 bytes", "coaps psk rotate NAME"},
 	"cert_status_missing":      {exitUntrusted, "the server did not show a fresh OCSP response", "the server's operator renews the response it staples"},
+	"cert_status_unknown":      {exitUntrusted, "whether the certificate was revoked is not known: there is no current revocation list", "make a new list (coaps cert crl) and give it to the servers"},
 	"cert_status_bad":          {exitUntrusted, "the OCSP response that the server showed is forged, stale or another certificate's", "check this machine's clock (date); the server's operator renews the response"},
 	"denied":                   {exitClientError, "this identity may not do that", "ask the operator of the server"},
 }

@@ -118,6 +118,8 @@ const maxCommonName = 64
 
 func checkCommonName(name string) error {
 	switch {
+	case name == "":
+		return nil
 	case !utf8.ValidString(name) || PrintableIdentity([]byte(name)) != name:
 		return fmt.Errorf("a Common Name of unprintable characters: %q", name)
 	case utf8.RuneCountInString(name) > maxCommonName:

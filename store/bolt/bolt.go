@@ -147,7 +147,7 @@ func openFile(path string, timeout time.Duration, flag int) (db *bbolt.DB, file 
 	})
 	if err != nil {
 		if file != nil {
-			_ = file.Close() // bbolt has, unless it panicked
+			abandon(file) // bbolt has closed it, unless it panicked
 		}
 		return nil, nil, classify(err)
 	}
@@ -157,9 +157,11 @@ func openFile(path string, timeout time.Duration, flag int) (db *bbolt.DB, file 
 // closeFile closes what openFile has opened. After a panic, bbolt may hold its
 // own locks for ever; to close the file frees the lock that others wait for.
 func closeFile(db *bbolt.DB, file *os.File, cause error) {
-	if !errors.Is(cause, store.ErrCorrupt) {
-		_ = guard(db.Close)
+	if errors.Is(cause, store.ErrCorrupt) {
+		abandon(file)
+		return
 	}
+	_ = guard(db.Close)
 	_ = file.Close()
 }
 
@@ -186,6 +188,9 @@ func (s *Store) prepare() error {
 		fresh := false
 		err := s.db.View(func(tx *bbolt.Tx) error {
 			if err := s.whole(tx.Size()); err != nil {
+				return err
+			}
+			if err := circles(s.file, tx); err != nil {
 				return err
 			}
 			key, _ := tx.Cursor().First()

@@ -20,7 +20,7 @@ const (
 	// loadSmall is up to how many ops a Load is an Apply.
 	loadSmall = 2000
 	// loadRecords is how many records of the new file are in memory at a time.
-	loadRecords = 20_000
+	loadRecords = 8_000
 	// loadFill leaves a little room on each page for records that grow.
 	loadFill = 0.95
 
@@ -107,6 +107,7 @@ func (s *Store) rewrite(ctx context.Context, ops iter.Seq2[store.Op, error]) err
 	_ = os.Remove(path)
 	db, file, err := openFile(path, 0, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
+		_ = os.Remove(path)
 		return err
 	}
 	w := &writer{db: db}

@@ -19,9 +19,8 @@ import (
 )
 
 const (
-	// sortArena is how many octets of ops are sorted in memory; sortSpare is
-	// room for one op of any size more.
-	sortArena = 32 << 20
+	// sortArena is how many octets of ops are sorted in memory.
+	sortArena = 12 << 20
 	// sortRead is the buffer for reading each sorted run.
 	sortRead = 64 << 10
 )

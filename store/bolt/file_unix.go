@@ -32,3 +32,10 @@ func likeOwner(file, old *os.File) error {
 	}
 	return file.Chmod(was.Mode())
 }
+
+// abandon closes a file that is still mapped and cannot be unmapped. The map
+// would keep the lock until the process ends.
+func abandon(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close()
+}

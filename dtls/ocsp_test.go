@@ -368,23 +368,21 @@ func TestVerdictOnResponse(t *testing.T) {
 // A key that nobody knows is told so, on either side, by the alert that all
 // credentials get which nobody may have: there is nothing to guess behind it.
 func TestVerdictIsTold(t *testing.T) {
+	mutual := modes()[1]
 	for _, r := range []Reason{ReasonUnknownIdentity, ReasonWeakPSK, ReasonCredentialDisabled, ReasonDeviceDisabled, ReasonRPKNotPinned} {
-		for _, m := range modes()[1:2] {
-			client, server := m.configs(nil)
-			for _, byClient := range []bool{false, true} {
-				p := newPair(t, client, server)
-				judge, told := &p.server, &p.client
-				if byClient {
-					judge, told = told, judge
-				}
-				judge.verdict = r
-				p.run()
-				if e := judge.closed; e == nil || e.Reason != r || !e.Sent || e.Alert != wire.AlertCertificateUnknown {
-					t.Errorf("%v: %+v", r, e)
-				}
-				if e := told.closed; e == nil || e.Reason != ReasonForAlert(wire.AlertCertificateUnknown) {
-					t.Errorf("%v: the peer: %+v", r, e)
-				}
+		for _, byClient := range []bool{false, true} {
+			p := newPair(t, &Config{Credentials: with(mutual.client)}, &Config{Credentials: with(mutual.server)})
+			judge, other := &p.server, &p.client
+			if byClient {
+				judge, other = other, judge
+			}
+			judge.verdict = r
+			p.run()
+			if e := judge.closed; e == nil || e.Reason != r || !e.Sent || e.Alert != wire.AlertCertificateUnknown {
+				t.Errorf("%v: %+v", r, e)
+			}
+			if e := other.closed; e == nil || e.Reason != ReasonForAlert(wire.AlertCertificateUnknown) {
+				t.Errorf("%v: the peer: %+v", r, e)
 			}
 		}
 	}

@@ -96,7 +96,8 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: groupProvision, Title: "Devices and their rights:"},
 		&cobra.Group{ID: groupKeys, Title: "Keys:"})
 	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
-		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(), a.keyCommand(), a.certCommand(), a.versionCommand())
+		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(),
+		a.deviceCommand(), a.pskCommand(), a.aclCommand(), a.keyCommand(), a.certCommand(), a.versionCommand())
 }
 
 const (

@@ -22,6 +22,9 @@ type ImportOptions struct {
 	Replace bool
 	// Skip leaves the old one as it is.
 	Skip bool
+	// DryRun checks everything and writes nothing; the result counts what would
+	// have been.
+	DryRun bool
 }
 
 // ImportResult counts devices.
@@ -63,7 +66,7 @@ func (r *Registry) Import(ctx context.Context, devices iter.Seq2[Device, error],
 	if err := im.settle(); err != nil {
 		return ImportResult{}, err
 	}
-	if len(im.ops) == 0 {
+	if len(im.ops) == 0 || o.DryRun {
 		return im.result, nil
 	}
 	_, err := store.Load(ctx, r.store, im.load)

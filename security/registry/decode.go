@@ -42,6 +42,7 @@ func deviceOf(record store.Record) (Device, error) {
 	if err == nil && deviceKey(d.Tenant, d.Name) != record.Key {
 		err = errors.New("another device's record")
 	}
+	err = sound(err, d.Credentials)
 	if err != nil {
 		return Device{}, fmt.Errorf("%w: %s: %w", store.ErrCorrupt, record.Key, err)
 	}
@@ -55,11 +56,21 @@ func groupOf(record store.Record) (Group, error) {
 	if err == nil && groupKey(g.Tenant, g.Name) != record.Key {
 		err = errors.New("another group's record")
 	}
+	err = sound(err, g.Credentials)
 	if err != nil {
 		return Group{}, fmt.Errorf("%w: %s: %w", store.ErrCorrupt, record.Key, err)
 	}
 	g.Version = record.Version
 	return g, nil
+}
+
+// sound checks credentials that come from a store: who can write there may have
+// done so without us.
+func sound(err error, list []Credential) error {
+	for i := 0; err == nil && i < len(list); i++ {
+		err = list[i].normalize()
+	}
+	return err
 }
 
 func (d *Device) read(name string, t *tree) error {
@@ -145,6 +156,9 @@ func readCredential(kind string, t *tree) (c Credential, err error) {
 		}
 		return read(name, value)
 	})
+	if c.RPK != nil && c.RPK.Name.IsZero() && len(c.RPK.SPKI) > 0 {
+		c.RPK.Name = keys.NameOf(c.RPK.SPKI, keys.SHA256)
+	}
 	return c, err
 }
 

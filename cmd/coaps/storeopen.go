@@ -33,7 +33,10 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 	if err != nil {
 		return nil, err
 	}
-	p.url = config.Store.URL
+	if p.url = config.Store.URL; p.url == "" {
+		return nil, fail("setup", "cannot open "+p.name(), "the configuration names no store").
+			try("store: bolt:devices.db in %s, or --store URL", p.config)
+	}
 	if !strings.HasPrefix(p.url, "memory:") {
 		opened, err := config.OpenStore(ctx)
 		if !errors.Is(err, store.ErrLocked) {

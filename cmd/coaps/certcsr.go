@@ -147,6 +147,8 @@ func (c *certSign) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
+	asked := keys.Requested(request)
+	c.notef("%s asks for %s", path, describeRequest(&asked))
 	return c.issue(ca, index, request.RawSubjectPublicKeyInfo, leaf)
 }
 
@@ -160,8 +162,10 @@ func (a *app) readRequest(path string) (*x509.CertificateRequest, error) {
 	request, err := keys.ParseRequest(data)
 	switch {
 	case errors.Is(err, keys.ErrBadProof):
-		return nil, fail("bad_signature", what+" "+path, "%v", keys.ErrBadProof).because(err).
+		f := fail("bad_signature", what+" "+path, "%v", keys.ErrBadProof).because(err).
 			try("it was changed on the way, or made of another's public key; ask for a new one")
+		f.code = exitSetup
+		return nil, f
 	case err != nil:
 		return nil, fail("bad_credential_file", what+" "+path, "%v", err).because(err).
 			try("coaps cert csr makes a request; coaps cert show FILE says what a file is")
@@ -188,7 +192,6 @@ func (c *certSign) agreed(cmd *cobra.Command, path string, request *x509.Certifi
 		leaf.Server, leaf.Client = asked.Server, asked.Client
 	}
 	c.setPurpose(&leaf)
-	c.notef("%s asks for %s", path, describeRequest(&asked))
 	return leaf, nil
 }
 

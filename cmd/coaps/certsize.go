@@ -100,7 +100,7 @@ func (c *certSize) run(cmd *cobra.Command, path string) error {
 	}
 	flights, err := flightsize.Measure(h)
 	if err != nil {
-		return fail("handshake_failed", "cannot make the handshake with "+path, "%v", err).because(err).
+		return fail("bad_credential", "cannot make the handshake with "+path, "%v", err).because(err).
 			try("an RSA key needs its own suites: --cipher TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; coaps cert show FILE shows the key")
 	}
 	report := c.report(path, h, flights)

@@ -27,7 +27,7 @@ type listener struct {
 func (s *server) newListener(l Listener, g *generation) (*listener, error) {
 	c := g.config
 	one := &coaps.Server{
-		Handler: s.handler, Limits: c.Limits.Limits, Workers: c.Limits.Workers, Loops: c.Limits.Loops, MTU: c.DTLS.MTU,
+		Handler: s.handlerOf(g), Limits: c.Limits.Limits, Workers: c.Limits.Workers, Loops: c.Limits.Loops, MTU: c.DTLS.MTU,
 		Access: g.access, RevealMissing: c.ACL.RevealMissing, AnonymousTime: c.anonymousTime(), LookupTime: c.Store.Timeout,
 		Logger: s.log, ListenPacket: s.options.ListenPacket,
 	}
@@ -47,6 +47,14 @@ func (s *server) newListener(l Listener, g *generation) (*listener, error) {
 	}
 	s.numbers++
 	return &listener{Listener: l, number: s.numbers, server: one, done: make(chan struct{})}, nil
+}
+
+// handlerOf answers the requests.
+func (s *server) handlerOf(g *generation) coaps.Handler {
+	if g.config.Log.Requests {
+		return &requestLog{next: g.resources.mux, log: s.log}
+	}
+	return g.resources.mux
 }
 
 // addr is where it listens.

@@ -148,3 +148,32 @@ func firstLine(text string) string {
 	first, _, _ := strings.Cut(text, "\n")
 	return first
 }
+
+// adminOf is what a broken file says of the admin socket, as far as it can be
+// read.
+func adminOf(path string) Admin {
+	text, err := readBounded(path, maxConfigSize)
+	if err != nil {
+		return Admin{}
+	}
+	src := &source{name: path, lines: strings.Split(string(text), "\n"), at: map[string]Position{}, quoted: map[string]string{}}
+	root, err := src.parse(text)
+	if err != nil {
+		return Admin{Socket: socketLine(src.lines)}
+	}
+	c := &Config{path: path, source: src}
+	d := &decoder{source: src, dir: filepath.Dir(path), env: os.LookupEnv}
+	d.decode(c, root)
+	return c.Admin
+}
+
+// socketLine is the admin socket of a file that is no YAML any more: the one line
+// that looks like it.
+func socketLine(lines []string) string {
+	for _, line := range lines {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "socket:"); ok {
+			return strings.Trim(strings.TrimSpace(value), `"'`)
+		}
+	}
+	return ""
+}

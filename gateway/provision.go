@@ -69,10 +69,18 @@ const watchAgain = time.Second
 func (p *provision) watch(changed func([]registry.Change)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
+	begun := false
+	first := func(changes []registry.Change) {
+		if !begun && len(changes) == 1 && changes[0].All {
+			changes = []registry.Change{{Rules: true}} // nothing was known before
+		}
+		begun = true
+		changed(changes)
+	}
 	go func() {
 		defer close(p.done)
 		for {
-			err := p.directory.Run(ctx, changed)
+			err := p.directory.Run(ctx, first)
 			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 				return
 			}

@@ -103,6 +103,7 @@ func (s *server) apply(g *generation) error {
 	}
 	for _, l := range kept {
 		l.server.SetAccess(g.access)
+		l.server.SetHandler(s.handlerOf(g))
 	}
 	s.use(g, append(slices.Clone(kept), fresh...))
 	for _, l := range fresh {
@@ -124,11 +125,6 @@ func (s *server) apply(g *generation) error {
 
 // use has everybody see the new generation.
 func (s *server) use(g *generation, listeners []*listener) {
-	answers := &served{mux: g.resources.mux}
-	if g.config.Log.Requests {
-		answers.log = s.log
-	}
-	s.handler.now.Store(answers)
 	s.setLevel(g.config)
 	s.recorder.shared.auditFile.use(g.auditFile)
 	s.recorder.shared.banFile.use(g.banFile)

@@ -40,7 +40,6 @@ type server struct {
 	recorder *recorder
 	log      *slog.Logger
 	level    slog.LevelVar
-	handler  *swap
 	admin    *adminServer
 
 	failed chan error    // a listener has ended by itself
@@ -84,7 +83,7 @@ func Run(ctx context.Context, path string, o Options) error {
 
 func newServer(c *Config, o Options) *server {
 	s := &server{
-		path: c.path, options: o, started: time.Now(), handler: new(swap),
+		path: c.path, options: o, started: time.Now(),
 		failed: make(chan error, 1), dirty: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		seen: map[string]digest{}, troubles: map[string]string{},
 	}

@@ -190,3 +190,20 @@ func callerOf(ctx context.Context) caller {
 	who, _ := ctx.Value(callerKey{}).(caller)
 	return who
 }
+
+// SocketOf is where the admin socket of a server with the configuration in that
+// file is, also if the file is broken by now: then only a path of its own that
+// still can be read counts.
+func SocketOf(path string) (string, error) {
+	c, err := Load(path)
+	if err == nil {
+		return c.Socket(), nil
+	}
+	if _, broken := errors.AsType[*ConfigError](err); !broken {
+		return "", err
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return "", err
+	}
+	return (&Config{path: path, Admin: adminOf(path)}).Socket(), nil
+}

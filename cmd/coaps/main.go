@@ -23,17 +23,17 @@ func main() {
 
 // runProcess is one run of the command with the process's streams. The first
 // SIGINT, SIGTERM or, when a terminal goes away, SIGHUP asks it to end, so that
-// no temporary key stays behind; a second one ends it at once.
+// no temporary key stays behind; a second one ends it at once. A server with a
+// configuration reads it again at SIGHUP.
 func runProcess() int {
-	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
-		signals = append(signals, syscall.SIGHUP)
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	streams := processStreams()
+	streams.hangup = new(hangup)
+	streams.hangup.listen(stop)
 	go func() {
 		<-ctx.Done()
 		stop()
 	}()
-	return run(ctx, processStreams(), os.Args[1:])
+	return run(ctx, streams, os.Args[1:])
 }

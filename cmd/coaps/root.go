@@ -98,6 +98,7 @@ func (a *app) addCommands(root *cobra.Command) {
 	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
 		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(),
 		a.deviceCommand(), a.pskCommand(), a.aclCommand(), a.keyCommand(), a.certCommand(), a.versionCommand())
+	root.AddCommand(a.configCommand(), a.statusCommand(), a.sessionCommand(), a.reloadCommand())
 }
 
 const (

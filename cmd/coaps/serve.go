@@ -25,6 +25,7 @@ type serveFlags struct {
 	dtls     dtlsFlags
 	network  networkFlags
 	json     bool
+	config   string
 	bind     []string
 	keep     string
 	ready    string
@@ -61,12 +62,17 @@ plain port, all others on the secure port, whichever mode they choose:
 
 Without --peer-key and -C, clients of -M and -c need not show anything.
 
+With --config FILE it serves what the file says: listeners, identities, a store of
+devices, virtual hosts, access rules and resources. coaps config init writes a
+file that explains itself.
+
 ` + limitHelp() + `
 
 The log goes to stderr. SIGINT and SIGTERM end the server in order: requests at
 work are answered, sessions are closed, and the exit code is 0.`,
 		Example: `  coaps serve
   coaps serve --keep ~/coaps-demo
+  coaps serve --config coaps.yaml
   coaps serve --psk-file devices.psk --bind :5683
   coaps serve -M server.key --peer-key sensor-7.pub --bind coaps://:5684
   coaps serve -c server.crt -j server.key -C plant-ca.pem --bind 192.0.2.1`,
@@ -84,6 +90,7 @@ work are answered, sessions are closed, and the exit code is 0.`,
 	network.StringArrayVar(&s.limit, "limit", nil, "`NAME=VALUE`: a limit of each port, named above; repeatable")
 	done()
 	registerJSON(set, &s.json)
+	set.StringVar(&s.config, "config", "", "serve what the configuration `FILE` says (coaps config init writes one); then SIGHUP and coaps reload read it again")
 	set.StringVar(&s.keep, "keep", "", "keep the demonstration's keys in `DIR` and use them again")
 	set.StringVar(&s.ready, "ready-file", "", "write the addresses to `FILE`, as NAME=VALUE lines for a shell, once clients may come")
 	return cmd
@@ -91,6 +98,9 @@ work are answered, sessions are closed, and the exit code is 0.`,
 
 // run serves until a signal comes.
 func (s *server) run(cmd *cobra.Command) error {
+	if s.config != "" {
+		return s.runConfigured(cmd)
+	}
 	if err := s.dtls.check(cmd); err != nil {
 		return err
 	}
@@ -128,7 +138,7 @@ func (s *server) run(cmd *cobra.Command) error {
 	s.servers, err = listenAll(binds, func() *coaps.Server {
 		return &coaps.Server{
 			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger,
-			Limits: bounds.Limits, Workers: bounds.workers, Loops: bounds.loops,
+			Limits: bounds.Limits, Workers: bounds.Workers, Loops: bounds.Loops,
 		}
 	})
 	if err != nil {

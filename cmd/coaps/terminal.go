@@ -24,6 +24,7 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	env      func(string) (string, bool)
+	hangup   *hangup // nil: SIGHUP is nothing to this run
 }
 
 // processStreams are those of the running process.

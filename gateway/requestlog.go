@@ -5,37 +5,28 @@ package gateway
 
 import (
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
 )
 
-// swap is a handler that can be replaced while requests come.
-type swap struct{ now atomic.Pointer[served] }
-
-// served is what a configuration serves, and whether each request is logged.
-type served struct {
-	mux *coaps.Mux
-	log *slog.Logger // nil: no
+// requestLog is a handler that puts a line into the log for each request.
+type requestLog struct {
+	next coaps.Handler
+	log  *slog.Logger
 }
 
 // ServeCOAP passes the request on.
-func (s *swap) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
-	now := s.now.Load()
-	if now.log == nil {
-		now.mux.ServeCOAP(w, r)
-		return
-	}
+func (l *requestLog) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 	start := time.Now()
 	watched := &codeWatcher{ResponseWriter: w}
-	now.mux.ServeCOAP(watched, r)
+	l.next.ServeCOAP(watched, r)
 	attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", watched.text(), "peer", r.Peer.Addr, "mode", modeNames[r.Peer.Mode]}
 	if name := r.Peer.Identity.Name(); name != "" {
 		attributes = append(attributes, "identity", clip(name))
 	}
-	now.log.Info(LogRequest, append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
+	l.log.Info(LogRequest, append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
 }
 
 // codeWatcher remembers the code of the response.

@@ -1,0 +1,244 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/coaps-go/coaps/gateway"
+)
+
+func (a *app) sessionCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "session",
+		Short:   "who is connected to a running server",
+		GroupID: groupServe,
+		Args:    exactArgs("a command: list, show or drop"),
+		RunE:    func(cmd *cobra.Command, args []string) error { return usage(cmd, "there is no command %q", args[0]) },
+	}
+	cmd.AddCommand(a.sessionListCommand(), a.sessionShowCommand(), a.sessionDropCommand())
+	return cmd
+}
+
+// sessionFlags pick sessions.
+type sessionFlags struct {
+	serverFlags
+	filter gateway.SessionFilter
+}
+
+func (f *sessionFlags) register(set *pflag.FlagSet) {
+	f.serverFlags.register(set)
+	set.StringVar(&f.filter.Device, "device", "", "sessions of this device, by `NAME`")
+	set.StringVar(&f.filter.Tenant, "tenant", "", "sessions of this tenant, by `NAME`")
+	set.StringVar(&f.filter.Mode, "mode", "", "sessions of this `MODE`: psk, rpk or certificate")
+}
+
+var sessionModes = []string{"psk", "rpk", "certificate"}
+
+func (f *sessionFlags) check(cmd *cobra.Command) error {
+	if f.filter.Mode == "" {
+		return nil
+	}
+	if err := oneOf("mode", f.filter.Mode, sessionModes...); err != nil {
+		return usage(cmd, "%v", err)
+	}
+	return nil
+}
+
+func (a *app) sessionListCommand() *cobra.Command {
+	var flags sessionFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "the sessions, with what each peer has proved",
+		Long: `List the sessions of a running server: identity or device, mode, address, age and when it
+was heard last. A device that is silent is still connected: its session sleeps.`,
+		Example: `  coaps session list
+  coaps session list --tenant acme --mode psk
+  coaps session list --json | jq -r 'select(.device == "sensor-7").peer'`,
+		Args: exactArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.sessionList(cmd, &flags, asJSON) },
+	}
+	flags.register(cmd.Flags())
+	completeValues(cmd, "mode", sessionModes)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object for each session")
+	return cmd
+}
+
+// sessionRow is a session in a list.
+type sessionRow struct {
+	gateway.Session
+	now time.Time
+}
+
+// columns are those of session list.
+func (r sessionRow) columns() []string {
+	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), age(r.now.Sub(r.Since)), age(r.now.Sub(r.LastSeen)), sessionState(&r.Session)}
+}
+
+// sessionName is the device or, of what belongs to none, the identity.
+func sessionName(s *gateway.Session) string {
+	name := s.Identity
+	switch {
+	case s.Device != "":
+		name = s.Device
+	case s.Group != "":
+		name = "group " + s.Group
+	case name == "":
+		return "(anonymous)"
+	}
+	if s.Tenant != "" {
+		name = s.Tenant + "/" + name
+	}
+	return name
+}
+
+func sessionState(s *gateway.Session) string {
+	switch {
+	case s.Forbidden:
+		return "forbidden"
+	case s.Asleep:
+		return "asleep"
+	}
+	return "awake"
+}
+
+func (a *app) sessionList(cmd *cobra.Command, flags *sessionFlags, asJSON bool) error {
+	if err := flags.check(cmd); err != nil {
+		return err
+	}
+	client, err := a.dial(cmd, &flags.serverFlags, "session list")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	t := a.newTable(asJSON, "SESSION", "WHO", "MODE", "PEER", "CIPHER", "AGE", "SILENT", "STATE")
+	for session, err := range client.Sessions(cmd.Context(), flags.filter) {
+		if err != nil {
+			return adminFailure("cannot ask the server", err)
+		}
+		if err := t.row(sessionRow{session, time.Now()}); err != nil {
+			return err
+		}
+	}
+	return t.end()
+}
+
+func (a *app) sessionShowCommand() *cobra.Command {
+	var flags serverFlags
+	cmd := &cobra.Command{
+		Use:   "show SESSION|DEVICE",
+		Short: "all that is known of one session, as JSON",
+		Example: `  coaps session show 1-0.2a.17
+  coaps session show sensor-7 | jq .peer`,
+		Args: exactArgs("which session? its id or a device"),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.sessionShow(cmd, &flags, args[0]) },
+	}
+	flags.register(cmd.Flags())
+	return cmd
+}
+
+// isSessionID tells the id of a session from the name of a device.
+func isSessionID(s string) bool {
+	number, rest, found := strings.Cut(s, "-")
+	return found && strings.Trim(number, "0123456789") == "" && number != "" &&
+		strings.Count(rest, ".") == 2 && strings.Trim(rest, "0123456789abcdef.") == ""
+}
+
+func (a *app) sessionShow(cmd *cobra.Command, flags *serverFlags, which string) error {
+	client, err := a.dial(cmd, flags, "session show")
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	filter := gateway.SessionFilter{Device: which}
+	if isSessionID(which) {
+		filter = gateway.SessionFilter{ID: which}
+	}
+	found := false
+	for session, err := range client.Sessions(cmd.Context(), filter) {
+		if err != nil {
+			return adminFailure("cannot ask the server", err)
+		}
+		found = true
+		if err := writeJSON(a.out, session); err != nil {
+			return outputFailure(err)
+		}
+	}
+	if !found {
+		return noSession(which)
+	}
+	return nil
+}
+
+func noSession(which string) error {
+	f := fail("not_found", "there is no such session", "%s is not connected", which)
+	f.code = exitSetup
+	return f.try("coaps session list shows who is")
+}
+
+func (a *app) sessionDropCommand() *cobra.Command {
+	var flags sessionFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "drop [SESSION|DEVICE]",
+		Short: "close sessions",
+		Long: `Close the sessions of a device, a tenant or a mode, or one by its id, with close_notify. A
+client whose credential is still good comes back: coaps device disable keeps it
+out, and closes its sessions by itself.`,
+		Example: `  coaps session drop sensor-7
+  coaps session drop 1-0.2a.17
+  coaps session drop --tenant acme`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.sessionDrop(cmd, &flags, args, asJSON) },
+	}
+	flags.register(cmd.Flags())
+	completeValues(cmd, "mode", sessionModes)
+	registerJSON(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+func (a *app) sessionDrop(cmd *cobra.Command, flags *sessionFlags, args []string, asJSON bool) error {
+	if err := flags.check(cmd); err != nil {
+		return err
+	}
+	filter := flags.filter
+	if len(args) > 0 {
+		switch {
+		case isSessionID(args[0]):
+			filter.ID = args[0]
+		case filter.Device != "":
+			return usage(cmd, "the device is named twice")
+		default:
+			filter.Device = args[0]
+		}
+	}
+	if filter.Empty() {
+		return usage(cmd, "which sessions? name one, a device, --tenant or --mode")
+	}
+	client, err := a.dial(cmd, &flags.serverFlags, "session drop "+filter.String())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	dropped, err := client.Drop(cmd.Context(), filter)
+	if err != nil {
+		return adminFailure("cannot drop sessions", err)
+	}
+	if dropped == 0 {
+		return noSession(filter.String())
+	}
+	if asJSON {
+		return outputFailure(writeJSON(a.out, struct {
+			V       int `json:"v"`
+			Dropped int `json:"dropped"`
+		}{jsonSchemaVersion, dropped}))
+	}
+	a.notef("closed %d", dropped)
+	return nil
+}

@@ -101,13 +101,18 @@ func (c *bareClient) get() {
 }
 
 // A request costs the server no allocation, from the socket through the
-// handler and back, with and without DTLS, on the loop and on a worker.
+// handler and back, with and without DTLS, on the loop and on a worker, with
+// access rules and without.
 func TestRequestsAllocateNothing(t *testing.T) {
 	handler := HandlerFunc(func(w ResponseWriter, r *Request) { _, _ = w.Write(pathOf(r)) })
 	for name, h := range map[string]Handler{"inline": Inline(handler), "worker": handler} {
-		for _, secure := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s/secure=%v", name, secure), func(t *testing.T) {
+		for i := range 4 {
+			secure, guarded := i&1 != 0, i&2 != 0
+			t.Run(fmt.Sprintf("%s/secure=%v/guarded=%v", name, secure, guarded), func(t *testing.T) {
 				s := newStage(t, h, func(s *Server) {
+					if guarded {
+						s.Access = rules("allow anybody GET /some/path", "allow group:a * /{device}/**")
+					}
 					s.Logger, s.ListenPacket, s.Addr, s.SecureAddr = nil, nil, "127.0.0.1:0", "127.0.0.1:0"
 				})
 				c := newBareClient(t, s, secure)

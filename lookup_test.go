@@ -197,7 +197,7 @@ func TestLookUpOfKeys(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	_, err := s.client(security.Certificate).Get(timeout(t), s.secure+"/")
-	wantReason(t, err, "alert_certificate_unknown", "timeout_flight_5")
+	wantReason(t, err, "alert_certificate_unknown")
 	s.wantLog(LogHandshakeRefused, "reason=unknown_identity", "identity="+leaf)
 	d.change(func(d *directory) {
 		d.entries["/"+leaf] = security.Entry{Principal: security.Principal{Device: "cert", Credential: "c"}}

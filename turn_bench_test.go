@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/udp"
 )
 
@@ -48,10 +49,15 @@ func (m *mill) Close() error                           { return nil }
 // BenchmarkTurn is what a request costs a server beside system calls.
 func BenchmarkTurn(b *testing.B) {
 	handler := HandlerFunc(func(w ResponseWriter, _ *Request) { _, _ = w.Write(payload) })
-	for name, h := range map[string]Handler{"inline": Inline(handler), "pool": handler} {
-		b.Run(name, func(b *testing.B) {
+	guard := rules("allow group:sensors POST /telemetry/{device}", "allow anybody GET /hello", "deny device:eve * /**")
+	for _, c := range []struct {
+		name   string
+		h      Handler
+		access *acl.List
+	}{{"inline", Inline(handler), nil}, {"inline, rules", Inline(handler), guard}, {"pool", handler, nil}} {
+		b.Run(c.name, func(b *testing.B) {
 			m := &mill{left: b.N}
-			s := &Server{NoSec: true, Addr: "mill", Handler: h, ListenPacket: func(string, string) (udp.Conn, error) { return m, nil }}
+			s := &Server{NoSec: true, Addr: "mill", Handler: c.h, Access: c.access, ListenPacket: func(string, string) (udp.Conn, error) { return m, nil }}
 			if err := s.Listen(); err != nil {
 				b.Fatal(err)
 			}

@@ -103,6 +103,7 @@ type importOp struct {
 // add takes the next device. It returns errors that end the import; what is
 // wrong with the device is noted.
 func (im *importer) add(ctx context.Context, n int, d *Device) error {
+	lastID := d.LastID
 	err := d.normalize(im.now)
 	if err != nil {
 		return im.note(n, err)
@@ -122,6 +123,7 @@ func (im *importer) add(ctx context.Context, n int, d *Device) error {
 			return im.note(n, &ConflictError{What: d.what()})
 		default:
 			version = old.Version
+			d.LastID = lastID
 			d.inherit(&old, im.now)
 		}
 	}

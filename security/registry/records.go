@@ -4,7 +4,6 @@
 package registry
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,7 +30,7 @@ func Records(doc []byte) ([]store.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.token == nil {
+	if t.kind == 'n' {
 		return nil, nil // an empty file
 	}
 	f := recordsFile{now: time.Unix(0, 0), whose: map[string]string{}}
@@ -50,7 +49,7 @@ type recordsFile struct {
 
 func (f *recordsFile) section(name string, t *tree) error {
 	switch {
-	case t.token == nil:
+	case t.kind == 'n':
 		return nil // a heading with nothing under it
 	case name == "acl":
 		return f.rules(t)
@@ -61,11 +60,11 @@ func (f *recordsFile) section(name string, t *tree) error {
 }
 
 func (f *recordsFile) tenant(tenant string, t *tree) error {
-	if t.token == nil {
+	if t.kind == 'n' {
 		return nil
 	}
 	return t.each(func(name string, section *tree) error {
-		if section.token == nil {
+		if section.kind == 'n' {
 			return nil
 		}
 		return f.owners(tenant, name, section)
@@ -91,7 +90,7 @@ func (f *recordsFile) owners(tenant, section string, t *tree) error {
 
 // owner reads one device or group, whose name and tenant stand before it.
 func (f *recordsFile) owner(o owner, t *tree, read func(string, *tree) error, name, tenant string, itsName, itsTenant *string) error {
-	if t.token != nil {
+	if t.kind != 'n' {
 		if err := t.each(read); err != nil {
 			return err
 		}
@@ -146,20 +145,19 @@ func (f *recordsFile) rules(t *tree) error {
 
 // appendJSON writes a value as it was read.
 func (t *tree) appendJSON(dst []byte) []byte {
-	switch token := t.token.(type) {
-	case string:
-		return appendText(dst, token)
-	case json.Delim:
-		if token == '[' {
-			dst = append(dst, '[')
-			for i := range t.items {
-				if i > 0 {
-					dst = append(dst, ',')
-				}
-				dst = t.items[i].appendJSON(dst)
+	switch t.kind {
+	case '"':
+		return appendText(dst, t.value)
+	case '[':
+		dst = append(dst, '[')
+		for i := range t.items {
+			if i > 0 {
+				dst = append(dst, ',')
 			}
-			return append(dst, ']')
+			dst = t.items[i].appendJSON(dst)
 		}
+		return append(dst, ']')
+	case '{':
 		dst = append(dst, '{')
 		for i := range t.fields {
 			if i > 0 {
@@ -169,7 +167,12 @@ func (t *tree) appendJSON(dst []byte) []byte {
 			dst = t.fields[i].appendJSON(dst)
 		}
 		return append(dst, '}')
+	case 't':
+		return append(dst, "true"...)
+	case 'f':
+		return append(dst, "false"...)
+	case 'n':
+		return append(dst, "null"...)
 	}
-	value, _ := json.Marshal(t.token) // bool, number or nil
-	return append(dst, value...)
+	return append(dst, t.value...)
 }

@@ -8,9 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // PathError says where in a JSON document something is wrong.
@@ -65,9 +65,10 @@ func pathName(name string) string {
 // A tree is a JSON value. Names within an object are kept in their order and
 // occur once.
 type tree struct {
-	token  json.Token // nil for null; '{' or '[' as json.Delim
-	fields []field    // of an object
-	items  []tree     // of an array
+	kind   byte    // its first octet: one of { [ " t f n, or 0 for a number
+	value  string  // of a string or a number
+	fields []field // of an object
+	items  []tree  // of a list
 }
 
 type field struct {
@@ -78,82 +79,201 @@ type field struct {
 // maxDepth is more than any of our documents has.
 const maxDepth = 12
 
-// parseTree reads one JSON value and nothing after it.
+// parseTree reads one JSON value (RFC 8259) and nothing after it. Names that
+// stand twice in an object are an error, as is what is no UTF-8.
 func parseTree(data []byte) (tree, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	t, err := readTree(d, 0)
-	if err != nil {
-		return tree{}, jsonError(err)
+	if !utf8.Valid(data) {
+		return tree{}, errors.New("not UTF-8")
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	p := parser{rest: data}
+	t, err := p.value(0)
+	if err != nil {
+		return tree{}, err
+	}
+	if p.next() != 0 || len(p.rest) > 0 {
 		return tree{}, errors.New("something follows the end of the JSON value")
 	}
 	return t, nil
 }
 
-// jsonError makes the errors of package json for those who cut a value short
-// like the others.
-func jsonError(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the JSON value is not complete")
+// parser reads JSON. It exists because a look-up reads a device each time, and
+// package json needs ten times as long for that while it tells less of errors.
+type parser struct{ rest []byte }
+
+var (
+	errShort  = errors.New("the JSON value is not complete")
+	errSyntax = errors.New("not JSON")
+)
+
+// next skips white space and returns the octet that follows, which it does not
+// take; 0 at the end.
+func (p *parser) next() byte {
+	for i, c := range p.rest {
+		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			p.rest = p.rest[i:]
+			return c
+		}
 	}
-	return err
+	p.rest = nil
+	return 0
 }
 
-func readTree(d *json.Decoder, depth int) (t tree, err error) {
+// take takes the octet c if it is the next one.
+func (p *parser) take(c byte) bool {
+	if p.next() != c || len(p.rest) == 0 {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+// bad is the error of an octet that does not fit.
+func (p *parser) bad() error {
+	if len(p.rest) == 0 {
+		return errShort
+	}
+	return errSyntax
+}
+
+func (p *parser) value(depth int) (t tree, err error) {
 	if depth > maxDepth {
 		return t, errors.New("too many levels")
 	}
-	if t.token, err = d.Token(); err != nil {
-		return t, err
-	}
-	switch t.token {
-	case json.Delim('{'):
-		err = t.readFields(d, depth)
-	case json.Delim('['):
-		for i := 0; d.More() && err == nil; i++ {
-			var item tree
-			item, err = readTree(d, depth+1)
-			err = under(i, err)
-			t.items = append(t.items, item)
-		}
+	switch t.kind = p.next(); t.kind {
+	case '{':
+		err = p.object(&t, depth)
+	case '[':
+		err = p.array(&t, depth)
+	case '"':
+		t.value, err = p.text()
+	case 't':
+		err = p.word("true")
+	case 'f':
+		err = p.word("false")
+	case 'n':
+		err = p.word("null")
 	default:
-		return t, nil
-	}
-	if err == nil {
-		_, err = d.Token() // the end of it
+		t.kind = 0
+		t.value, err = p.number()
 	}
 	return t, err
 }
 
-func (t *tree) readFields(d *json.Decoder, depth int) error {
+func (p *parser) word(word string) error {
+	if !bytes.HasPrefix(p.rest, []byte(word)) {
+		return errSyntax
+	}
+	p.rest = p.rest[len(word):]
+	return nil
+}
+
+// number leaves it to package json what a number is.
+func (p *parser) number() (string, error) {
+	n := 0
+	for n < len(p.rest) && (p.rest[n] >= '0' && p.rest[n] <= '9' || strings.IndexByte("+-.eE", p.rest[n]) >= 0) {
+		n++
+	}
+	if n == 0 || !json.Valid(p.rest[:n]) {
+		return "", p.bad()
+	}
+	number := string(p.rest[:n])
+	p.rest = p.rest[n:]
+	return number, nil
+}
+
+// text reads a string, of which the opening quotation mark is the next octet.
+func (p *parser) text() (string, error) {
+	escaped := false
+	for i := 1; i < len(p.rest); i++ {
+		switch c := p.rest[i]; {
+		case c == '"':
+			raw := p.rest[:i+1]
+			p.rest = p.rest[i+1:]
+			if !escaped {
+				return string(raw[1:i]), nil
+			}
+			var s string
+			if json.Unmarshal(raw, &s) != nil {
+				return "", errSyntax
+			}
+			return s, nil
+		case c == '\\':
+			escaped = true
+			i++
+		case c < ' ':
+			return "", errSyntax
+		}
+	}
+	return "", errShort
+}
+
+func (p *parser) array(t *tree, depth int) error {
+	p.take('[')
+	if p.take(']') {
+		return nil
+	}
+	for {
+		item, err := p.value(depth + 1)
+		if err != nil {
+			return under(len(t.items), err)
+		}
+		t.items = append(t.items, item)
+		if p.take(']') {
+			return nil
+		}
+		if !p.take(',') {
+			return p.bad()
+		}
+	}
+}
+
+func (p *parser) object(t *tree, depth int) error {
+	p.take('{')
+	if p.take('}') {
+		return nil
+	}
 	var seen map[string]bool // only if there are many
-	for d.More() {
-		token, err := d.Token()
+	for {
+		if p.next() != '"' {
+			return p.bad()
+		}
+		name, err := p.text()
 		if err != nil {
 			return err
 		}
-		name := token.(string) // the decoder lets nothing else pass
-		if seen == nil && len(t.fields) > 16 {
-			seen = make(map[string]bool)
-			for _, f := range t.fields {
-				seen[f.name] = true
-			}
+		if !p.take(':') {
+			return p.bad()
 		}
-		if seen[name] || seen == nil && t.has(name) {
+		if seen = t.seen(seen); seen[name] || seen == nil && t.has(name) {
 			return at(name, errors.New("stands twice"))
 		}
-		if seen != nil {
-			seen[name] = true
-		}
-		value, err := readTree(d, depth+1)
+		value, err := p.value(depth + 1)
 		if err != nil {
 			return at(name, err)
 		}
 		t.fields = append(t.fields, field{name, value})
+		if seen != nil {
+			seen[name] = true
+		}
+		if p.take('}') {
+			return nil
+		}
+		if !p.take(',') {
+			return p.bad()
+		}
 	}
-	return nil
+}
+
+// seen makes the set of names when there are too many to go through them.
+func (t *tree) seen(set map[string]bool) map[string]bool {
+	if set != nil || len(t.fields) < 16 {
+		return set
+	}
+	set = make(map[string]bool, 2*len(t.fields))
+	for i := range t.fields {
+		set[t.fields[i].name] = true
+	}
+	return set
 }
 
 func (t *tree) has(name string) bool {
@@ -165,28 +285,27 @@ func (t *tree) has(name string) bool {
 	return false
 }
 
-// kind says what a value is, for errors.
-func (t *tree) kind() string {
-	switch t.token.(type) {
-	case json.Delim:
-		if t.token == json.Delim('{') {
-			return "an object"
-		}
+// what says what a value is, for errors.
+func (t *tree) what() string {
+	switch t.kind {
+	case '{':
+		return "an object"
+	case '[':
 		return "a list"
-	case string:
+	case '"':
 		return "text"
-	case bool:
+	case 't', 'f':
 		return "true or false"
-	case json.Number:
-		return "a number"
+	case 'n':
+		return "nothing"
 	}
-	return "nothing"
+	return "a number"
 }
 
 // each calls read for all fields of an object. Errors get the path.
 func (t *tree) each(read func(name string, value *tree) error) error {
-	if t.token != json.Delim('{') {
-		return fmt.Errorf("an object is wanted here, this is %s", t.kind())
+	if t.kind != '{' {
+		return fmt.Errorf("an object is wanted here, this is %s", t.what())
 	}
 	for i := range t.fields {
 		f := &t.fields[i]
@@ -199,8 +318,8 @@ func (t *tree) each(read func(name string, value *tree) error) error {
 
 // list calls read for all elements of a list.
 func (t *tree) list(read func(item *tree) error) error {
-	if t.token != json.Delim('[') {
-		return fmt.Errorf("a list is wanted here, this is %s", t.kind())
+	if t.kind != '[' {
+		return fmt.Errorf("a list is wanted here, this is %s", t.what())
 	}
 	for i := range t.items {
 		if err := read(&t.items[i]); err != nil {
@@ -211,11 +330,10 @@ func (t *tree) list(read func(item *tree) error) error {
 }
 
 func (t *tree) text(s *string) error {
-	value, ok := t.token.(string)
-	if !ok {
-		return fmt.Errorf("text is wanted here, this is %s", t.kind())
+	if t.kind != '"' {
+		return fmt.Errorf("text is wanted here, this is %s", t.what())
 	}
-	*s = value
+	*s = t.value
 	return nil
 }
 
@@ -231,20 +349,18 @@ func (t *tree) texts(list *[]string) error {
 }
 
 func (t *tree) flag(set *bool) error {
-	value, ok := t.token.(bool)
-	if !ok {
-		return fmt.Errorf("true or false is wanted here, this is %s", t.kind())
+	if t.kind != 't' && t.kind != 'f' {
+		return fmt.Errorf("true or false is wanted here, this is %s", t.what())
 	}
-	*set = value
+	*set = t.kind == 't'
 	return nil
 }
 
 func (t *tree) number(n *int) error {
-	value, ok := t.token.(json.Number)
-	if !ok {
-		return fmt.Errorf("a number is wanted here, this is %s", t.kind())
+	if t.kind != 0 {
+		return fmt.Errorf("a number is wanted here, this is %s", t.what())
 	}
-	read, err := strconv.ParseUint(value.String(), 10, 31)
+	read, err := strconv.ParseUint(t.value, 10, 31)
 	if err != nil {
 		return errors.New("not a whole number from 0 to 2147483647")
 	}

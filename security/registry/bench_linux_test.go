@@ -1,0 +1,113 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/bolt"
+)
+
+// manyDevices is a sequence of n devices with a key each.
+func manyDevices(n int) iter.Seq2[Device, error] {
+	return func(yield func(Device, error) bool) {
+		for i := range n {
+			name := "sensor-" + strconv.Itoa(i)
+			key := keys.NewSecret(fmt.Appendf(nil, "%016d", i))
+			d := Device{Name: name, Groups: []string{"sensors"}, Credentials: []Credential{{PSK: &PSK{Identity: []byte(name), Key: key}}}}
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// openBolt opens a store in a file of its own.
+func openBolt(b testing.TB, path string) *bolt.Store {
+	s, err := bolt.Open(path, bolt.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// devicesInBench is how many devices the benchmarks have; COAPS_DEVICES=1000000
+// asks for a million.
+func devicesInBench() int {
+	if n, err := strconv.Atoi(os.Getenv("COAPS_DEVICES")); err == nil {
+		return n
+	}
+	return 20_000
+}
+
+func BenchmarkImport(b *testing.B) {
+	n := devicesInBench()
+	for b.Loop() {
+		s := openBolt(b, b.TempDir()+"/devices.db")
+		if got, err := New(s).Import(b.Context(), manyDevices(n), ImportOptions{}); err != nil || got.Added != n {
+			b.Fatal(got, err)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/import")
+	b.ReportMetric(float64(n), "devices")
+}
+
+// A look-up of a credential that is not in memory: the whole of Fetch.
+func BenchmarkFetch(b *testing.B) {
+	for name, open := range map[string]func(b *testing.B) store.Store{
+		"memory": func(b *testing.B) store.Store { return newRegistry(b).store },
+		"bolt":   func(b *testing.B) store.Store { return openBolt(b, b.TempDir()+"/devices.db") },
+	} {
+		b.Run(name, func(b *testing.B) { benchmarkFetch(b, open(b)) })
+	}
+}
+
+// cpuTime is the processor time of this process so far.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func benchmarkFetch(b *testing.B, s store.Store) {
+	ctx, n := context.Background(), devicesInBench()
+	if _, err := New(s).Import(ctx, manyDevices(n), ImportOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	claims := make([]security.Claim, 10_000)
+	for i := range claims {
+		claims[i].PSKIdentity = fmt.Appendf(nil, "sensor-%d", i*7919%n)
+	}
+	d := NewDirectory(s, Options{Entries: 1000})
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	b.ReportAllocs()
+	i, cpu := 0, cpuTime()
+	for b.Loop() {
+		if e := d.Fetch(ctx, &claims[i%len(claims)], time.Now()); e.Device == "" {
+			b.Fatalf("%+v", e)
+		}
+		i++
+	}
+	b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N), "cpu-ns/op")
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapAlloc)/1e6, "MB-heap")
+	b.ReportMetric(float64(int64(after.HeapAlloc)-int64(before.HeapAlloc))/1e6, "MB-kept")
+}

@@ -1,0 +1,159 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"errors"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/storetest"
+	"github.com/google/go-cmp/cmp"
+)
+
+// all is a sequence of devices, with an error at its end if it is not nil.
+func all(err error, list ...Device) iter.Seq2[Device, error] {
+	return func(yield func(Device, error) bool) {
+		for _, d := range list {
+			if !yield(d, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(Device{}, err)
+		}
+	}
+}
+
+func TestImport(t *testing.T) {
+	ctx, r := t.Context(), newRegistry(t)
+	long := device("long", pskOf(strings.Repeat("i", 5000), strings.Repeat("k", 20000)))
+	got := must(r.Import(ctx, all(nil, device("b", pskOf("b", "k")), device("a", pskOf("a", "k"), tokenOf("t")), long), ImportOptions{}))
+	if got != (ImportResult{Added: 3}) {
+		t.Errorf("got %+v", got)
+	}
+	checkIndex(t, r.store)
+	if d := must(r.Device(ctx, "", "long")); len(d.Credentials[0].PSK.Key.Bytes()) != 20000 || d.Credentials[0].ID != "1" || d.Created.IsZero() {
+		t.Errorf("got %+v", d)
+	}
+	// Again, with devices that are there.
+	changed := device("a", tokenOf("t"), pskOf("a", "another"), pskOf("a3", "k"))
+	got = must(r.Import(ctx, all(nil, changed, device("c")), ImportOptions{Skip: true}))
+	if d := must(r.Device(ctx, "", "a")); got != (ImportResult{Added: 1, Skipped: 1}) || len(d.Credentials) != 2 {
+		t.Errorf("got %+v, %+v", got, d)
+	}
+	got = must(r.Import(ctx, all(nil, changed, device("b"), device("d")), ImportOptions{Replace: true}))
+	d := must(r.Device(ctx, "", "a"))
+	if got != (ImportResult{Added: 1, Replaced: 2}) || len(d.Credentials) != 3 {
+		t.Errorf("got %+v, %+v", got, d)
+	}
+	for i, want := range []string{"a 1", "a3 3", " 2"} {
+		c := d.Credentials[i]
+		identity := ""
+		if c.PSK != nil {
+			identity = string(c.PSK.Identity)
+		}
+		if identity+" "+c.ID != want {
+			t.Errorf("credential %d is %s %s, want %s", i, identity, c.ID, want)
+		}
+	}
+	checkIndex(t, r.store)
+	if e := r.Who(ctx, claimPSK("b"), noon); e.Device != "" {
+		t.Errorf("b's key stayed: %+v", e)
+	}
+	if got := must(r.Import(ctx, all(nil), ImportOptions{})); got != (ImportResult{}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// An identity can go from one device to another, if both are in the import.
+func TestImportMovesIdentity(t *testing.T) {
+	ctx, r := t.Context(), newRegistry(t)
+	must(r.Import(ctx, all(nil, device("a", pskOf("x", "k")), device("b", pskOf("y", "k"))), ImportOptions{}))
+	must(r.Import(ctx, all(nil, device("b", pskOf("x", "k")), device("a", pskOf("y", "k"))), ImportOptions{Replace: true}))
+	checkIndex(t, r.store)
+	if e := r.Who(ctx, claimPSK("x"), noon); e.Device != "b" {
+		t.Errorf("x is %s's", e.Device)
+	}
+}
+
+// What is wrong is told with the place in the sequence, and nothing is stored.
+func TestImportRefuses(t *testing.T) {
+	ctx, r := t.Context(), newRegistry(t)
+	must(r.AddDevice(ctx, device("there", pskOf("taken", "k"))))
+	before := content(t, r.store)
+	errOwn := errors.New("line 7: nonsense")
+	bad := make([]Device, 100)
+	for _, test := range []struct {
+		what    string
+		err     error
+		devices []Device
+		want    []string
+	}{
+		{"an error of the sequence", errOwn, []Device{device("a")}, []string{"line 7: nonsense"}},
+		{"a bad name", nil, []Device{device("a"), device("a/b")}, []string{`device 2: name: the name "a/b" has a "/"`}},
+		{"a bad key", nil, []Device{device("a", pskOf("b", ""))}, []string{"device 1: psk[0].key: the key is empty"}},
+		{"a device twice", nil, []Device{device("a"), device("b"), device("a")}, []string{"device 3: device a is that of device 1 of the import"}},
+		{"an identity twice", nil, []Device{device("a", pskOf("i", "k")), device("b", pskOf("i", "k"))}, []string{"device 2: PSK identity i is that of device a"}},
+		{"an identity three times", nil, []Device{device("a", pskOf("i", "k")), device("b", pskOf("i", "k")), device("c", pskOf("i", "k"))},
+			[]string{"device 2: PSK identity i is that of device a", "device 3: PSK identity i is that of device a"}},
+		{"a device that is there", nil, []Device{device("x"), device("there")}, []string{"device 2: device there is there already"}},
+		{"an identity that is there", nil, []Device{device("x"), device("y", pskOf("taken", "k"))}, []string{"device 2: PSK identity taken is that of device there"}},
+		{"many", nil, bad, []string{"device 1: name: the name is empty", "device 20: "}},
+	} {
+		_, err := r.Import(ctx, all(test.err, test.devices...), ImportOptions{})
+		if err == nil {
+			t.Errorf("%s: no error", test.what)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", test.what, err, want)
+			}
+		}
+		if lines := strings.Count(err.Error(), "\n"); lines >= maxImportErrors {
+			t.Errorf("%s: %d lines", test.what, lines)
+		}
+		if one, ok := errorsAs[*ImportError](err); test.err == nil && (!ok || one.Err == nil) {
+			t.Errorf("%s: %T", test.what, err)
+		}
+		if diff := cmp.Diff(before, content(t, r.store)); diff != "" {
+			t.Errorf("%s: %s", test.what, diff)
+		}
+	}
+	if _, err := r.Import(ctx, all(nil, device("a", pskOf("taken", "k"))), ImportOptions{Replace: true}); err == nil {
+		t.Error("took an identity from a device that is not in the import")
+	}
+}
+
+// What somebody else has written during the import is not overwritten.
+func TestImportRaced(t *testing.T) {
+	ctx, r := t.Context(), newRegistry(t)
+	sequence := func(yield func(Device, error) bool) {
+		if yield(device("a", pskOf("a", "k")), nil) {
+			must(r.AddDevice(ctx, device("b", pskOf("a", "k"))))
+		}
+	}
+	_, err := r.Import(ctx, sequence, ImportOptions{})
+	if conflict, ok := errorsAs[*store.ConflictError](err); !ok {
+		t.Errorf("%v, %v", err, conflict)
+	}
+	checkIndex(t, r.store)
+	if _, err := r.Device(ctx, "", "a"); !errors.Is(err, ErrNoDevice) {
+		t.Error(err)
+	}
+}
+
+func TestImportIntoFullStore(t *testing.T) {
+	faulty := storetest.NewFaulty(newRegistry(t).store)
+	faulty.Set(storetest.Fault{On: storetest.Apply, Err: store.ErrFull})
+	if _, err := New(faulty).Import(t.Context(), all(nil, device("a")), ImportOptions{}); !errors.Is(err, store.ErrFull) {
+		t.Error(err)
+	}
+	if left := content(t, faulty); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}

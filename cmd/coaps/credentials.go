@@ -48,6 +48,7 @@ func (f *clientFlags) securityConfig(a *app, cmd *cobra.Command, uri coap.URI, k
 	if err := f.trust.apply(config); err != nil {
 		return nil, err
 	}
+	a.warnLists(config.Trust)
 	if err := f.dtls.applySuites(cmd, config, f.trust.insecure); err != nil {
 		return nil, err
 	}
@@ -282,6 +283,9 @@ func (f *trustFlags) apply(config *security.Config) error {
 	if len(roots) > 0 {
 		config.Trust = keys.NewTrust(roots)
 	}
+	if err := f.applyRevocation(config); err != nil {
+		return err
+	}
 	for _, pin := range f.peerKey {
 		if config.Pins == nil {
 			config.Pins = new(keys.Pins)
@@ -291,6 +295,54 @@ func (f *trustFlags) apply(config *security.Config) error {
 		}
 	}
 	return nil
+}
+
+// applyRevocation narrows the trust in CAs to what they have not taken back.
+func (f *trustFlags) applyRevocation(config *security.Config) error {
+	var lists []*x509.RevocationList
+	for _, path := range f.crl {
+		some, err := keys.LoadCRLs(path)
+		if err != nil {
+			return crlFailure(path, err)
+		}
+		lists = append(lists, some...)
+	}
+	switch {
+	case config.Trust == nil && (f.ocsp || lists != nil):
+		return fail("usage", "--crl and --require-ocsp are about the certificates of a CA", "no CA is given").
+			try("-C FILE names the CA; a key that --peer-key names cannot be revoked by anybody else")
+	case lists != nil:
+		trust, err := config.Trust.WithCRLs(lists, keys.RevocationFresh)
+		if err != nil {
+			return crlFailure(strings.Join(f.crl, " "), err)
+		}
+		config.Trust = trust
+	}
+	if f.ocsp {
+		config.Trust = config.Trust.RequireOCSP()
+	}
+	return nil
+}
+
+// warnLists tells of revocation lists that do not do what they are for.
+func (a *app) warnLists(trust *keys.Trust) {
+	for _, list := range trust.CRLs() {
+		if !list.Anchored {
+			a.warnf("the revocation list of %s is by none of the CAs given; it counts only for an authority below them", list.Issuer)
+		}
+		if time.Now().After(list.NextUpdate) {
+			a.warnf("the revocation list of %s has run out on %s: its certificates are refused", list.Issuer, list.NextUpdate.Format(time.RFC3339))
+		}
+	}
+}
+
+// crlFailure tells what is wrong with a revocation list.
+func crlFailure(path string, err error) *failure {
+	f := fileFailure("cannot use the revocation list", path, err)
+	if f.reason == "bad_credential_file" {
+		f = f.try("a list in PEM or DER, signed by a CA of -C: coaps cert crl makes one, openssl crl -text shows one")
+	}
+	return f
 }
 
 // addPin takes a name in any form, else a file with a key or certificate.
@@ -352,6 +404,7 @@ func (s *server) configured(cmd *cobra.Command) (*security.Config, error) {
 		return nil, err
 	}
 	s.warnValidity(config.Chains)
+	s.warnLists(config.Trust)
 	config.AllowAnonymousClients = !s.trust.given()
 	if _, err := config.Server(); err != nil {
 		return nil, serverConfigFailure(err)

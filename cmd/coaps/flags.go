@@ -37,7 +37,9 @@ func (f *identityFlags) register(all *pflag.FlagSet) {
 // trustFlags say whom to believe.
 type trustFlags struct {
 	ca       []string
+	crl      []string
 	peerKey  []string
+	ocsp     bool
 	insecure bool
 }
 
@@ -45,8 +47,10 @@ func (f *trustFlags) register(all *pflag.FlagSet, client bool) {
 	set, done := beginGroup(all, groupTrust)
 	defer done()
 	set.StringArrayVarP(&f.ca, "ca", "C", nil, "believe certificates of the CAs in `FILE`; repeatable")
+	set.StringArrayVar(&f.crl, "crl", nil, "but not those that a revocation list in `FILE` names; a list that has run out refuses all of its CA; repeatable")
 	set.StringArrayVar(&f.peerKey, "peer-key", nil, "believe this public key: `NAME` is a file, ni:///sha-256;..., nih:..., sha256//B64 or SHA256:B64; repeatable")
 	if client {
+		set.BoolVar(&f.ocsp, "require-ocsp", false, "believe a certificate only with a fresh OCSP response of its CA beside it")
 		set.BoolVarP(&f.insecure, "insecure", "n", false, "believe any server: for tests only, whoever is in between reads and changes everything")
 	}
 }

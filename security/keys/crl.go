@@ -81,6 +81,9 @@ type CRLInfo struct {
 	Number                 *big.Int
 	ThisUpdate, NextUpdate time.Time
 	Entries                int
+	// Anchored says that an anchor has signed it. One that is not is that of an
+	// authority below the anchors, or it is of no use here.
+	Anchored bool
 }
 
 // CRLs describes the revocation lists in use, those that run out first first.
@@ -90,7 +93,10 @@ func (t *Trust) CRLs() (infos []CRLInfo) {
 	}
 	for _, lists := range t.crls {
 		for _, c := range lists {
-			infos = append(infos, CRLInfo{nameText(c.list.Issuer), c.list.Number, c.list.ThisUpdate, c.list.NextUpdate, len(c.entries)})
+			infos = append(infos, CRLInfo{
+				Issuer: nameText(c.list.Issuer), Number: c.list.Number, ThisUpdate: c.list.ThisUpdate, NextUpdate: c.list.NextUpdate,
+				Entries: len(c.entries), Anchored: slices.ContainsFunc(t.roots, c.of),
+			})
 		}
 	}
 	slices.SortFunc(infos, func(a, b CRLInfo) int { return a.NextUpdate.Compare(b.NextUpdate) })
@@ -266,6 +272,11 @@ func (c *crl) checkAnchors(roots []*x509.Certificate) error {
 		}
 	}
 	return err
+}
+
+// of reports whether the list is that of an issuer.
+func (c *crl) of(issuer *x509.Certificate) bool {
+	return bytes.Equal(issuer.RawSubject, c.list.RawIssuer) && c.signedBy(issuer) == nil
 }
 
 // signedBy verifies that the list was signed by an issuer that has its name,

@@ -253,7 +253,7 @@ func TestCRLInfo(t *testing.T) {
 	w := newWorld(t)
 	soon := func(l *x509.RevocationList) { l.NextUpdate = noon.Add(time.Minute) }
 	infos := w.withCRLs(RevocationFresh, w.crl(w.root, nil), w.crl(w.between, []x509.RevocationListEntry{entry(1, 0), entry(2, 0)}, soon)).CRLs()
-	if len(infos) != 2 || infos[0].Issuer != "CN=Between" || infos[0].Entries != 2 || !infos[0].NextUpdate.Equal(noon.Add(time.Minute)) || infos[0].Number.Int64() != 7 {
+	if len(infos) != 2 || infos[0].Issuer != "CN=Between" || infos[0].Entries != 2 || !infos[0].NextUpdate.Equal(noon.Add(time.Minute)) || infos[0].Number.Int64() != 7 || infos[0].Anchored || !infos[1].Anchored {
 		t.Errorf("%+v", infos)
 	}
 	if (*Trust)(nil).CRLs() != nil {

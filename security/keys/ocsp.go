@@ -41,9 +41,9 @@ func (t *Trust) checkStaple(path []*x509.Certificate, now time.Time, staple stap
 	case len(staple.der) > 0:
 		return true, t.checkOCSP(staple.der, leaf, issuer, now)
 	case t.requireOCSP:
-		return false, verifyError(dtls.ReasonCertStatusMissing, "the server showed no OCSP response")
+		return false, verifyError(dtls.ReasonCertStatusMissing, "none came with its certificate, and one is required here")
 	case MustStaple(leaf):
-		return false, verifyError(dtls.ReasonCertStatusMissing, "the server showed no OCSP response, and its certificate says that it must")
+		return false, verifyError(dtls.ReasonCertStatusMissing, "none came with its certificate, which says itself that one must")
 	}
 	return false, nil
 }

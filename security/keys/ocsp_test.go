@@ -182,12 +182,12 @@ func TestMustStaple(t *testing.T) {
 		var pins Pins
 		pins.AddKey(w.leafKey.SPKI)
 		good := w.staple(w.root, serialDirect, ocsp.Good)
-		checkVerdict(t, test.what+", absent", w.trust().VerifyServer(chain, aExample, noon), without, "says that it must")
-		checkVerdict(t, test.what+", absent, pinned", w.trust().VerifyPinnedServer(chain, &pins, noon), without, "says that it must")
+		checkVerdict(t, test.what+", absent", w.trust().VerifyServer(chain, aExample, noon), without, "says itself that one must")
+		checkVerdict(t, test.what+", absent, pinned", w.trust().VerifyPinnedServer(chain, &pins, noon), without, "says itself that one must")
 		checkVerdict(t, test.what+", shown", w.trust().VerifyServerOCSP(chain, good, aExample, noon), dtls.ReasonNone, "")
 		checkVerdict(t, test.what+", shown, pinned", w.trust().VerifyPinnedServerOCSP(chain, good, &pins, noon), dtls.ReasonNone, "")
 		strict := w.trust().RequireOCSP()
-		checkVerdict(t, test.what+", required", strict.VerifyServer(chain, aExample, noon), dtls.ReasonCertStatusMissing, "no OCSP response")
+		checkVerdict(t, test.what+", required", strict.VerifyServer(chain, aExample, noon), dtls.ReasonCertStatusMissing, "required here")
 		checkVerdict(t, test.what+", required and shown", strict.VerifyServerOCSP(chain, good, aExample, noon), dtls.ReasonNone, "")
 		checkVerdict(t, test.what+", of a client", strict.VerifyClient(chain, noon), dtls.ReasonNone, "")
 	}

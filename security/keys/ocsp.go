@@ -70,16 +70,23 @@ func MustStaple(c *x509.Certificate) bool {
 }
 
 // checkOCSP checks that an OCSP response says that leaf, issued by issuer, is
-// good now. "Clients ... MUST check the OCSP response and abort the handshake if
+// good now. Who signed it is not checked if issuer is nil. "Clients ... MUST check the OCSP response and abort the handshake if
 // the response is not satisfactory" (RFC 6066 §8).
 func (t *Trust) checkOCSP(der []byte, leaf, issuer *x509.Certificate, now time.Time) error {
 	response, err := parseOCSP(der, leaf, issuer)
 	if err != nil {
 		return verifyError(dtls.ReasonCertStatusBad, "%w", err)
 	}
-	if err := t.checkResponder(response, issuer, now); err != nil {
-		return err
+	if issuer != nil {
+		if err := t.checkResponder(response, issuer, now); err != nil {
+			return err
+		}
 	}
+	return judgeOCSP(response, leaf, now)
+}
+
+// judgeOCSP judges what a response says of leaf, and when.
+func judgeOCSP(response *ocsp.Response, leaf *x509.Certificate, now time.Time) error {
 	source := "the OCSP response of " + response.ThisUpdate.UTC().Format("2006-01-02 15:04:05 MST")
 	// What was revoked stays revoked: such a response cannot be too old.
 	if response.Status == ocsp.Revoked {
@@ -120,7 +127,7 @@ func parseOCSP(der []byte, leaf, issuer *x509.Certificate) (*ocsp.Response, erro
 	if weakSignature(response.SignatureAlgorithm) {
 		return nil, fmt.Errorf("the OCSP response is signed with %v", response.SignatureAlgorithm)
 	}
-	if issuer != nil && !ocspNames(response, leaf, issuer) {
+	if !ocspNames(response, leaf, issuer) {
 		return nil, errors.New("the OCSP response is about another issuer's certificate")
 	}
 	return response, nil
@@ -142,8 +149,9 @@ type ocspCertID struct {
 }
 
 // ocspNames reports whether the first response for the leaf's serial number,
-// which is the one that was parsed, is about a certificate of this issuer. Serial
-// numbers of two issuers may be the same, and one responder may serve both.
+// which is the one that was parsed, is about a certificate of this issuer, or, if
+// that is nil, of one of its name. Serial numbers of two issuers may be the same,
+// and one responder may serve both.
 func ocspNames(r *ocsp.Response, leaf, issuer *x509.Certificate) bool {
 	var data ocspData
 	if _, err := asn1.Unmarshal(r.TBSResponseData, &data); err != nil || !r.IssuerHash.Available() {
@@ -151,9 +159,8 @@ func ocspNames(r *ocsp.Response, leaf, issuer *x509.Certificate) bool {
 	}
 	for _, single := range data.Responses {
 		if id := single.CertID; id.Serial.Cmp(leaf.SerialNumber) == 0 {
-			key, ok := publicKeyBits(issuer)
-			return ok && bytes.Equal(id.NameHash, digest(r.IssuerHash, issuer.RawSubject)) &&
-				bytes.Equal(id.KeyHash, digest(r.IssuerHash, key))
+			sameName := bytes.Equal(id.NameHash, digest(r.IssuerHash, leaf.RawIssuer))
+			return sameName && (issuer == nil || bytes.Equal(id.KeyHash, digest(r.IssuerHash, publicKeyBits(issuer))))
 		}
 	}
 	return false
@@ -166,13 +173,15 @@ func digest(h crypto.Hash, data []byte) []byte {
 }
 
 // publicKeyBits is the value of the subjectPublicKey, as CertID hashes it.
-func publicKeyBits(c *x509.Certificate) ([]byte, bool) {
+func publicKeyBits(c *x509.Certificate) []byte {
 	var spki struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
 	}
-	_, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &spki)
-	return spki.Key.RightAlign(), err == nil
+	if _, err := asn1.Unmarshal(c.RawSubjectPublicKeyInfo, &spki); err != nil {
+		return nil // not of a certificate that was parsed
+	}
+	return spki.Key.RightAlign()
 }
 
 // checkResponder checks that a response was signed by who may speak for the

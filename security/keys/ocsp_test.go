@@ -257,10 +257,22 @@ func TestNewStaple(t *testing.T) {
 	if _, err := NewStaple(alone(), w.root.certificate, time.Now); err != nil {
 		t.Error(err)
 	}
+	// Without the issuer all is checked but the signature.
+	staple := must(NewStaple(alone(), nil, func() time.Time { return noon }))
+	if err := staple.Set(w.staple(w.root, serialDirect, ocsp.Good)); err != nil {
+		t.Error(err)
+	}
+	for what, der := range map[string][]byte{
+		"of another issuer": w.staple(w.between, serialDirect, ocsp.Good), "of another": w.staple(w.root, serialOther, ocsp.Good),
+		"revoked": w.staple(w.root, serialDirect, ocsp.Revoked), "old": w.staple(w.root, serialDirect, ocsp.Good, from(-99, -60)),
+	} {
+		if staple.Set(der) == nil {
+			t.Errorf("%s: taken", what)
+		}
+	}
 	for want, f := range map[string]func() error{
-		"issuer is needed": func() error { return must2(NewStaple(alone(), nil, time.Now)) },
-		"did not issue":    func() error { return must2(NewStaple(alone(), w.between.certificate, time.Now)) },
-		"no certificate":   func() error { return must2(NewStaple(&dtls.Chain{}, nil, time.Now)) },
+		"did not issue":  func() error { return must2(NewStaple(alone(), w.between.certificate, time.Now)) },
+		"no certificate": func() error { return must2(NewStaple(&dtls.Chain{}, nil, time.Now)) },
 		"x509": func() error {
 			return must2(NewStaple(&dtls.Chain{DER: [][]byte{w.direct.Raw, {1}}, Leaf: w.direct}, nil, time.Now))
 		},

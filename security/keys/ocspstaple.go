@@ -33,7 +33,8 @@ type stapleResponse struct {
 
 // NewStaple makes the place of the response about the leaf of a chain, and has
 // the chain use it. issuer is the certificate of who issued the leaf; nil takes
-// the second of the chain. clock tells the time.
+// the second of the chain. Without either, as in a chain that ends below the root,
+// nobody checks here who signed a response; clients do. clock tells the time.
 func NewStaple(chain *dtls.Chain, issuer *x509.Certificate, clock func() time.Time) (*Staple, error) {
 	if issuer == nil && len(chain.DER) > 1 {
 		second, err := x509.ParseCertificate(chain.DER[1])
@@ -42,14 +43,13 @@ func NewStaple(chain *dtls.Chain, issuer *x509.Certificate, clock func() time.Ti
 		}
 		issuer = second
 	}
-	switch {
-	case chain.Leaf == nil:
+	if chain.Leaf == nil {
 		return nil, errors.New("no certificate")
-	case issuer == nil:
-		return nil, errors.New("the certificate of the issuer is needed to check an OCSP response; put it into the chain")
 	}
-	if err := chain.Leaf.CheckSignatureFrom(issuer); err != nil {
-		return nil, fmt.Errorf("%s did not issue the certificate: %w", nameText(issuer.Subject), err)
+	if issuer != nil {
+		if err := chain.Leaf.CheckSignatureFrom(issuer); err != nil {
+			return nil, fmt.Errorf("%s did not issue the certificate: %w", nameText(issuer.Subject), err)
+		}
 	}
 	s := &Staple{leaf: chain.Leaf, issuer: issuer, clock: clock}
 	chain.OCSP = s.Response
@@ -58,7 +58,8 @@ func NewStaple(chain *dtls.Chain, issuer *x509.Certificate, clock func() time.Ti
 
 // Set takes a new response, in DER. It refuses one with which a client would
 // end the handshake: about another certificate, not signed by the issuer or its
-// responder, not good, not fresh, or longer than is sent. Then the old one stays.
+// responder, not good, not fresh, or longer than is sent. The error is a
+// *VerifyError unless it is about the length, and the old response stays.
 func (s *Staple) Set(der []byte) error {
 	if len(der) > dtls.MaxOCSP {
 		return fmt.Errorf("the OCSP response has %d bytes, at most %d are shown", len(der), dtls.MaxOCSP)

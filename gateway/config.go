@@ -81,7 +81,7 @@ type Tenants struct {
 
 // Store is where the registry of devices is.
 type Store struct {
-	URL      string        `yaml:"url" secret:"url" doc:"memory:, file:PATH (YAML or JSON, read-only), bolt:PATH, redis://HOST:PORT/DB or rediss://" example:"bolt:devices.db"`
+	URL      string        `yaml:"url" secret:"url" doc:"memory, file:PATH (YAML or JSON, read-only), bolt:PATH, redis://HOST:PORT/DB or rediss://" example:"bolt:devices.db"`
 	Key      string        `yaml:"key" doc:"file with the age identity that seals the values of the store" example:"store.key"`
 	Timeout  time.Duration `yaml:"timeout" default:"2s" doc:"how long a look-up may take; a handshake that waits for it fails then"`
 	Entries  int           `yaml:"entries" default:"100000" doc:"how many credentials are remembered"`

@@ -6,12 +6,12 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 
+	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
 	"github.com/coaps-go/coaps/store/bolt"
+	"github.com/coaps-go/coaps/store/file"
 	"github.com/coaps-go/coaps/store/memory"
 	"github.com/coaps-go/coaps/store/redis"
 )
@@ -26,17 +26,17 @@ const (
 )
 
 // errStoreURL says what a URL looks like.
-var errStoreURL = errors.New("a store is memory:, file:PATH, bolt:PATH, redis://HOST:PORT/DB or rediss://HOST:PORT/DB")
+var errStoreURL = errors.New("a store is memory, file:PATH, bolt:PATH, redis://HOST:PORT/DB or rediss://HOST:PORT/DB")
 
 // splitStoreURL takes a URL apart: what is behind the kind is a path or, for
 // Redis, the URL itself.
 func splitStoreURL(url string) (kind, rest string, err error) {
 	kind, rest, found := strings.Cut(url, ":")
 	switch {
+	case kind == kindMemory && rest == "": // with or without colon, which YAML wants quoted
+		return kind, "", nil
 	case !found:
 		return "", "", errStoreURL
-	case kind == kindMemory && rest == "":
-		return kind, "", nil
 	case (kind == kindFile || kind == kindBolt) && rest != "":
 		return kind, strings.TrimPrefix(rest, "//"), nil
 	case kind == kindRedis || kind == kindRediss:
@@ -58,7 +58,7 @@ func checkStoreURL(url string) error {
 
 // OpenStore opens the store at a URL:
 //
-//	memory:                       forgets everything
+//	memory                        forgets everything
 //	file:PATH                     YAML or JSON for people who edit, read-only
 //	bolt:PATH                     the embedded database, one process at a time
 //	redis://[USER:PASSWORD@]HOST:PORT/DB, rediss://...
@@ -87,7 +87,7 @@ func openKind(ctx context.Context, kind, rest string) (store.Store, error) {
 	case kindMemory:
 		return memory.New(), nil
 	case kindFile:
-		return openFileStore(rest)
+		return file.Open(rest, registry.Records, file.Options{})
 	case kindBolt:
 		return bolt.Open(rest, bolt.Options{})
 	}
@@ -116,10 +116,6 @@ func (c *Config) StoreURL() string {
 	return c.Store.URL
 }
 
-func openFileStore(path string) (store.Store, error) {
-	return nil, fmt.Errorf("%s: %w", path, os.ErrInvalid)
-}
-
 func seal(ctx context.Context, s store.Store, path string) (store.Store, error) {
-	return nil, os.ErrInvalid
+	return nil, errStoreURL
 }

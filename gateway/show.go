@@ -151,7 +151,7 @@ func hidePassword(text string) string {
 		return text
 	}
 	u, err := url.Parse(text)
-	if err != nil {
+	if err != nil || strings.Contains(u.RawQuery, "@") || u.Opaque != "" {
 		scheme, _, _ := strings.Cut(text, ":")
 		return scheme + ":(hidden)"
 	}

@@ -120,6 +120,9 @@ func (c *Config) validateStore(d *decoder) {
 		}
 		return
 	}
+	if c.Store.URL == kindMemory {
+		c.Store.URL += ":"
+	}
 	if err := checkStoreURL(c.Store.URL); err != nil {
 		d.reject("store.url", "%v", err)
 	}

@@ -91,8 +91,15 @@ func content(t testing.TB, s store.Store) map[string]string {
 	return all
 }
 
+// reporter is what a testing.T and a rapid.T have in common.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // checkIndex compares the index with what the devices and groups imply.
-func checkIndex(t testing.TB, s store.Store) {
+func checkIndex(t reporter, s store.Store) {
 	t.Helper()
 	want, got := map[string]string{}, map[string]string{}
 	add := func(o owner) {

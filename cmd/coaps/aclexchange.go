@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -107,17 +108,26 @@ func observing(rules []acl.Rule) {
 	}
 }
 
+// replaceRules puts rules in place of all in the store. Those that the
+// configuration has stay where they are.
 func (b *aclBench) replaceRules(what string, rules []acl.Rule, dryRun bool) error {
 	reg, err := b.registry()
 	if err != nil {
 		return err
 	}
 	old, err := reg.Rules(b.cmd.Context())
-	if err == nil && !dryRun {
-		err = reg.ReplaceRules(b.cmd.Context(), rules)
-	}
 	if err != nil {
 		return storeFailure(what, err)
+	}
+	if b.config != nil {
+		rules = slices.DeleteFunc(rules, func(r acl.Rule) bool {
+			return slices.ContainsFunc(b.config.ACL.Rules, func(other acl.Rule) bool { return same(&r, &other) })
+		})
+	}
+	if !dryRun {
+		if err := reg.ReplaceRules(b.cmd.Context(), rules); err != nil {
+			return storeFailure(what, err)
+		}
 	}
 	b.notef("%s in place of %s%s", plural(len(rules), "rule"), plural(len(old), "rule"), dryText(dryRun))
 	return nil

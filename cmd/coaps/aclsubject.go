@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/security/registry"
@@ -29,15 +28,18 @@ type subjectFlags struct {
 }
 
 func (f *subjectFlags) register(cmd *cobra.Command) {
-	set := pflag.NewFlagSet("subject", pflag.ContinueOnError)
-	set.SortFlags = false
-	set.StringVar(&f.mode, "mode", "", "how the peer is known: nosec, psk, rpk, certificate or token (default: by each kind of credential that it has)")
+	set, done := beginGroup(cmd.Flags(), groupDevice)
+	set.StringVar(&f.mode, "mode", "", "`MODE` in which the peer is known: nosec, psk, rpk, certificate or token (default: by each kind of credential that it has)")
 	set.StringSliceVar(&f.groups, "group", nil, "the `GROUP` of a device that is not in the store yet; repeatable")
 	set.StringVar(&f.tenant, "tenant", "", "its `TENANT`")
 	set.StringVar(&f.host, "host", "", "the virtual `HOST` that it asks for (default: those of its credentials)")
-	cmd.Flags().SortFlags = false
-	cmd.Flags().AddFlagSet(set)
+	done()
 	completeValues(cmd, "mode", modeWords)
+}
+
+// given says whether any of the flags is.
+func (f *subjectFlags) given() bool {
+	return f.mode != "" || f.groups != nil || f.tenant != "" || f.host != ""
 }
 
 // modeWords are the modes as rules name them.

@@ -59,7 +59,8 @@ type aclTest struct {
 type policyTest struct {
 	question
 	allow bool
-	line  int // in the file, 0 if there is none
+	line  int    // in the file, 0 if there is none
+	said  string // the subject's name in the file
 }
 
 func (t *policyTest) expected() string {
@@ -70,7 +71,7 @@ func (t *policyTest) expected() string {
 }
 
 func (t *policyTest) String() string {
-	return t.expected() + " " + t.subject + " " + t.methods.String() + " " + t.path
+	return t.expected() + " " + t.said + " " + t.methods.String() + " " + t.path
 }
 
 // tests are those of the file, or the one of the command line.
@@ -82,6 +83,8 @@ func (b *aclBench) tests(t *aclTest, subject *subjectFlags, args []string) ([]po
 	switch {
 	case t.file != "" && len(args) > 0:
 		return nil, usage(b.cmd, "-f and a request on the command line exclude each other")
+	case t.file != "" && subject.given():
+		return nil, usage(b.cmd, "with -f, the file describes the subjects")
 	case t.file != "":
 		return b.readPolicyTests(t.file)
 	}
@@ -89,7 +92,7 @@ func (b *aclBench) tests(t *aclTest, subject *subjectFlags, args []string) ([]po
 		return nil, err
 	}
 	q, err := newQuestion(what, args, subject)
-	return []policyTest{{question: q, allow: t.expect == "allow"}}, err
+	return []policyTest{{question: q, allow: t.expect == "allow", said: args[0]}}, err
 }
 
 func (a *app) aclTest(cmd *cobra.Command, flags *ruleFlags, subject *subjectFlags, t *aclTest, args []string) error {

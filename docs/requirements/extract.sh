@@ -44,6 +44,7 @@ declare -A titles=(
   [rfc5280]='RFC 5280, Internet X.509 Public Key Infrastructure Certificate and CRL Profile'
   [rfc6066]='RFC 6066, TLS Extensions: Extension Definitions'
   [rfc6125]='RFC 6125, Representation and Verification of Domain-Based Application Service Identity'
+  [rfc6960]='RFC 6960, X.509 Internet Public Key Infrastructure Online Certificate Status Protocol - OCSP'
   [rfc7925]='RFC 7925, TLS and DTLS Profiles for the Internet of Things'
   [rfc8132]='RFC 8132, PATCH and FETCH Methods for CoAP'
   [rfc8449]='RFC 8449, Record Size Limit Extension for TLS'

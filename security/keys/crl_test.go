@@ -46,7 +46,7 @@ func point(uri string, more ...byte) []byte {
 // determine the status of any certificates."
 // Proves rfc5280 §6.3.3: "If a key usage extension is present in the CRL issuer's
 // certificate, verify that the cRLSign bit is set."
-// Proves rfc5280 §6.3.3: "(g) Validate the signature on the complete CRL using the
+// Proves rfc5280 §6.3.3: "Validate the signature on the complete CRL using the
 // public key validated in step (f)."
 func TestCRLsThatAreRefused(t *testing.T) {
 	w := newWorld(t)
@@ -156,8 +156,10 @@ func TestCRLScope(t *testing.T) {
 
 // Of several lists of one issuer the newest counts, in whatever order they came.
 //
-// Proves rfc5280 §5.2.3: "CRL numbers also support the use of complete CRLs for a
-// given scope and delta CRLs for the same scope"
+// Proves rfc5280 §5.2.3: "This extension allows users to easily determine when a
+// particular CRL supersedes another CRL."
+// Proves rfc5280 §5.2.3: "CRL verifiers MUST be able to handle CRLNumber values
+// up to 20 octets."
 func TestNewestCRLCounts(t *testing.T) {
 	w := newWorld(t)
 	hold := []x509.RevocationListEntry{entry(serialDirect, 6)}
@@ -171,6 +173,14 @@ func TestNewestCRLCounts(t *testing.T) {
 			t.Errorf("pair %d: %+v", i, infos)
 		}
 	}
+	// Numbers are as long as they may be.
+	long := func(n int64) func(*x509.RevocationList) {
+		return func(l *x509.RevocationList) {
+			l.Number = new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 158), big.NewInt(n))
+		}
+	}
+	trustLong := w.withCRLs(RevocationFresh, w.crl(w.root, nil, long(2)), w.crl(w.root, hold, long(1)))
+	checkVerdict(t, "long numbers", trustLong.VerifyServer([]*x509.Certificate{w.direct}, aExample, noon), dtls.ReasonNone, "")
 	// Of another scope it is another list.
 	users := w.crl(w.root, hold, extension(oidIssuingPoint, true, sequence(0x81, 1, 0xff)...))
 	trust := w.withCRLs(RevocationFresh, users, second)

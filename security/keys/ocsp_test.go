@@ -42,10 +42,10 @@ func noEnd(age time.Duration) func(*ocsp.Response) {
 // response in a "CertificateStatus" message MUST check the OCSP response and
 // abort the handshake if the response is not satisfactory with
 // bad_certificate_status_response(113) alert."
-// Proves rfc6960 §3.2: "1. The certificate identified in a received response
+// Proves rfc6960 §3.2: "The certificate identified in a received response
 // corresponds to the certificate that was identified in the corresponding
 // request;"
-// Proves rfc6960 §3.2: "2. The signature on the response is valid;"
+// Proves rfc6960 §3.2: "The signature on the response is valid;"
 // Proves rfc6960 §4.2.2.2: "They MUST reject the response if the certificate
 // required to validate the signature on the response does not meet at least one
 // of the following criteria:"

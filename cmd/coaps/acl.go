@@ -4,13 +4,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -155,7 +153,7 @@ func (b *aclBench) rules(file string) (*heldRules, error) {
 	var held []heldRule
 	open := ""
 	if b.config != nil {
-		held = heldIn(configRules(b.config), b.config.Path())
+		held = heldIn(b.config.ConfigRules(), b.config.Path())
 		if b.config.ACL.Open {
 			open = b.config.Path()
 			b.warnf("acl.open is on in %s: the server allows everything, whatever rules say", open)
@@ -186,17 +184,6 @@ func heldIn(rules []acl.Rule, file string) []heldRule {
 		held[i] = heldRule{rules[i], file}
 	}
 	return held
-}
-
-// configRules are the rules of a configuration. They have IDs that no rule of a
-// store gets by itself.
-func configRules(c *gateway.Config) []acl.Rule {
-	rules := make([]acl.Rule, len(c.ACL.Rules))
-	for i, r := range c.ACL.Rules {
-		r.ID = cmp.Or(r.ID, "config-"+strconv.Itoa(i+1))
-		rules[i] = r
-	}
-	return rules
 }
 
 // jsonRule is a rule in JSON output.

@@ -120,8 +120,9 @@ func (b *aclBench) replaceRules(what string, rules []acl.Rule, dryRun bool) erro
 		return storeFailure(what, err)
 	}
 	if b.config != nil {
+		configured := b.config.ConfigRules()
 		rules = slices.DeleteFunc(rules, func(r acl.Rule) bool {
-			return slices.ContainsFunc(b.config.ACL.Rules, func(other acl.Rule) bool { return same(&r, &other) })
+			return slices.ContainsFunc(configured, func(other acl.Rule) bool { return same(&r, &other) })
 		})
 	}
 	if !dryRun {

@@ -39,7 +39,9 @@
 // RFC 7252 still allowed. There is no renegotiation, no session resumption and
 // no connection identifier. There are no suites with CBC, without
 // authentication, or with static RSA keys, and no finite-field Diffie-Hellman.
-// A ClientHello must come in one piece.
+// A ClientHello must come in one piece. Of the OCSP responses of a chain a server
+// shows one, that of its own certificate (RFC 6066 §8); nobody here fetches or
+// checks one: it is among the Facts when the verdict is asked for.
 //
 // Nothing here is safe for concurrent use, and nothing waits: what takes time
 // is an event (a pre-shared key to look up, a peer to judge, a public-key

@@ -24,6 +24,11 @@
 // Authority that a client wants to reach with what the certificate says. CA
 // issues certificates for demonstrations and tests.
 //
+// What was issued can be taken back: a Trust is given revocation lists
+// (ParseCRLs, Trust.WithCRLs), and checks the OCSP response that a server shows
+// beside its chain, where Staple keeps it fresh. Nobody is asked over the network
+// while a handshake waits.
+//
 // # Files
 //
 // Keys are P-256, P-384, Ed25519 or RSA, in PKCS#8, SEC 1 or PKCS#1, as PEM or

@@ -79,6 +79,11 @@ func TestCase(t *testing.T) {
 
 // A path that no request has is denied, so that no spelling evades a rule that
 // denies.
+//
+// Proves rfc7252 §11.1: "CoAP access control implementations need to ensure they
+// don't introduce vulnerabilities through discrepancies between the code deriving
+// access control decisions from a URI and the code finally serving up the
+// resource addressed by the URI."
 func TestNotCanonical(t *testing.T) {
 	list := compile("allow anybody * /**", "deny anybody * /secret/a%2Fb")
 	for _, path := range []string{
@@ -202,6 +207,29 @@ func TestWho(t *testing.T) {
 	}
 	if compile("allow anybody GET /x").Decide(&strange, acl.GET, "/x").Allowed {
 		t.Error("a mode that is none was allowed something")
+	}
+}
+
+// Whoever has no more than a key that a group shares is one of the group, and no
+// device: rules for a device and {device} are not for him.
+//
+// Proves rfc7252 §9: "Conversely, if more than two entities share a specific
+// pre-shared key, this key only enables the entities to authenticate as a member
+// of that group and not as a specific peer."
+func TestGroupMember(t *testing.T) {
+	list := compile(
+		"allow group:sensors GET /config",
+		"allow group:sensors POST /telemetry/{device}",
+		"allow device:sensors * /**",
+	)
+	member := acl.Subject{Groups: []string{"sensors"}, Mode: acl.PSK, Authenticated: true}
+	if !list.Decide(&member, acl.GET, "/config").Allowed {
+		t.Error("a member is denied what the group may do")
+	}
+	for _, path := range []string{"/telemetry/sensors", "/telemetry/sensor-7", "/telemetry/", "/telemetry", "/else"} {
+		if d := list.Decide(&member, acl.POST, path); d.Allowed {
+			t.Errorf("a member is allowed %s by %s", path, list.Label(d.Rule))
+		}
 	}
 }
 

@@ -92,8 +92,6 @@ type grant struct {
 // authenticated, and whether it has a tenant.
 type peerSet uint32
 
-const allPeers peerSet = 1<<(4*modeCount) - 1
-
 func peerBit(m Mode, authenticated, hasTenant bool) peerSet {
 	at := 4 * uint(m)
 	if authenticated {

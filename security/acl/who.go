@@ -78,7 +78,7 @@ type Who struct {
 // A NAME that contains a space, a comma, a quotation mark or what cannot be
 // printed is written as a Go string in quotation marks.
 func ParseWho(s string) (Who, error) {
-	var w Who
+	var w whoText
 	for rest, more := s, true; more; {
 		term, after, err := cutTerm(rest)
 		if err != nil {
@@ -89,7 +89,20 @@ func ParseWho(s string) (Who, error) {
 		}
 		rest, more = strings.CutPrefix(after, ",")
 	}
-	return w, w.check()
+	w.Host = strings.ToLower(w.Host)
+	if w.mode != "" {
+		var err error
+		if w.Mode, err = ParseMode(w.mode); err != nil {
+			return Who{}, err
+		}
+	}
+	return w.Who, w.check()
+}
+
+// whoText is a Who that is being read.
+type whoText struct {
+	Who
+	mode string // as it is written
 }
 
 // A term is a key and, if hasName, what follows its colon.
@@ -135,38 +148,28 @@ func cutName(s string) (name, after string, err error) {
 }
 
 // add sets what one term says.
-func (w *Who) add(t term) error {
+func (w *whoText) add(t term) error {
 	if flag := w.flag(t.key); flag != nil {
 		if t.hasName || *flag {
-			return fmt.Errorf("%s stands once and takes no name", t.key)
+			return fmt.Errorf("%q stands once and takes no name", t.key)
 		}
 		*flag = true
 		return nil
 	}
-	if t.key == "mode" && t.hasName && w.Mode == AnyMode {
-		var err error
-		w.Mode, err = ParseMode(t.name)
-		return err
-	}
 	name := w.name(t.key)
 	switch {
-	case name == nil && !t.hasName && t.key != "mode":
+	case name == nil:
 		return fmt.Errorf("%q: say device:NAME, group:NAME, tenant:NAME, host:NAME, mode:MODE, authenticated, anonymous or anybody", t.key)
-	case name == nil && t.key != "mode":
-		return fmt.Errorf("%q is not one of device, group, tenant, host, mode", t.key)
 	case t.name == "":
-		return fmt.Errorf("a name must follow %s:", t.key)
-	case name == nil || *name != "":
-		return fmt.Errorf("%s: may stand once", t.key)
+		return fmt.Errorf("a name must follow %q", t.key+":")
+	case *name != "":
+		return fmt.Errorf("%q may stand once", t.key+":")
 	}
 	*name = t.name
-	if t.key == "host" {
-		*name = strings.ToLower(t.name)
-	}
 	return nil
 }
 
-func (w *Who) flag(key string) *bool {
+func (w *whoText) flag(key string) *bool {
 	switch key {
 	case "authenticated":
 		return &w.Authenticated
@@ -178,7 +181,7 @@ func (w *Who) flag(key string) *bool {
 	return nil
 }
 
-func (w *Who) name(key string) *string {
+func (w *whoText) name(key string) *string {
 	switch key {
 	case "device":
 		return &w.Device
@@ -188,6 +191,8 @@ func (w *Who) name(key string) *string {
 		return &w.Tenant
 	case "host":
 		return &w.Host
+	case "mode":
+		return &w.mode
 	}
 	return nil
 }

@@ -100,10 +100,6 @@ func TestDeniedTellsNothing(t *testing.T) {
 }
 
 // The list has what the client may touch by any method, and nothing else.
-//
-// Proves rfc7252 §7.2: "The discovery of resources offered by a CoAP endpoint is
-// extremely important in machine-to-machine applications where there are no
-// humans in the loop and static interfaces result in fragility."
 func TestListOfWhatIsAllowed(t *testing.T) {
 	mux := NewMux()
 	for _, pattern := range []string{"GET /read", "POST /write", "/any", "/other"} {

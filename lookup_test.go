@@ -126,8 +126,9 @@ func TestStoreThatIsAway(t *testing.T) {
 // identity and a wrong key are: the same datagrams, of the same sizes, in the
 // same order.
 //
-// Proves rfc4279 §2: "If the server does not recognize the PSK identity, it MAY
-// respond with an "unknown_psk_identity" alert message."
+// Proves rfc4279 §2: "Alternatively, if the server wishes to hide the fact that the
+// PSK identity was not known, it MAY continue the protocol as if the PSK identity
+// existed but the key was incorrect"
 func TestReasonsAreForTheLogAlone(t *testing.T) {
 	s, d := newGuarded(t, say, func(s *Server) { s.Security.Name = "here" })
 	var flights [][]string
@@ -239,10 +240,6 @@ func (s slowSource) LookupPSK(string, []byte) ([]byte, bool) {
 
 // Two virtual hosts know the same identity by different keys, and each leads to a
 // device of its own.
-//
-// Proves rfc6066 §3: "It may be desirable for clients to provide this information
-// to facilitate secure connections to servers that host multiple 'virtual'
-// servers at a single underlying network address."
 func TestVirtualHostsOfADirectory(t *testing.T) {
 	d := newDirectory()
 	var psk [2]keys.PSK

@@ -149,7 +149,7 @@ func TestWalk(t *testing.T) {
 	if before.Awake == 0 || before.Awake == sessions {
 		t.Fatalf("%d awake", before.Awake)
 	}
-	order := server.ages()
+	order := ages(server.Endpoint)
 	shown, asleep, calls := map[PeerID]string{}, 0, 0
 	for from, more := 0, true; more; more = from != 0 {
 		looked := 0
@@ -180,14 +180,14 @@ func TestWalk(t *testing.T) {
 			t.Errorf("%v was shown as %q", id, name)
 		}
 	}
-	if after := server.Stats(); after.Wakes != before.Wakes || after.Awake != before.Awake || !slices.Equal(order, server.ages()) {
+	if after := server.Stats(); after.Wakes != before.Wakes || after.Awake != before.Awake || !slices.Equal(order, ages(server.Endpoint)) {
 		t.Errorf("%d wakes, %d awake, before %d and %d", after.Wakes, after.Awake, before.Wakes, before.Awake)
 	}
 	server.check(t)
 }
 
 // ages lists the sessions, the one silent longest first.
-func (e *Endpoint) ages() (order []uint32) {
+func ages(e *Endpoint) (order []uint32) {
 	for i := e.oldest(secure); i != 0; i = e.slots.Next(i) {
 		order = append(order, i)
 	}

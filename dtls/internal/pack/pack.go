@@ -10,6 +10,8 @@
 //		c.Fixed(s.key[:])
 //	}
 //
+// What is packed is only read: others may be reading it at the same time.
+//
 // The bytes are for the process that made them. A Coder trusts them, and
 // panics if they end too early.
 package pack
@@ -91,13 +93,17 @@ func (c *Coder) Bool(b *bool) {
 	if *b {
 		n = 1
 	}
-	*b = c.uint(n) != 0
+	if n = c.uint(n); c.unpacking {
+		*b = n != 0
+	}
 }
 
 // Uint packs or unpacks a number that is not negative, and mostly small: in
 // one byte for each seven bits.
 func Uint[T ~int | ~int64 | ~uint8 | ~uint16 | ~uint64](c *Coder, v *T) {
-	*v = T(c.uint(uint64(*v)))
+	if n := c.uint(uint64(*v)); c.unpacking {
+		*v = T(n)
+	}
 }
 
 func (c *Coder) uint(v uint64) uint64 {

@@ -116,6 +116,9 @@ func parseIndex(data []byte) ([]indexEntry, error) {
 		if err := decoder.Decode(&e); err != nil {
 			return nil, fmt.Errorf("line %d is damaged: %w", n, err)
 		}
+		if decoder.More() {
+			return nil, fmt.Errorf("line %d is damaged: there is something behind it", n)
+		}
 		if e.V != jsonSchemaVersion || e.Event != eventIssued && e.Event != eventRevoked && e.Event != eventCRL {
 			return nil, fmt.Errorf("line %d is of another version", n)
 		}

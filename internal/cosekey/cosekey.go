@@ -56,7 +56,7 @@ var kinds = []struct {
 // key, and limits that a key never reaches.
 var decoding = must(cbor.DecOptions{
 	DupMapKey:        cbor.DupMapKeyEnforcedAPF,
-	IntDec:           cbor.IntDecConvertSigned,
+	IntDec:           cbor.IntDecConvertSignedOrFail,
 	MaxNestedLevels:  8,
 	MaxArrayElements: 64,
 	MaxMapPairs:      64,

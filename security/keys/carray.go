@@ -63,7 +63,7 @@ const (
 // brackets. It fails if there is no such list or if one holds anything else.
 func ParseCArrays(source []byte) ([]CArray, error) {
 	if len(source) > maxCSource {
-		return nil, fmt.Errorf("C source of %d bytes, at most %d are taken", len(source), maxCSource)
+		return nil, fmt.Errorf("source of %d bytes, at most %d are taken", len(source), maxCSource)
 	}
 	text, err := withoutComments(string(source))
 	if err != nil {

@@ -52,6 +52,9 @@ func (g *generation) fill(ctx context.Context, old *generation, s *server) (err 
 	if g.provision, err = c.provide(ctx, old.provision); err != nil {
 		return &StoreError{Where: hidePassword(c.Store.URL), Err: err}
 	}
+	if err := refresh(ctx, g.provision); err != nil {
+		return &StoreError{Where: hidePassword(c.Store.URL), Err: err}
+	}
 	var problems []Problem
 	g.material, problems = c.readMaterial(g.lookup(), time.Now())
 	var more []Problem
@@ -73,6 +76,17 @@ func (g *generation) fill(ctx context.Context, old *generation, s *server) (err 
 		g.banFile, err = openLog(c.Resolve(c.Log.Ban))
 	}
 	return err
+}
+
+// refresh has a store that people edit read now what they have written.
+func refresh(ctx context.Context, p *provision) error {
+	if p == nil {
+		return nil
+	}
+	if edited, ok := p.store.(interface{ Refresh(context.Context) error }); ok {
+		return edited.Refresh(ctx)
+	}
+	return nil
 }
 
 // lookup is the directory, as an interface that is nil if there is none.

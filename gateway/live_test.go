@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -186,7 +188,7 @@ type peer struct {
 func (p *peer) get(path string) string { return p.do(coap.GET, path, nil) }
 
 func (p *peer) do(method coap.Code, path string, payload []byte) string {
-	ctx, cancel := context.WithTimeout(p.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(p.Context(), 2*time.Second)
 	defer cancel()
 	response, err := p.client.Do(ctx, &coaps.Request{Method: method, URI: "coaps://" + p.secure.String() + path, Payload: payload})
 	if err != nil {
@@ -398,3 +400,6 @@ func TestReloadListeners(t *testing.T) {
 		t.Errorf("%+v", s.Listeners)
 	}
 }
+
+// seeded is a source of the same bytes each time.
+func seeded(n byte) io.Reader { return rand.NewChaCha8([32]byte{n}) }

@@ -283,6 +283,9 @@ func (r *materialReader) trust(config *security.Config, key, host string, cl Cli
 		return
 	}
 	for _, list := range trust.CRLs() {
+		if !list.Anchored {
+			r.warn(key+".crl", "the revocation list of %s is by none of the CAs; it counts only for an authority below them", list.Issuer)
+		}
 		if r.now.After(list.NextUpdate) {
 			r.warn(key+".crl", "the revocation list of %s has run out on %s", list.Issuer, list.NextUpdate.Format(time.DateOnly))
 		}

@@ -28,6 +28,7 @@
 //	    message.Link       a duplicate gets its old answer, ACK and RST settle
 //	    request.Table      a response completes its exchange
 //	  endpoint.Next        what is left is an event: a request, a response, an end
+//	    access.go          may whoever asks do that?
 //	    Mux, Handler       on a worker, or on the loop if marked Inline
 //	  endpoint.Respond     the answer goes into the exchange it belongs to
 //	  endpoint.Transmit    exchanges, messages and records fill outgoing buffers
@@ -38,6 +39,16 @@
 // verdicts. A letter rings by moving the socket's read deadline into the past,
 // which ends the loop's wait. The next deadline of all retransmissions,
 // handshakes and idle peers is the read deadline at rest.
+//
+// # Who may do what
+//
+// Who a peer is comes from its handshake: from the keys in a security.Config, or
+// from a Directory, which may have to look into a store. That holds up only the
+// handshake concerned. The answer stays with the session, however long that
+// sleeps. Server.Access then says what each may do, before a handler is looked
+// for. All of it can change while the server serves (SetSecurity, SetAccess,
+// SetHandler); Recheck has sessions looked at again, and OnRevoke says what
+// becomes of those whose credential is not good any more.
 //
 // # What is bounded
 //

@@ -34,7 +34,7 @@ type Principal struct {
 	NotAfter time.Time
 	// Mark tells two keys apart that were used under one name, one after the
 	// other. It means nothing outside of this process and does not reveal the
-	// key. 0: unknown.
+	// key. 0: unknown, or nothing that could change unseen.
 	Mark uint32
 }
 
@@ -53,16 +53,12 @@ func (p *Principal) Name() string {
 	return p.Device
 }
 
-// sameOwner reports whether p and q are the same device or group.
-func (p *Principal) sameOwner(q *Principal) bool {
-	return p.Device == q.Device && p.Group == q.Group && p.Tenant == q.Tenant && p.Host == q.Host
-}
-
-// SameCredential reports whether p and q came of one credential of one owner,
-// with the same key. If not, a session that was established as p must not go
-// on as q.
+// SameCredential reports whether a session that was established as p may go on
+// as q: they are one device or group, and no key was changed under the name
+// that it was found by.
 func (p *Principal) SameCredential(q *Principal) bool {
-	return p.sameOwner(q) && p.Credential == q.Credential && p.Mark == q.Mark
+	sameOwner := p.Device == q.Device && p.Group == q.Group && p.Tenant == q.Tenant
+	return sameOwner && (p.Mark == q.Mark || p.Mark == 0 || q.Mark == 0)
 }
 
 // Ended reports whether the time of p is over at now.

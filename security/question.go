@@ -203,7 +203,7 @@ func (q *Question) unknown() error {
 		return refusal(dtls.ReasonUnknownIdentity, "nobody has the identity %s", keys.PrintableIdentity(q.claim.PSKIdentity))
 	case q.claim.RawKey != nil && !q.pinned():
 		return refusal(dtls.ReasonRPKNotPinned, "the peer's key is %s", keys.NameOf(q.claim.RawKey, keys.SHA256_120))
-	case q.claim.Chain != nil && q.policy.config.RequireKnownCertificates:
+	case q.claim.Chain != nil && q.policy.server && q.policy.config.RequireKnownCertificates:
 		return refusal(dtls.ReasonUnknownIdentity, "nobody has the certificate of %s", keys.CertificateName(q.claim.Chain[0]))
 	case q.claim.Principal != nil && q.claim.Principal.Credential != "":
 		return refusal(dtls.ReasonUnknownIdentity, "nobody is %s any more", q.claim.Principal.Name())

@@ -15,11 +15,11 @@ import (
 )
 
 var (
-	names    = rapid.SampledFrom([]string{"a", "b", "c", "d%", "ü"})
-	tenants  = rapid.SampledFrom([]string{"", "t", "u.v"})
-	hosts    = rapid.SampledFrom([]string{"", "b.example"})
-	issuers  = rapid.SampledFrom([]string{"", "CN=A", "CN=B/C"})
-	idents   = rapid.SampledFrom([]string{"", "i", "j", "\x00", "i/j", "sensor-7@acme"})
+	names   = rapid.SampledFrom([]string{"a", "b", "c", "d%", "ü"})
+	tenants = rapid.SampledFrom([]string{"", "t", "u.v"})
+	hosts   = rapid.SampledFrom([]string{"", "b.example"})
+	issuers = rapid.SampledFrom([]string{"", "CN=A", "CN=B/C"})
+	idents  = rapid.SampledFrom([]string{"", "i", "j", "\x00", "i/j", "sensor-7@acme"})
 )
 
 // anyCredential draws from so few that they are often somebody else's.

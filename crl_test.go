@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"math/big"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,8 +62,8 @@ func TestRevokedWhileConnected(t *testing.T) {
 // without a restart, and none when it has run out.
 func TestStapledResponse(t *testing.T) {
 	var staple *keys.Staple
-	later := time.Duration(0)
-	clock := func() time.Time { return time.Now().Add(later) }
+	var later atomic.Int64
+	clock := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	s := newStage(t, say, func(s *Server) {
 		var err error
 		if staple, err = keys.NewStaple(&s.Security.Chains[0], nil, clock); err != nil {
@@ -92,9 +93,9 @@ func TestStapledResponse(t *testing.T) {
 	if err := staple.Set(response(ocsp.Revoked, time.Hour)); keys.ReasonOf(err) != dtls.ReasonCertRevoked {
 		t.Errorf("a response that would drive all clients away: %v", err)
 	}
-	later = 10 * time.Minute
+	later.Store(int64(10 * time.Minute))
 	wantReason(t, ask(), "cert_status_missing")
-	later = 0
+	later.Store(0)
 	if err := staple.Set(response(ocsp.Good, time.Hour)); err != nil {
 		t.Fatal(err)
 	}

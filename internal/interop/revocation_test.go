@@ -248,3 +248,25 @@ func judgeClient(ctx context.Context, t *testing.T, f *files, c *security.Config
 		t.Errorf("the client is not told: %s", strings.TrimSpace(proc.text()))
 	}
 }
+
+// TestMustStapleOfGnuTLS: the extension of RFC 7633 is where GnuTLS puts it.
+func TestMustStapleOfGnuTLS(t *testing.T) {
+	t.Parallel()
+	need(t, "certtool")
+	f := newFiles(t)
+	for _, feature := range []string{"", "tls_feature = 5\n", "tls_feature = 17\n"} {
+		template := f.write(t, "template", []byte("cn = a.example\nserial = 7\nexpiration_days = 1\nsigning_key\n"+feature))
+		path := filepath.Join(f.dir, "staple.pem")
+		out, err := exec.Command("certtool", "--generate-self-signed", "--load-privkey", f.server.pkcs8File, "--template", template, "--outfile", path).CombinedOutput()
+		if err != nil {
+			t.Fatalf("certtool: %v\n%s", err, out)
+		}
+		certificates, err := keys.LoadCertificates(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := keys.MustStaple(certificates[0]), strings.Contains(feature, "5"); got != want {
+			t.Errorf("%q: %t", feature, got)
+		}
+	}
+}

@@ -44,7 +44,7 @@ func (a *app) aclAddCommand(deny bool, cmd *cobra.Command) *cobra.Command {
 	var store storeFlags
 	var id string
 	var asJSON bool
-	cmd.Args = exactArgs("WHO", "METHODS", "PATH")
+	cmd.Args = ruleArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.aclAdd(cmd, acl.Rule{ID: id, Deny: deny}, args, asJSON)
 	}
@@ -52,6 +52,15 @@ func (a *app) aclAddCommand(deny bool, cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().StringVar(&id, "id", "", "a `NAME` for the rule (default: the next number)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object: the rule with its number")
 	return cmd
+}
+
+// ruleArgs are WHO METHODS PATH. More than three are often what a shell made of
+// a star.
+func ruleArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 3 {
+		return usage(cmd, "%q is one argument too many", args[3]).try("quote what has a * in it: '*', '/public/**'")
+	}
+	return exactArgs("WHO", "METHODS", "PATH")(cmd, args)
 }
 
 func (a *app) aclAdd(cmd *cobra.Command, rule acl.Rule, args []string, asJSON bool) error {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,8 +74,7 @@ func (f *policyFile) read(data []byte) error {
 	}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
-		first, _, _ := strings.Cut(yaml.FormatError(err, false, false), "\n")
-		return f.bad(1, "%s", first).because(err)
+		return f.syntax(err)
 	}
 	if len(file.Docs) != 1 {
 		return f.bad(1, "it is not one YAML document")
@@ -83,6 +83,19 @@ func (f *policyFile) read(data []byte) error {
 		"subjects": f.readSubjects,
 		"tests":    f.readTests,
 	})
+}
+
+// syntax is an error of the parser.
+func (f *policyFile) syntax(err error) error {
+	line, text := 1, err.Error()
+	if at, ok := errors.AsType[yaml.Error](err); ok {
+		text = at.GetMessage()
+		if token := at.GetToken(); token != nil && token.Position != nil {
+			line = token.Position.Line
+		}
+	}
+	first, _, _ := strings.Cut(text, "\n")
+	return f.bad(line, "%s", first).because(err)
 }
 
 // tooDeep finds the line in which collections nest beyond reason.

@@ -119,6 +119,10 @@ func (a *app) aclTest(cmd *cobra.Command, flags *ruleFlags, subject *subjectFlag
 			wrong++
 		}
 	}
+	if wrong > 0 && t.file == "" {
+		q := strings.Join(args, " ")
+		return fail("policy_differs", "acl test "+q, "%s was expected", tests[0].expected()).try("coaps acl explain %s -v", q)
+	}
 	if wrong > 0 {
 		return fail("policy_differs", "acl test", "%d of %s got another answer", wrong, plural(len(tests), "test"))
 	}

@@ -95,6 +95,16 @@ func (s *Store) loadApply(sorted *sorter) error {
 	return s.apply(ops)
 }
 
+// Rewrite writes the file anew, without the room and without the remains of what
+// was deleted or replaced, and renames it as Load does.
+func (s *Store) Rewrite(ctx context.Context) error {
+	if err := s.acquire(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	return s.named(s.rewrite(ctx, store.Ops()))
+}
+
 // rewrite replaces the file by one with the ops done. The turn is ours.
 func (s *Store) rewrite(ctx context.Context, ops iter.Seq2[store.Op, error]) error {
 	if err := s.health.unwritable(); err != nil {

@@ -116,7 +116,7 @@ func (s *suite) reopen() {
 		store.Op{Key: "short", Value: nil, TTL: s.TTL},
 		store.Op{Key: "long", Value: nil, TTL: time.Hour}))
 	long := s.want("long", "")
-	time.Sleep(s.TTL)
+	s.eventually("gone", s.gone("short"))
 	before := s.lines()
 	s.Store = s.Options.Reopen(s.T, s.Store)
 	if after := s.lines(); after != before {

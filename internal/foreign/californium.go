@@ -115,8 +115,7 @@ func readCalifornium(r io.Reader, o *Options) iter.Seq2[Entry, error] {
 			var done Entry
 			if err == nil {
 				done, err = c.feed(line)
-			}
-			if err != nil {
+			} else {
 				c.bad = true
 			}
 			if (done.Line > 0 || err != nil) && !yield(done, err) {
@@ -146,23 +145,21 @@ func (c *californiumReader) feed(line []byte) (Entry, error) {
 	if field == "" || field == ".group" {
 		return c.begin(name, value)
 	}
-	return Entry{}, c.field(name, field, value, len(line)-len(value)+1)
+	err := c.field(name, field, value, len(line)-len(value)+1)
+	if err != nil {
+		c.bad = true
+	}
+	return Entry{}, err
 }
 
 // begin starts a device and returns the one before.
 func (c *californiumReader) begin(name, group string) (Entry, error) {
 	done, err := c.finish()
-	if err != nil {
-		return done, err
-	}
 	c.d, c.line, c.role, c.bad = registry.Device{Name: name}, c.l.n, "", false
-	if name == "" {
-		return done, c.l.wrong(1, errors.New("a device needs a name"))
-	}
 	if group = unquoted(group); group != "" {
 		c.d.Groups = []string{group}
 	}
-	return done, nil
+	return done, err
 }
 
 // finish returns the device that was being read, if it is one.
@@ -175,6 +172,8 @@ func (c *californiumReader) finish() (Entry, error) {
 	case c.role == "prov" || c.role == "ca" || c.role == "web":
 		c.o.note(done.Line, "%s is no device (type %s): skipped", done.Device.Name, c.role)
 		return Entry{}, nil
+	case done.Device.Name == "":
+		return Entry{}, &LineError{Line: done.Line, Column: 1, Err: errors.New("a device needs a name")}
 	case len(done.Device.Credentials) == 0:
 		return Entry{}, &LineError{Line: done.Line, Err: errors.New("the device has neither .psk nor .rpk nor .x509")}
 	}
@@ -255,7 +254,7 @@ func rpkCredential(key []byte) (registry.Credential, error) {
 		key = append(slices.Clone(p256Header), key...)
 	}
 	if err := keys.CheckPublicKey(key); err != nil {
-		return registry.Credential{}, fmt.Errorf("not a public key that can be used: %w", err)
+		return registry.Credential{}, errors.New("not a public key of a kind that can be used")
 	}
 	return registry.Credential{RPK: &registry.RPK{Name: keys.NameOf(key, keys.SHA256), SPKI: key}}, nil
 }

@@ -30,8 +30,7 @@ func (c *californiumWriter) device(d *registry.Device) (bool, error) {
 	}
 	psk, rpk := c.choose(d)
 	if psk == nil && rpk == nil {
-		c.o.left(d, "it has neither a shared key nor a raw public key that can be written")
-		return false, nil
+		return false, nil // and told why
 	}
 	var b bytes.Buffer
 	defer func() { clear(b.Bytes()) }()

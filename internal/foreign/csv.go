@@ -275,7 +275,7 @@ func (c *csvReader) wrong(err error) error {
 	case errors.Is(parse.Err, csv.ErrFieldCount):
 		return &LineError{Line: parse.StartLine + c.from, Err: fmt.Errorf("the header has %d columns, this row has another number", len(c.columns))}
 	case errors.Is(parse.Err, csv.ErrQuote), errors.Is(parse.Err, csv.ErrBareQuote):
-		return &brokenError{&LineError{Line: parse.Line + c.from, Column: parse.Column, Err: errors.New("a quote in the wrong place, or one that is not closed")}}
+		return &brokenError{&LineError{Line: parse.StartLine + c.from, Err: errors.New("a quote in the wrong place, or one that is not closed")}}
 	}
 	return &brokenError{&LineError{Line: parse.Line + c.from, Err: errors.New("not CSV")}}
 }

@@ -261,7 +261,7 @@ func (l *leshanWriter) tls(d *registry.Device, c *registry.Credential) *leshanTL
 		return &leshanTLS{"psk", leshanKey{Identity: string(c.PSK.Identity), Key: hex.EncodeToString(c.PSK.Key.Bytes())}}
 	case c.RPK != nil && len(c.RPK.SPKI) > 0:
 		return &leshanTLS{"rpk", leshanKey{Key: hex.EncodeToString(c.RPK.SPKI)}}
-	case c.Certificate != nil && c.Certificate.Subject == "CN="+d.Name:
+	case c.Certificate != nil && c.Certificate.Subject == "CN="+d.Name && c.Certificate.Issuer == "":
 		return &leshanTLS{Mode: "x509"}
 	}
 	l.o.left(d, "%s: there is no form for it", kindOf(c))

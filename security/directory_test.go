@@ -85,8 +85,7 @@ func refused(name string, reason dtls.Reason) Entry {
 // be used to communicate with as described in Section 9.1.3.1."
 // Proves rfc4279 §2: "Alternatively, if the server wishes to hide the fact that
 // the PSK identity was not known, it MAY continue the protocol as if the PSK
-// identity existed but the key was incorrect: that is, respond with a
-// 'decrypt_error' alert."
+// identity existed but the key was incorrect"
 //
 // Pitfall A5: a key of the directory that is too short is refused as well.
 func TestDirectoryPSK(t *testing.T) {

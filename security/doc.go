@@ -15,14 +15,25 @@
 // # What a server needs
 //
 //	mode          it shows            it believes
-//	PreSharedKey  PSK                 who has the key
-//	RawPublicKey  RawKey              Pins
+//	PreSharedKey  PSK, Directory      who has the key
+//	RawPublicKey  RawKey              Pins, Directory
 //	Certificate   Chains, ChainsFor   Trust
 //
 // All of them can be had at once, on one port, and the two ends of a session
 // may differ: a server with a certificate believes a client with a raw key. The
 // cipher suite and the certificate types that both ends take decide; see
 // package dtls for the order.
+//
+// A Directory knows devices: their keys, and whose a raw public key or a
+// certificate is. Package registry has one that looks into a store. The Policy
+// is asked by a Question, which has a part that is answered from memory and one
+// that may wait; its Answer names a Principal, which becomes part of the
+// Identity. A credential that is disabled, or whose time is over, is refused
+// with a reason for the operator; a client with a pre-shared key cannot tell
+// that from an identity that nobody has.
+//
+// Hosts are virtual hosts, chosen by the name that the client asks for (RFC
+// 6066 §3), each with its own of all this.
 //
 // # What a client needs
 //

@@ -18,7 +18,7 @@ type CertificateNames struct {
 	URIs    []string // of the SubjectAltName, as they stand there
 	DNS     []string // of the SubjectAltName, valid host names without wildcard, in lower case
 	EUI64   []string // in the subject, see CanonicalEUI64
-	Subject string   // the whole subject (RFC 4514), "" if it is empty
+	Subject string   // the whole subject (RFC 4514), "" if it is empty or no printable text
 	Issuer  string   // the whole issuer
 }
 
@@ -85,5 +85,8 @@ func distinguishedName(der []byte) string {
 	if err != nil || len(rest) > 0 {
 		return ""
 	}
-	return name.String()
+	if text := name.String(); printable(text) {
+		return text
+	}
+	return ""
 }

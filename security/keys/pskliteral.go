@@ -42,25 +42,31 @@ func ParseLiteral(literal string) (Secret, error) {
 }
 
 func decodeLiteral(literal string) ([]byte, error) {
+	if digits, ok := strings.CutPrefix(literal, "0x"); ok {
+		return decodeHexLiteral(digits)
+	}
 	form, rest, _ := strings.Cut(literal, ":")
-	switch {
-	case form == "hex" || strings.HasPrefix(literal, "0x"):
-		digits := strings.TrimPrefix(strings.TrimPrefix(literal, "hex:"), "0x")
-		b, err := hex.DecodeString(digits)
-		if err != nil {
-			return nil, errors.New("a key in hexadecimal holds an even number of the digits 0-9 and a-f")
-		}
-		return b, nil
-	case form == "b64" && rest != "":
+	switch form {
+	case "hex":
+		return decodeHexLiteral(rest)
+	case "b64":
 		b, err := base64.RawStdEncoding.DecodeString(toStdAlphabet(rest))
 		if err != nil {
 			return nil, errors.New("the key is not base64")
 		}
 		return b, nil
-	case form == "text" && rest != "":
+	case "text":
 		return []byte(rest), nil
 	}
 	return nil, errors.New("a key is written as hex:…, b64:… or text:…")
+}
+
+func decodeHexLiteral(digits string) ([]byte, error) {
+	b, err := hex.DecodeString(digits)
+	if err != nil {
+		return nil, errors.New("a key in hexadecimal holds an even number of the digits 0-9 and a-f")
+	}
+	return b, nil
 }
 
 func toStdAlphabet(s string) string {

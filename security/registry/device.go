@@ -81,7 +81,7 @@ type Certificate struct {
 	URI     string    // in the SubjectAltName
 	DNS     string    // in the SubjectAltName, in lower case
 	EUI64   string    // as Common Name or serial number of the subject: 01-23-45-67-89-AB-CD-EF
-	Subject string    // the whole subject, as keys.SubjectText has it
+	Subject string    // the whole subject, as keys.NamesOf has it
 	Issuer  string    // the whole issuer, likewise; "" any
 }
 

@@ -126,7 +126,7 @@ func (s *crlSet) add(c *crl) {
 
 // crl is a revocation list in which a certificate is found at once.
 type crl struct {
-	list    *x509.RevocationList // without its entries
+	list    *x509.RevocationList // without its entries, which take many times the room
 	scope   crlScope
 	entries map[string]revocation // by serialKey
 
@@ -158,9 +158,11 @@ func newCRL(list *x509.RevocationList) (*crl, error) {
 		}
 		c.entries[serialKey(e.SerialNumber)] = revocation{e.RevocationTime.Unix(), uint8(e.ReasonCode)}
 	}
-	head := *list
-	head.RevokedCertificateEntries, head.RevokedCertificates = nil, nil
-	c.list = &head
+	c.list = &x509.RevocationList{
+		RawTBSRevocationList: list.RawTBSRevocationList, Signature: list.Signature, SignatureAlgorithm: list.SignatureAlgorithm,
+		RawIssuer: list.RawIssuer, Issuer: list.Issuer, AuthorityKeyId: list.AuthorityKeyId,
+		Number: list.Number, ThisUpdate: list.ThisUpdate, NextUpdate: list.NextUpdate,
+	}
 	return c, nil
 }
 

@@ -8,12 +8,14 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
 	"github.com/coaps-go/coaps/store/bolt"
 	"github.com/coaps-go/coaps/store/file"
 	"github.com/coaps-go/coaps/store/memory"
 	"github.com/coaps-go/coaps/store/redis"
+	"github.com/coaps-go/coaps/store/sealed"
 )
 
 // Kinds of stores, by what their URLs begin with.
@@ -116,6 +118,17 @@ func (c *Config) StoreURL() string {
 	return c.Store.URL
 }
 
+// seal puts encryption around a store, by the age identities in a file. A store
+// that is not sealed is refused, as is one that others are to open.
 func seal(ctx context.Context, s store.Store, path string) (store.Store, error) {
-	return nil, errStoreURL
+	text, err := keys.ReadSecretFile(path) // looks at who may read it
+	if err != nil {
+		return nil, err
+	}
+	clear(text)
+	with, err := sealed.ReadKeys(path)
+	if err != nil {
+		return nil, err
+	}
+	return sealed.Open(ctx, s, with)
 }

@@ -201,7 +201,7 @@ func (s *server) watchHealth(ctx context.Context) {
 		case <-beat.C:
 		}
 		now := time.Now()
-		s.judgeClock(last, now)
+		s.judgeClock(now.Round(0).Sub(last.Round(0)), now.Sub(last))
 		last = now
 		s.judgeStore()
 		s.recorder.flush(now)
@@ -215,8 +215,8 @@ func (s *server) watchHealth(ctx context.Context) {
 
 // judgeClock compares the clock on the wall with the one that only goes on. After
 // a jump credentials may have begun or ended.
-func (s *server) judgeClock(last, now time.Time) {
-	jump := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
+func (s *server) judgeClock(onTheWall, monotonic time.Duration) {
+	jump := onTheWall - monotonic
 	if jump.Abs() < clockJump {
 		return
 	}

@@ -1,0 +1,381 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/security/registry"
+	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/bolt"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// keyFile is a private key and its file.
+func keyFile(n byte) (*dtls.KeyPair, string) {
+	pair := must(keys.NewKey(seeded(n)))
+	return pair, string(must(keys.MarshalKeyFile(pair)))
+}
+
+// Who shows nothing has no rights but to bring a token; with a good one the session
+// is the device's, with the device's rights, and when the token is taken back that
+// ends. Who brings none is closed after the deadline.
+func TestAuthorizeByToken(t *testing.T) {
+	server, serverKey := keyFile(1)
+	r := start(t, liveConfig+`
+identity: {rpk: server.key}
+clients: {anonymous: true}
+acl: {rules: ["allow device:sensor-9 GET /hello"]}
+resources: {authorize: {path: /authorize, within: 1s}}
+`, map[string]string{"server.key": serverKey})
+	const token = "0123456789abcdef0123456789abcdef"
+	sum := sha256.Sum256([]byte(token))
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "sensor-9", Credentials: []registry.Credential{{Token: &registry.Token{SHA256: sum[:]}}}}); err != nil {
+		t.Fatal(err)
+	}
+	pins := new(keys.Pins)
+	pins.AddKey(server.SPKI)
+	client := r.with(&security.Config{Pins: pins})
+	client.want("/hello", "4.01")
+	for _, bad := range []string{"wrong", strings.Repeat("x", 500), token[:31]} {
+		if got := client.do(coap.POST, "/authorize", []byte(bad)); got != "4.01" {
+			t.Errorf("token %q: %s", bad, got)
+		}
+	}
+	if got := client.do(coap.POST, "/authorize", nil); got != "4.00" {
+		t.Errorf("no token: %s", got)
+	}
+	if got := client.do(coap.POST, "/authorize", []byte(token)); got != "2.04" {
+		t.Fatalf("the token: %s", got)
+	}
+	client.want("/hello", "2.05")
+	if all := r.sessions(SessionFilter{Device: "sensor-9"}); len(all) != 1 || !all[0].Authorized || all[0].Mode != "rpk" {
+		t.Errorf("%+v", all)
+	}
+	late := r.with(&security.Config{Pins: pins})
+	late.want("/hello", "4.01")
+	r.within(4*time.Second, "the deadline of who brings no token", func() bool { return len(r.sessions(SessionFilter{})) == 1 })
+	client.want("/hello", "2.05")
+	if err := r.RemoveDevice(t.Context(), "", "sensor-9"); err != nil {
+		t.Fatal(err)
+	}
+	r.within(time.Second, "a device that was removed", func() bool { return len(r.sessions(SessionFilter{})) == 0 })
+}
+
+// Two virtual hosts have name spaces of identities of their own.
+func TestVirtualHosts(t *testing.T) {
+	_, one := keyFile(1)
+	_, two := keyFile(2)
+	r := start(t, liveConfig+`
+identity: {rpk: one.key}
+clients: {anonymous: true}
+hosts:
+  b.example: {identity: {rpk: two.key}, clients: {anonymous: true}}
+acl: {rules: ["allow host:b.example,authenticated GET /time", "allow authenticated GET /hello"]}
+`, map[string]string{"one.key": one, "two.key": two})
+	add := func(name, host, key string) {
+		psk := must(keys.NewPSK([]byte("sensor"), []byte(key)))
+		if _, err := r.AddDevice(t.Context(), registry.Device{Name: name, Credentials: []registry.Credential{{Host: host, PSK: &registry.PSK{Identity: psk.Identity, Key: psk.Key}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("here", "", "the key of this host")
+	add("there", "b.example", "the key of that host")
+	dial := func(host, key string) *peer {
+		psk := must(keys.NewPSK([]byte("sensor"), []byte(key)))
+		p := r.with(&security.Config{ClientPSK: &psk})
+		p.client.ServerName = host
+		return p
+	}
+	here, there := dial("-", "the key of this host"), dial("b.example", "the key of that host")
+	here.want("/hello", "2.05")
+	here.want("/time", "4.03")
+	there.want("/hello", "2.05")
+	there.want("/time", "2.05")
+	if got := dial("b.example", "the key of this host").get("/hello"); strings.HasPrefix(got, "2.") {
+		t.Errorf("the key of one host at another: %s", got)
+	}
+	if all := r.sessions(SessionFilter{Device: "there"}); len(all) != 1 || all[0].Host != "b.example" {
+		t.Errorf("%+v", all)
+	}
+}
+
+// A tenant comes from the identity, and session list can ask for it.
+func TestTenants(t *testing.T) {
+	r := start(t, liveConfig+"tenants: {split: \"@\"}\nacl: {rules: [\"allow tenant:acme GET /{tenant}/**\", \"allow tenant:acme GET /hello\"]}\n", nil)
+	psk := pskOf("sensor-1@acme")
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "sensor-1", Tenant: "acme", Credentials: []registry.Credential{{PSK: &registry.PSK{Identity: psk.Identity, Key: psk.Key}}}}); err != nil {
+		t.Fatal(err)
+	}
+	sensor := r.peer("sensor-1@acme")
+	sensor.want("/hello", "2.05")
+	sensor.want("/acme/x", "4.04")
+	sensor.want("/other/x", "4.03")
+	if n := len(r.sessions(SessionFilter{Tenant: "acme"})); n != 1 {
+		t.Errorf("%d sessions of the tenant", n)
+	}
+	if n, err := r.client.Drop(t.Context(), SessionFilter{Tenant: "acme"}); n != 1 || err != nil {
+		t.Errorf("drop: %d, %v", n, err)
+	}
+	r.within(time.Second, "drop", func() bool { return len(r.sessions(SessionFilter{})) == 0 })
+	sensor.want("/hello", "2.05") // it may come back
+}
+
+// A revocation list that is put in place of another ends the session of the
+// certificate on it; one that is half-written changes nothing and is told of.
+func TestRevocationListIsWatched(t *testing.T) {
+	now := time.Now()
+	ca := must(keys.NewCA(seeded(3), "plant CA", now.Add(-time.Hour), 48*time.Hour))
+	server, serverKey := keyFile(1)
+	client, _ := keyFile(2)
+	serverChain := must(ca.IssueServer(seeded(4), server, []keys.Authority{{Host: "127.0.0.1"}}, now, time.Hour))
+	clientChain := must(ca.IssueClient(seeded(5), client, "sensor-7", now, time.Hour))
+	list := func(n int64, revoked ...keys.Revocation) string {
+		return string(must(ca.RevocationList(big.NewInt(n), revoked, now.Add(-time.Minute), now.Add(time.Hour))).Raw)
+	}
+	r := start(t, strings.Replace(liveConfig, "store: bolt:devices.db", "store: {url: \"bolt:devices.db\", poll: 100ms}", 1)+`
+identity: {cert: server.crt, key: server.key}
+clients: {ca: ca.crt, crl: plant.crl}
+acl: {rules: ["allow authenticated GET /hello"]}
+`, map[string]string{"server.key": serverKey, "server.crt": string(keys.MarshalCertificates(serverChain.Leaf)),
+		"ca.crt": string(keys.MarshalCertificates(ca.Certificate)), "plant.crl": list(1)})
+	peer := r.with(&security.Config{Chains: []dtls.Chain{clientChain}, Trust: keys.NewTrust(must(keys.ParseCertificates(keys.MarshalCertificates(ca.Certificate))))})
+	peer.want("/hello", "2.05")
+	r.write("plant.crl", list(2)[:40])
+	r.within(time.Second, "half a list", func() bool { return len(r.status().Problems) > 0 })
+	peer.want("/hello", "2.05")
+	if s := r.status(); s.Reload.OK || !strings.Contains(s.Reload.Error, "plant.crl") {
+		t.Errorf("%+v", s.Reload)
+	}
+	failures := strings.Count(r.log.String(), LogReloadFailed)
+	time.Sleep(400 * time.Millisecond)
+	if again := strings.Count(r.log.String(), LogReloadFailed); again != failures {
+		t.Errorf("what does not load is tried again and again: %d times", again)
+	}
+	r.write("plant.crl", list(3, keys.Revocation{Serial: clientChain.Leaf.SerialNumber, At: now}))
+	r.within(time.Second, "a revoked certificate", func() bool { return len(r.sessions(SessionFilter{})) == 0 })
+	if s := r.status(); !s.Reload.OK || len(s.Problems) != 0 {
+		t.Errorf("%+v", s)
+	}
+	if got := peer.get("/hello"); strings.HasPrefix(got, "2.") {
+		t.Errorf("a revoked certificate gets %s", got)
+	}
+	if !strings.Contains(r.log.String(), "cert_revoked") {
+		t.Error("the log does not say why")
+	}
+}
+
+// A file of devices that is half-written, empty, wrong or gone changes nothing: the
+// policy that was in force holds, and the status says what is wrong.
+func TestFileOfDevicesThatBreaks(t *testing.T) {
+	const good = "devices:\n  sensor-7:\n    psk: [{key: \"text:the key of sensor-7 is this\"}]\nacl: [\"allow device:sensor-7 GET /hello\"]\n"
+	r := start(t, strings.Replace(liveConfig, "bolt:devices.db", "file:devices.yaml", 1), map[string]string{"devices.yaml": good})
+	sensor := r.peer("sensor-7")
+	sensor.want("/hello", "2.05")
+	for name, bad := range map[string]string{
+		"half-written": good[:48], "empty": "", "a wrong key": strings.Replace(good, "psk", "pks", 1), "a short key": strings.Replace(good, "text:", "hex:", 1), "twice": good + good,
+	} {
+		r.write("devices.yaml", bad)
+		r.within(2*time.Second, name, func() bool { return !r.status().Stores[0].OK })
+		sensor.want("/hello", "2.05")
+		r.peer("sensor-7").want("/hello", "2.05")
+		r.write("devices.yaml", good)
+		r.within(2*time.Second, name+" mended", func() bool { return r.status().Stores[0].OK })
+	}
+	if err := os.Remove(r.path("devices.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	r.within(3*time.Second, "gone", func() bool { s := r.status(); return !s.Stores[0].OK && len(s.Problems) > 0 })
+	sensor.want("/hello", "2.05")
+	if !strings.Contains(r.log.String(), LogStoreDown) {
+		t.Error("the log does not say it")
+	}
+	r.write("devices.yaml", strings.Replace(good, "GET /hello", "GET /time", 1))
+	r.within(2*time.Second, "back with another rule", func() bool { return sensor.get("/hello") == "4.03" && sensor.get("/time") == "2.05" })
+	r.within(2*time.Second, "told to be back", func() bool { return len(r.status().Problems) == 0 && strings.Contains(r.log.String(), LogStoreUp) })
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "x"}); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("a change of what people edit: %v", err)
+	}
+}
+
+// Two administrators at once, through the socket and a reload between them: all that
+// was confirmed is there, and nothing was done by halves.
+func TestTwoAdministrators(t *testing.T) {
+	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\n", nil)
+	const each = 20
+	var all sync.WaitGroup
+	for admin := range 2 {
+		all.Go(func() {
+			own := AdminStore(must(SocketOf(r.path("coaps.yaml"))), fmt.Sprintf("administrator %d", admin))
+			defer own.Close()
+			mine := registry.New(own)
+			for i := range each {
+				_, err := mine.AddDevice(t.Context(), registry.Device{Name: fmt.Sprintf("d-%d-%d", admin, i), Groups: []string{"g"}})
+				if err != nil {
+					t.Errorf("%d: %v", admin, err)
+				}
+				_, err = mine.UpdateDevice(t.Context(), "", "shared", func(d *registry.Device) error {
+					d.Groups = append(d.Groups, fmt.Sprintf("g-%d-%d", admin, i))
+					return nil
+				})
+				if err != nil {
+					t.Errorf("%d: %v", admin, err)
+				}
+			}
+		})
+	}
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "shared"}); err != nil {
+		t.Log(err)
+	}
+	all.Go(func() {
+		for range 5 {
+			if _, err := r.client.Reload(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	all.Wait()
+	shared, err := r.Device(t.Context(), "", "shared")
+	if err != nil || len(shared.Groups) != 2*each {
+		t.Errorf("%d groups, %v", len(shared.Groups), err)
+	}
+	n := 0
+	for _, err := range r.Devices(t.Context(), registry.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 2*each+1 {
+		t.Errorf("%d devices", n)
+	}
+	if log := r.log.String(); !strings.Contains(log, `"command":"administrator 1"`) {
+		t.Error("the log does not say who")
+	}
+}
+
+// A sealed store is served, and its file has no key in it.
+func TestSealedStore(t *testing.T) {
+	identity := must(age.GenerateX25519Identity())
+	config := strings.Replace(liveConfig, "store: bolt:devices.db", "store: {url: \"bolt:devices.db\", key: store.key}", 1) + "acl: {rules: [\"allow authenticated GET /hello\"]}\n"
+	r := start(t, config, map[string]string{"store.key": identity.String() + "\n"})
+	r.addDevice("sensor-7")
+	r.peer("sensor-7").want("/hello", "2.05")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	text := string(must(os.ReadFile(r.path("devices.db"))))
+	if strings.Contains(text, string(pskOf("sensor-7").Key.Bytes())) || strings.Contains(text, "the key of") {
+		t.Error("the file has a key in it")
+	}
+	other := must(age.GenerateX25519Identity())
+	r.write("store.key", other.String())
+	if err := Run(t.Context(), r.path("coaps.yaml"), Options{}); err == nil || strings.Contains(err.Error(), "AGE-SECRET") {
+		t.Errorf("another identity: %v", err)
+	}
+	r.write("store.key", "AGE-SECRET-KEY-1WRONG")
+	if err := Run(t.Context(), r.path("coaps.yaml"), Options{}); err == nil || strings.Contains(err.Error(), "AGE-SECRET-KEY-1WRONG") {
+		t.Errorf("no identity: %v", err)
+	}
+}
+
+// A second server with the same configuration, or the same store, does not start
+// and disturbs nothing.
+func TestSecondServer(t *testing.T) {
+	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\n", nil)
+	r.addDevice("sensor-7")
+	if err := Run(t.Context(), r.path("coaps.yaml"), Options{}); !errors.Is(err, ErrServerRunning) {
+		t.Errorf("the same configuration: %v", err)
+	}
+	r.write("other.yaml", liveConfig)
+	if err := Run(t.Context(), r.path("other.yaml"), Options{}); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("the same store: %v", err)
+	}
+	r.peer("sensor-7").want("/hello", "2.05")
+}
+
+// What was stored is there after a restart.
+func TestRestart(t *testing.T) {
+	r := start(t, liveConfig, nil)
+	r.addDevice("sensor-7")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s := must(bolt.Open(r.path("devices.db"), bolt.Options{}))
+	defer s.Close()
+	if _, err := registry.New(s).Device(t.Context(), "", "sensor-7"); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(must(SocketOf(r.path("coaps.yaml")))); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the socket stays: %v", err)
+	}
+}
+
+// A jump of the clock, in either direction, is told.
+func TestClockJump(t *testing.T) {
+	log := new(lockedBuffer)
+	s := newServer(must(parseText(leastConfig)), Options{Stderr: log})
+	s.judgeClock(2*time.Second, time.Second)
+	if text := log.String(); text != "" {
+		t.Errorf("no jump: %s", text)
+	}
+	s.judgeClock(time.Hour, time.Second)
+	s.judgeClock(-time.Hour, time.Second)
+	for _, by := range []string{`"by":"59m59s"`, `"by":"-1h0m1s"`} {
+		if text := log.String(); !strings.Contains(text, LogClockJumped) || !strings.Contains(text, by) {
+			t.Errorf("no %s in %s", by, text)
+		}
+	}
+}
+
+// An audit file on a full disk is told of by the status, and holds nobody up.
+func TestFullDiskUnderTheAuditFile(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip(err)
+	}
+	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\nlog: {audit: /dev/full}\n", nil)
+	r.addDevice("sensor-7")
+	r.peer("sensor-7").want("/hello", "2.05")
+	r.within(2*time.Second, "a full disk", func() bool { return strings.Contains(strings.Join(r.status().Problems, "\n"), "no space left") })
+}
+
+// The file of a database that somebody deletes under a running server: who is
+// connected stays so, who is known gets in, changes are refused, and it is told.
+func TestDatabaseDeleted(t *testing.T) {
+	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\n", nil)
+	r.addDevice("sensor-7")
+	sensor := r.peer("sensor-7")
+	sensor.want("/hello", "2.05")
+	if err := os.Remove(r.path("devices.db")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.AddDevice(t.Context(), registry.Device{Name: "lost"})
+	if err == nil {
+		t.Error("a change that would be lost was confirmed")
+	}
+	r.within(3*time.Second, "deleted", func() bool { return !r.status().Stores[0].OK })
+	sensor.want("/hello", "2.05")
+	r.peer("sensor-7").want("/hello", "2.05")
+}

@@ -181,11 +181,21 @@ func (c *certSize) report(path string, h *flightsize.Handshake, flights []flight
 		sum.Bytes += f.Bytes
 		sum.Datagrams += len(f.Datagrams)
 		for _, m := range f.Messages {
-			j.Messages = append(j.Messages, jsonSizeMessage{m.Name, m.Length})
+			j.addMessage(m)
 		}
 		r.Flights = append(r.Flights, j)
 	}
 	return r
+}
+
+// addMessage adds a message; one that was cut in two by its encryption counts as
+// one.
+func (f *jsonSizeFlight) addMessage(m flightsize.Message) {
+	if n := len(f.Messages); n > 0 && f.Messages[n-1].Name == m.Name {
+		f.Messages[n-1].Bytes += m.Length
+		return
+	}
+	f.Messages = append(f.Messages, jsonSizeMessage{m.Name, m.Length})
 }
 
 func (r *jsonSize) add(whose string, chain []*x509.Certificate) {

@@ -228,7 +228,7 @@ func (f *identityFlags) choose(psks []keys.PSK) (*keys.PSK, error) {
 // apply loads the key pairs.
 func (f *identityFlags) apply(cmd *cobra.Command, config *security.Config) error {
 	if f.rpk != "" {
-		pair, err := keys.LoadKeyPair(f.rpk)
+		pair, err := loadPair(f.rpk)
 		if err != nil {
 			return keyFileFailure("cannot use the raw public key", f.rpk, err)
 		}
@@ -364,12 +364,12 @@ func addPin(pins *keys.Pins, pin string) error {
 		return fileFailure("cannot read --peer-key", pin, err)
 	}
 	defer clear(data)
-	spki, err := keys.ParsePublicKey(data)
+	key, err := parseKey(data)
 	if err != nil {
 		return fail("bad_credential_file", "cannot use --peer-key "+pin, "%v", err).because(err).
 			try("the peer's public key or certificate: coaps key show FILE > peer.pub makes one")
 	}
-	pins.AddKey(spki)
+	pins.AddKey(key.spki)
 	return nil
 }
 

@@ -6,6 +6,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -66,6 +67,23 @@ func (a *app) readPair(what, path string) (*dtls.KeyPair, error) {
 	case f.pair == nil:
 		return nil, fail("bad_credential_file", what+" "+path, "it holds a public key or a certificate, and the private key is needed").
 			try("the file that coaps key new or openssl wrote as PRIVATE KEY").because(keys.ErrNoPrivateKey)
+	}
+	return f.pair, nil
+}
+
+// loadPair is keys.LoadKeyPair for the forms that are read here besides.
+func loadPair(path string) (*dtls.KeyPair, error) {
+	data, err := keys.ReadSecretFile(path)
+	defer clear(data)
+	if err != nil {
+		return nil, err
+	}
+	f, err := parseKey(data)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case f.pair == nil:
+		return nil, fmt.Errorf("%s: %w", path, keys.ErrNoPrivateKey)
 	}
 	return f.pair, nil
 }

@@ -21,8 +21,9 @@
 // # Certificates (§9.1.3.3)
 //
 // Trust is the list of root trust anchors. It validates chains and compares the
-// Authority that a client wants to reach with what the certificate says. CA
-// issues certificates for demonstrations and tests.
+// Authority that a client wants to reach with what the certificate says. CA is
+// a small certification authority: it issues what a Leaf says, signs requests
+// (ParseRequest) and makes revocation lists.
 //
 // What was issued can be taken back: a Trust is given revocation lists
 // (ParseCRLs, Trust.WithCRLs), and checks the OCSP response that a server shows
@@ -32,7 +33,8 @@
 // # Files
 //
 // Keys are P-256, P-384, Ed25519 or RSA, in PKCS#8, SEC 1 or PKCS#1, as PEM or
-// DER (ParsePrivateKey). Files with secrets are written with mode 0600, and not
+// DER, or JSON Web Keys (ParsePrivateKey). Parts are their numbers, for other
+// forms, such as the C arrays of firmware (CArray). Files with secrets are written with mode 0600, and not
 // read if others than their owner could have read them (ReadSecretFile). A
 // Secret does not print.
 package keys

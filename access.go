@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -123,7 +124,11 @@ func (r *Request) Authorize(who security.Principal) error {
 	n := r.session.note
 	who.Host, who.Mark = r.session.peer.Identity.Host(), 0
 	n.authorized, n.anonymous, n.principal = true, false, who
-	if len(n.append(nil)) > endpoint.MaxNote {
+	octets := n.append(nil)
+	if bytes.Equal(octets, r.session.note.append(nil)) {
+		return nil // said before
+	}
+	if len(octets) > endpoint.MaxNote {
 		return endpoint.ErrNoteTooLong
 	}
 	r.session = r.session.policy.session(&r.Peer, r.Peer.Facts, &n)

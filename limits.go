@@ -127,6 +127,12 @@ const (
 	// only for servers of different names at the same address and port.
 	maxSockets = 64
 
+	// lookupSpread is how long the look-up of a pre-shared key may have to wait
+	// for its random moment. Its answer comes lookupStep after that, which most
+	// look-ups do not take, or a multiple of lookupStep. Both together are nothing
+	// beside the times of a network of constrained devices.
+	lookupSpread, lookupStep = 8 * time.Millisecond, 2 * time.Millisecond
+
 	// linesLogged of each message that others can cause are logged a second, at
 	// most; the rest is counted. An attacker can fail handshakes as fast as he
 	// likes, and so with late responses and requests that he may not make.

@@ -6,6 +6,7 @@ package coaps
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -23,6 +24,10 @@ type policy struct {
 	// instant: to look for a key in the configuration is looking into memory.
 	// An application's own PSKSource may block.
 	instant bool
+
+	// looksUp: pre-shared keys are looked for in a Directory, which knows some
+	// at once and some not. The time that takes must not tell.
+	looksUp bool
 }
 
 func newServerPolicy(c *security.Config) (*policy, error) {
@@ -30,7 +35,16 @@ func newServerPolicy(c *security.Config) (*policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &policy{p, instant(c)}, nil
+	return &policy{p, instant(c), looksUp(c)}, nil
+}
+
+func looksUp(c *security.Config) bool {
+	for _, host := range c.Hosts {
+		if looksUp(host) {
+			return true
+		}
+	}
+	return c.Directory != nil
 }
 
 func instant(c *security.Config) bool {
@@ -61,6 +75,10 @@ type lookup struct {
 	answer   security.Answer
 	until    time.Time
 	checked  bool // what a key worker does has been done
+
+	// hides: the time of the answer could tell whether an identity is known. A raw
+	// public key or a certificate has been proved by then, and a refusal says so.
+	hides bool
 }
 
 // newLookup makes a look-up with copies of what it is about: the session may end
@@ -70,6 +88,7 @@ func (s *shard) newLookup(now tick.Time, ev *endpoint.Event) *lookup {
 	if ev.Kind == endpoint.EventWantPSK {
 		t.identity = append([]byte{}, ev.DTLS.Identity...)
 		t.question = s.policy.AskPSK(ev.DTLS.ServerName, t.identity)
+		t.hides = s.policy.looksUp
 		return t
 	}
 	t.facts = *ev.Facts
@@ -88,13 +107,40 @@ func (s *shard) lookUp(now tick.Time, ev *endpoint.Event) {
 			s.server.counters.keyJobsRefused.Add(1)
 			s.ep.Abort(now, t.peer, dtls.ReasonLimit)
 		}
-	case s.policy.instant && t.known(time.Now()):
+	case t.kind == endpoint.EventWantPSK && s.policy.looksUp:
+		t.lookUpUnseen()
+	case s.policy.instant && t.known(time.Now()), !t.park():
 		t.deliver(now)
-	default:
-		if !t.park() {
-			t.deliver(now)
-		}
 	}
+}
+
+// lookUpUnseen answers a question about a pre-shared key so that nobody can tell
+// by the time whether its identity is known, or in memory. Nothing is answered
+// to a wrong key, but whoever sends another datagram right behind sees how long
+// the server was busy. So it is looked for at a random moment, and the handshake
+// goes on at the same one whatever was found. Raw public keys and certificates
+// need none of that: they have been proved by then, and a refusal says so.
+func (t *lookup) lookUpUnseen() {
+	time.AfterFunc(rand.N(lookupSpread), func() {
+		if t.shard.policy.instant && t.known(time.Now()) || !t.park() {
+			t.post()
+		}
+	})
+}
+
+// post brings an answer to the event loop; one that has ended needs it no more.
+func (t *lookup) post() {
+	letter := func() { _ = t.shard.mail.post(t, true) }
+	if t.kind != endpoint.EventWantPSK || !t.shard.policy.looksUp {
+		letter()
+		return
+	}
+	passed := t.shard.clock.now().Sub(t.asked)
+	wait := lookupSpread + lookupStep - passed
+	if wait < 0 {
+		wait = lookupStep - passed%lookupStep
+	}
+	time.AfterFunc(wait, letter)
 }
 
 // known answers from memory.
@@ -132,13 +178,13 @@ func unavailable(err error) security.Answer {
 func (t *lookup) run() {
 	if t.checked {
 		t.answer = t.shard.server.fetch(&t.question, t.until)
-		_ = t.shard.mail.post(t, true) // a loop that has ended needs it no more
+		t.post()
 		return
 	}
 	now := time.Now()
 	t.question.Check(now)
 	if t.known(now) || !t.park() {
-		_ = t.shard.mail.post(t, true)
+		t.post()
 	}
 	t.shard.server.relieve()
 }

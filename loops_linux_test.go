@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
 )
 
 // newGroup starts a server with several loops a port, on sockets of its own.
@@ -170,4 +172,39 @@ func TestLoopsEnd(t *testing.T) {
 			t.Errorf("%d sessions are left", n)
 		}
 	})
+}
+
+// What changes for one loop changes for all, and their sessions are one list.
+func TestChangesReachAllLoops(t *testing.T) {
+	const loops, n = 3, 24
+	d := newDirectory()
+	s := newGroup(t, loops, say, func(s *Server) { s.Security.Directory = d })
+	clients := make([]*Client, n)
+	for i := range clients {
+		clients[i] = s.with(d.add(fmt.Sprint("device-", i)))
+		_ = get(t, clients[i], s.secure+"/")
+	}
+	seen, shards := map[SessionID]bool{}, map[int]bool{}
+	for session := range s.server.Sessions(timeout(t)) {
+		seen[session.ID], shards[session.ID.shard] = true, true
+	}
+	if len(seen) != n || len(shards) < 2 {
+		t.Errorf("%d sessions on %d loops", len(seen), len(shards))
+	}
+	s.server.SetAccess(rules("allow group:none * /**"))
+	for _, c := range clients {
+		if got := get(t, c, s.secure+"/"); got != "4.03 Forbidden" {
+			t.Errorf("got %s", got)
+		}
+	}
+	if err := s.server.SetSecurity(&security.Config{PSK: must(keys.NewPSKMap(s.psk))}); err != nil {
+		t.Fatal(err)
+	}
+	for range 8 {
+		if got := get(t, s.client(security.PreSharedKey), s.secure+"/"); got != "4.03 Forbidden" {
+			t.Errorf("got %s", got)
+		}
+	}
+	s.server.Recheck(nil)
+	eventually(t, "the end of those that are known no more", func() bool { return s.server.Stats().Sessions == 8 })
 }

@@ -29,7 +29,8 @@ func (s *Server) SetHandler(h Handler) {
 // next handshake on. Sessions stay as they are, with the identity that they have
 // proved; Recheck looks at them again. It checks the configuration as Listen
 // does, and changes nothing if there is an error: that of Config.Server, of
-// dtls.Config, or ErrFixed. Before Listen it sets Security.
+// dtls.Config, or ErrFixed. Before Listen it sets Security. It waits for the
+// event loops, so that an Inline handler must not call it.
 func (s *Server) SetSecurity(c *security.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

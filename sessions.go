@@ -71,7 +71,8 @@ type SessionInfo struct {
 // Sessions goes over the sessions of the secure port, of any number, in no
 // particular order. It asks the event loops for some at a time, between
 // datagrams; a session that comes or goes meanwhile may be there or not. It
-// ends early with ctx and with the server.
+// ends early with ctx and with the server. An Inline handler must not ask for
+// sessions, or drop one.
 func (s *Server) Sessions(ctx context.Context) iter.Seq[SessionInfo] {
 	return func(yield func(SessionInfo) bool) {
 		for i, one := range s.shardsServing() {

@@ -253,18 +253,37 @@ func TestSetDTLS(t *testing.T) {
 // Nobody's note costs anything where there is none, and one of the usual length
 // finds room in the cells that a session with a pre-shared key needs anyway.
 func TestNoteTakesLittle(t *testing.T) {
-	_, server, _, _ := pskPair(t)
-	id := server.anyone()
-	cells := func() int {
-		server.net.sleep(10 * time.Minute)
-		return server.dormitory.cells.Used()
-	}
-	without := cells()
-	if err := server.SetNote(server.net.now, id, bytes.Repeat([]byte("n"), 30)); err != nil {
-		t.Fatal(err)
-	}
-	if with := cells(); with != without || without != 3 {
-		t.Errorf("%d cells, %d with a note", without, with)
+	for _, test := range []struct {
+		config func(seed byte) *dtls.Config
+		cells  int
+		note   int
+	}{
+		{pskConfig, 3, 38},
+		{func(seed byte) *dtls.Config { return rawKeyConfig(t, seed) }, 4, 36},
+	} {
+		n := newNetwork(t)
+		server := n.server("192.0.2.1:5684", test.config(1), Limits{})
+		server.keys["sensor-7"] = key1
+		client := n.client("198.51.100.2:40000")
+		client.keys["sensor-7"] = key1
+		client.connect(server, test.config(2))
+		for _, note := range []int{0, test.note} {
+			if err := server.SetNote(n.now, server.anyone(), bytes.Repeat([]byte("n"), note)); err != nil {
+				t.Fatal(err)
+			}
+			n.sleep(10 * time.Minute)
+			if got := server.dormitory.cells.Used(); got != test.cells {
+				t.Errorf("%d cells with a note of %d bytes, want %d", got, note, test.cells)
+			}
+		}
+		for room := test.note; ; room++ {
+			server.SetNote(n.now, server.anyone(), bytes.Repeat([]byte("n"), room))
+			n.sleep(10 * time.Minute)
+			if server.dormitory.cells.Used() > test.cells {
+				t.Logf("room for a note of %d bytes", room-1)
+				break
+			}
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ type Stats struct {
 
 	Handshakes        uint64 // completed
 	HandshakesFailed  uint64
-	UnknownIdentities uint64 // handshakes with a PSK identity that is not known, counted at the client's Finished
+	UnknownIdentities uint64 // handshakes with a PSK identity that is not known, or whose key the caller does not give out, counted at the client's Finished
 	WrongPSKs         uint64 // likewise with one that is, and another key; or with a forged record in Finished's place
 	Superseded        uint64 // sessions replaced by a new one at their address (RFC 6347 section 4.2.8)
 	Wakes             uint64 // of sleeping sessions

@@ -206,6 +206,25 @@ func jsonRuleOf(h heldRule) jsonRule {
 	}
 }
 
+// completeRule lets the shell complete the first two of WHO or SUBJECT, METHODS
+// and PATH.
+func completeRule(whos []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		switch len(args) {
+		case 0:
+			return whos, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+		case 1:
+			return acl.All.Names(), cobra.ShellCompDirectiveNoFileComp
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+var (
+	whoWords     = []string{"device:", "group:", "tenant:", "mode:", "authenticated", "anonymous", "anybody"}
+	subjectWords = []string{"device:", "group:", "anonymous"}
+)
+
 // maxRuleFile bounds what is read as rules or as tests of rules, in bytes.
 const maxRuleFile = 64 << 20
 

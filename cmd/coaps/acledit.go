@@ -45,6 +45,7 @@ func (a *app) aclAddCommand(deny bool, cmd *cobra.Command) *cobra.Command {
 	var id string
 	var asJSON bool
 	cmd.Args = ruleArgs
+	cmd.ValidArgsFunction = completeRule(whoWords)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.aclAdd(cmd, acl.Rule{ID: id, Deny: deny}, args, asJSON)
 	}

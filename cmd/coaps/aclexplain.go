@@ -34,6 +34,7 @@ or comes closest. -v shows every rule that speaks of the request.
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object")
+	cmd.ValidArgsFunction = completeRule(subjectWords)
 	subject.register(cmd)
 	flags.register(cmd.Flags())
 	return cmd

@@ -42,6 +42,7 @@ A subject may have device (default: its name here), tenant, groups, mode and hos
 	cmd.Flags().StringVarP(&t.file, "file", "f", "", "the tests in `FILE`; - is stdin")
 	cmd.Flags().BoolVar(&t.asJSON, "json", false, "one JSON object for each test")
 	completeValues(cmd, "expect", answerWords)
+	cmd.ValidArgsFunction = completeRule(subjectWords)
 	subject.register(cmd)
 	flags.register(cmd.Flags())
 	return cmd

@@ -58,10 +58,10 @@ func (b *breaker) done(err error) {
 	}
 }
 
-// state returns what is wrong, nil if nothing is, since when, and whether the
-// breaker is open.
-func (b *breaker) state() (err error, since time.Time, open bool) {
+// state returns whether the breaker is open, since when the store does as it
+// does, and what is wrong with it, nil if nothing is.
+func (b *breaker) state() (open bool, since time.Time, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.err, b.since, !b.until.IsZero()
+	return !b.until.IsZero(), b.since, b.err
 }

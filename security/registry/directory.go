@@ -179,7 +179,7 @@ func (d *Directory) Status() DirectoryStatus {
 		Timeouts: d.counters.timeouts.Load(), Stale: d.counters.stale.Load(),
 	}
 	s.Cached, s.NegativeCached = d.cache.len()
-	s.Err, s.Since, s.Breaker = d.breaker.state()
+	s.Breaker, s.Since, s.Err = d.breaker.state()
 	if own := d.store.Status(); s.Err == nil && !own.OK {
 		s.Err, s.Since = own.Err, own.Since
 		if s.Err == nil {

@@ -90,7 +90,7 @@ func (d *Directory) launch(ctx context.Context, timer *time.Timer, f *flight, ke
 		}
 		d.breaker.done(err)
 	}
-	d.land(key, f, nil, err)
+	d.land(key, f, nil, err, func(error) {})
 	return err
 }
 
@@ -123,22 +123,22 @@ func (d *Directory) fly(f *flight, key string, claim *security.Claim, now time.T
 		d.abandon(key, f)
 		err = errTimeout
 	}
-	if d.land(key, f, result, err) {
-		d.breaker.done(outage(err))
-	}
+	d.land(key, f, result, err, d.breaker.done)
 }
 
-// land gives the result of a flight to those who wait for it, and reports
-// whether it comes in time.
-func (d *Directory) land(key string, f *flight, result *found, err error) bool {
+// land gives the result of a flight to those who wait for it, and tells report
+// before them what that says of the store, if it comes in time.
+func (d *Directory) land(key string, f *flight, result *found, err error, report func(error)) {
 	d.flights.mu.Lock()
 	defer d.flights.mu.Unlock()
 	if d.flights.all[key] == f {
 		delete(d.flights.all, key)
 	}
+	if !f.abandoned {
+		report(outage(err))
+	}
 	f.found, f.err = result, err
 	close(f.done)
-	return !f.abandoned
 }
 
 // abandon lets a flight be that takes too long. The next one who wants to know

@@ -464,9 +464,6 @@ func holdsPublicOnly(path string) bool {
 	if err != nil {
 		return false
 	}
-	if _, err := keys.ParsePrivateKey(data); err == nil {
-		return false
-	}
-	_, err = keys.ParsePublicKey(data)
-	return err == nil
+	f, err := parseKey(data)
+	return err == nil && f.pair == nil
 }

@@ -18,6 +18,8 @@
 //     as ErrCorrupt. Each record has a checksum. Nothing is guessed or mended:
 //     put the last backup in its place. To make one, stop the server or copy
 //     the file by a snapshot of the file system.
+//   - A disk that does not answer at all is the one thing that a context cannot
+//     end. Who must not wait calls from a goroutine of his own.
 //   - TTLs go by the wall clock: see package store. The expired are swept
 //     within seconds, also while nobody asks for them.
 //

@@ -30,7 +30,6 @@ var childJobs = map[string]func(path string) error{
 	"apply": childApply,
 	"load":  childLoad,
 	"hold":  childHold,
-	"full":  childFull,
 }
 
 const (

@@ -23,13 +23,25 @@ import (
 	"github.com/coaps-go/coaps/store"
 )
 
+// memoryDir is a folder in memory if there is one: the disk is not what these
+// tests are about.
+func memoryDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "coaps")
+	if err != nil {
+		return tb.TempDir()
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // sample returns the octets of a store of some pages and levels.
 func sample(tb testing.TB) []byte {
 	tb.Helper()
-	path := filepath.Join(tb.TempDir(), "sample.db")
+	path := filepath.Join(memoryDir(tb), "sample.db")
 	s := opened(tb, path)
 	ctx := context.Background()
-	if _, err := s.Load(ctx, devices(1500)); err != nil {
+	if _, err := s.Load(ctx, devices(1001)); err != nil {
 		tb.Fatal(err)
 	}
 	for _, op := range []store.Op{{Key: "long", Value: make([]byte, 9000)}, {Key: "ttl", TTL: time.Hour}, {Key: "long", Delete: true}} {
@@ -64,7 +76,7 @@ func use(path string) error {
 		get = nil
 	}
 	put := s.Apply(ctx, store.Op{Key: deviceKey(3)}, store.Op{Key: "new", TTL: time.Hour}, store.Op{Key: deviceKey(9), Delete: true})
-	_, load := s.Load(ctx, devicesOver(3000))
+	_, load := s.Load(ctx, devicesOver(1001))
 	s.Status()
 	return errors.Join(err, get, put, load, s.Close())
 }
@@ -95,7 +107,7 @@ func told(t *testing.T, err error, path string, words string) {
 // A file that is cut off anywhere is told as such, not read behind its end.
 func TestCutOff(t *testing.T) {
 	whole := sample(t)
-	path := filepath.Join(t.TempDir(), "devices.db")
+	path := filepath.Join(memoryDir(t), "devices.db")
 	need := needed(t, path, whole)
 	for _, size := range []int{1, 100, 4096, 5000, 8192, 12288, need / 2, need - 4096, need - 1} {
 		if err := os.WriteFile(path, whole[:size], 0o600); err != nil {
@@ -124,7 +136,7 @@ func needed(t *testing.T, path string, whole []byte) (size int) {
 
 // What is no store of ours is left alone.
 func TestNotOurs(t *testing.T) {
-	dir := t.TempDir()
+	dir := memoryDir(t)
 	for name, test := range map[string]struct {
 		make  func(path string) error
 		words string
@@ -174,7 +186,7 @@ func foreign(path string, fill func(tx *bbolt.Tx) error) error {
 // a panic, never an endless call.
 func TestAnyOctetDamaged(t *testing.T) {
 	whole := sample(t)
-	path := filepath.Join(t.TempDir(), "devices.db")
+	path := filepath.Join(memoryDir(t), "devices.db")
 	const step = 8 * 997
 	found := 0
 	for at := 0; at < len(whole); at += step {
@@ -203,7 +215,7 @@ func damaged(tb testing.TB, path string, whole []byte, at int, xor byte) string 
 // The head of each page: number, kind, count and first element.
 func TestPageHeadsDamaged(t *testing.T) {
 	whole := sample(t)
-	path := filepath.Join(t.TempDir(), "devices.db")
+	path := filepath.Join(memoryDir(t), "devices.db")
 	for page := 0; page < len(whole); page += 4096 {
 		if page > 5*4096 && page < len(whole)-6*4096 && page%(64*4096) != 0 {
 			continue
@@ -219,7 +231,7 @@ func TestPageHeadsDamaged(t *testing.T) {
 // A branch that leads back to itself would be followed for ever.
 func TestPagesInACircle(t *testing.T) {
 	whole := sample(t)
-	path := filepath.Join(t.TempDir(), "devices.db")
+	path := filepath.Join(memoryDir(t), "devices.db")
 	circles := 0
 	for page := 2 * 4096; page < len(whole); page += 4096 {
 		if flags := binary.NativeEndian.Uint16(whole[page+8:]); flags != 1 {
@@ -244,7 +256,7 @@ func TestPagesInACircle(t *testing.T) {
 // can be read.
 func TestValueDamaged(t *testing.T) {
 	whole := sample(t)
-	path := filepath.Join(t.TempDir(), "devices.db")
+	path := filepath.Join(memoryDir(t), "devices.db")
 	value, _ := findValue(whole, deviceKey(700))
 	s := opened(t, damaged(t, path, whole, value, 1))
 	ctx := context.Background()
@@ -294,7 +306,7 @@ func TestChangedUnderUs(t *testing.T) {
 		"replaced": {func(path string) error { return replaceFile(path, whole) }, nil, store.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "devices.db")
+			path := filepath.Join(memoryDir(t), "devices.db")
 			if err := os.WriteFile(path, whole, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -308,7 +320,7 @@ func TestChangedUnderUs(t *testing.T) {
 			if err := store.Put(ctx, s, "k", nil); !errors.Is(err, test.write) {
 				t.Errorf("Put: %v, want %v", err, test.write)
 			}
-			if _, err := s.Load(ctx, devicesOver(2000)); !errors.Is(err, test.write) {
+			if _, err := s.Load(ctx, devicesOver(1001)); !errors.Is(err, test.write) {
 				t.Errorf("Load: %v, want %v", err, test.write)
 			}
 			if st := s.Status(); st.OK {
@@ -339,7 +351,7 @@ func FuzzDamage(f *testing.F) {
 		}
 		b := bytes.Clone(whole)
 		copy(b[at:], patch)
-		path := filepath.Join(t.TempDir(), "devices.db")
+		path := filepath.Join(memoryDir(t), "devices.db")
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}

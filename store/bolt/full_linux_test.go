@@ -19,6 +19,8 @@ import (
 	"github.com/coaps-go/coaps/store"
 )
 
+func init() { childJobs["full"] = childFull }
+
 // On a full disk, and where the file may not grow, a change fails with ErrFull
 // and takes nothing with it; reading goes on; what makes room works, and then
 // all is well again.

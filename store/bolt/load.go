@@ -37,7 +37,7 @@ func (s *Store) Load(ctx context.Context, ops iter.Seq2[store.Op, error]) (int, 
 		return 0, err
 	}
 	s.release()
-	sorted := &sorter{path: s.path + sortSuffix}
+	sorted := &sorter{path: s.path + sortSuffix, room: sortArena}
 	defer sorted.close()
 	if err := sorted.take(ctx, ops); err != nil {
 		var theirs *takenError

@@ -29,6 +29,7 @@ const (
 // into memory goes to a file, one sorted run after the other.
 type sorter struct {
 	path  string
+	room  int // octets in memory
 	arena []byte
 	at    []int // where the ops of the arena begin
 	file  *os.File
@@ -84,7 +85,7 @@ func unpack(b []byte) store.Op {
 
 // add takes one op.
 func (s *sorter) add(op *store.Op) error {
-	if size := packedHead + len(op.Key) + len(op.Value); len(s.at) > 0 && len(s.arena)+size > sortArena {
+	if size := packedHead + len(op.Key) + len(op.Value); len(s.at) > 0 && len(s.arena)+size > s.room {
 		if err := s.spill(); err != nil {
 			return err
 		}

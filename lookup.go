@@ -78,7 +78,8 @@ type lookup struct {
 
 	// hides: the time of the answer could tell whether an identity is known. A raw
 	// public key or a certificate has been proved by then, and a refusal says so.
-	hides bool
+	hides   bool
+	instant bool // as the policy
 }
 
 // newLookup makes a look-up with copies of what it is about: the session may end
@@ -88,7 +89,7 @@ func (s *shard) newLookup(now tick.Time, ev *endpoint.Event) *lookup {
 	if ev.Kind == endpoint.EventWantPSK {
 		t.identity = append([]byte{}, ev.DTLS.Identity...)
 		t.question = s.policy.AskPSK(ev.DTLS.ServerName, t.identity)
-		t.hides = s.policy.looksUp
+		t.hides, t.instant = s.policy.looksUp, s.policy.instant
 		return t
 	}
 	t.facts = *ev.Facts
@@ -107,32 +108,29 @@ func (s *shard) lookUp(now tick.Time, ev *endpoint.Event) {
 			s.server.counters.keyJobsRefused.Add(1)
 			s.ep.Abort(now, t.peer, dtls.ReasonLimit)
 		}
-	case t.kind == endpoint.EventWantPSK && s.policy.looksUp:
-		t.lookUpUnseen()
+	case t.hides:
+		time.AfterFunc(rand.N(lookupSpread), t.begin)
 	case s.policy.instant && t.known(time.Now()), !t.park():
 		t.deliver(now)
 	}
 }
 
-// lookUpUnseen answers a question about a pre-shared key so that nobody can tell
-// by the time whether its identity is known, or in memory. Nothing is answered
-// to a wrong key, but whoever sends another datagram right behind sees how long
-// the server was busy. So it is looked for at a random moment, and the handshake
-// goes on at the same one whatever was found. Raw public keys and certificates
-// need none of that: they have been proved by then, and a refusal says so.
-func (t *lookup) lookUpUnseen() {
-	time.AfterFunc(rand.N(lookupSpread), func() {
-		if t.shard.policy.instant && t.known(time.Now()) || !t.park() {
-			t.post()
-		}
-	})
+// begin is on a goroutine of its own, at a random moment. Nothing is answered to
+// a wrong key, but whoever sends another datagram right behind, or a little
+// later, sees how long the server was busy: that must not tell whether an
+// identity is known, or in memory.
+func (t *lookup) begin() {
+	if t.shard.server.ctx.Err() == nil && (t.instant && t.known(time.Now()) || !t.park()) {
+		t.post()
+	}
 }
 
-// post brings an answer to the event loop; one that has ended needs it no more.
+// post brings the answer to the event loop; one that has ended needs it no more.
+// Whatever was found, the handshake goes on at the same moment after the
+// question, or, if that is over, at one of a few.
 func (t *lookup) post() {
-	letter := func() { _ = t.shard.mail.post(t, true) }
-	if t.kind != endpoint.EventWantPSK || !t.shard.policy.looksUp {
-		letter()
+	if !t.hides {
+		_ = t.shard.mail.post(t, true)
 		return
 	}
 	passed := t.shard.clock.now().Sub(t.asked)
@@ -140,7 +138,7 @@ func (t *lookup) post() {
 	if wait < 0 {
 		wait = lookupStep - passed%lookupStep
 	}
-	time.AfterFunc(wait, letter)
+	time.AfterFunc(wait, func() { _ = t.shard.mail.post(t, true) })
 }
 
 // known answers from memory.

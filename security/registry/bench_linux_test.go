@@ -111,3 +111,44 @@ func benchmarkFetch(b *testing.B, s store.Store) {
 	b.ReportMetric(float64(after.HeapAlloc)/1e6, "MB-heap")
 	b.ReportMetric(float64(int64(after.HeapAlloc)-int64(before.HeapAlloc))/1e6, "MB-kept")
 }
+
+// What a credential in memory costs.
+func BenchmarkCacheMemory(b *testing.B) {
+	const n = 1 << 16
+	r := New(openBolt(b, b.TempDir()+"/devices.db"))
+	if _, err := r.Import(b.Context(), manyDevices(n), ImportOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	for b.Loop() {
+		d := NewDirectory(r.Store(), Options{})
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		for i := range n {
+			d.Fetch(b.Context(), &security.Claim{PSKIdentity: fmt.Appendf(nil, "sensor-%d", i)}, time.Now())
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(d.Status().Cached), "bytes/credential")
+	}
+}
+
+// A file that people edit, read anew.
+func BenchmarkRecords(b *testing.B) {
+	n := devicesInBench()
+	doc := []byte(`{"devices":{`)
+	for d := range manyDevices(n) {
+		if len(doc) > 12 {
+			doc = append(doc, ',')
+		}
+		doc = d.AppendJSON(append(appendText(doc, d.Name), ':'))
+	}
+	doc = append(doc, "}}"...)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if records, err := Records(doc); err != nil || len(records) != 2*n {
+			b.Fatal(len(records), err)
+		}
+	}
+}

@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
@@ -49,6 +50,7 @@ type cached struct {
 	claim   string
 	at      time.Time
 	epoch   uint64
+	chains  uint64      // see cache.chains
 	used    atomic.Bool // since the hand passed
 	place   int         // in the ring
 	sibling *cached     // of the same owner
@@ -56,8 +58,9 @@ type cached struct {
 
 // A miss is a claim that is nobody's.
 type miss struct {
-	claim string
-	at    time.Time
+	claim  string
+	at     time.Time
+	chains uint64 // see cache.chains
 }
 
 // cache is what a Directory knows by heart. What is good and what is nobody's
@@ -79,6 +82,9 @@ type cache struct {
 	// epoch counts how often everything became doubtful: what is older has to
 	// be looked up again. changes counts all that has been forgotten.
 	epoch, changes uint64
+	// chains counts how often all certificates were forgotten: any of them may
+	// have the name that is now somebody's, or somebody else's.
+	chains uint64
 }
 
 func newCache(limit, missLimit int) *cache {
@@ -100,16 +106,24 @@ type known struct {
 func (c *cache) get(claim []byte) (known, bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if e := c.claims[string(claim)]; e != nil {
+	if e := c.claims[string(claim)]; e != nil && e.chains == c.chainsOf(claim) {
 		if !e.used.Load() {
 			e.used.Store(true)
 		}
 		return known{found: e.found, at: e.at, doubt: e.epoch != c.epoch}, true
 	}
-	if i, ok := c.misses[string(claim)]; ok {
+	if i, ok := c.misses[string(claim)]; ok && c.missRing[i].chains == c.chainsOf(claim) {
 		return known{nobody: true, at: c.missRing[i].at}, true
 	}
 	return known{}, false
+}
+
+// chainsOf is the count of chains if the claim is one.
+func (c *cache) chainsOf(claim []byte) uint64 {
+	if bytes.HasPrefix(claim, []byte(chainClaim)) {
+		return c.chains
+	}
+	return 0
 }
 
 // moment is what put must be told of the time before the look-up.
@@ -133,7 +147,7 @@ func (c *cache) put(claim string, f *found, at time.Time, moment uint64) {
 		return
 	}
 	c.dropMiss(claim)
-	e := &cached{found: f, claim: claim, at: at, epoch: c.epoch, place: c.room()}
+	e := &cached{found: f, claim: claim, at: at, epoch: c.epoch, chains: c.chainsOf([]byte(claim)), place: c.room()}
 	c.ring[e.place] = e
 	c.claims[claim] = e
 	e.sibling = c.owners[f.owner]
@@ -188,17 +202,18 @@ func (c *cache) remove(e *cached) {
 }
 
 func (c *cache) putMiss(claim string, at time.Time) {
+	m := miss{claim, at, c.chainsOf([]byte(claim))}
 	if i, there := c.misses[claim]; there {
-		c.missRing[i].at = at
+		c.missRing[i] = m
 		return
 	}
 	if len(c.missRing) < c.missLimit {
 		c.misses[claim] = len(c.missRing)
-		c.missRing = append(c.missRing, miss{claim, at})
+		c.missRing = append(c.missRing, m)
 		return
 	}
 	c.dropMiss(c.missRing[c.missHand].claim)
-	c.missRing[c.missHand] = miss{claim, at}
+	c.missRing[c.missHand] = m
 	c.misses[claim] = c.missHand
 	c.missHand = (c.missHand + 1) % c.missLimit
 }
@@ -225,22 +240,7 @@ func (c *cache) forget(key string) {
 		c.remove(c.claims[key])
 		c.dropMiss(key)
 	case strings.HasPrefix(key, indexPrefix):
-		c.forgetChains()
-	}
-}
-
-// forgetChains drops all certificates: any of them may have the name that is
-// now somebody's, or somebody else's.
-func (c *cache) forgetChains() {
-	for claim, e := range c.claims {
-		if strings.HasPrefix(claim, chainClaim) {
-			c.remove(e)
-		}
-	}
-	for claim := range c.misses {
-		if strings.HasPrefix(claim, chainClaim) {
-			c.dropMiss(claim)
-		}
+		c.chains++
 	}
 }
 

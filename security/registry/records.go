@@ -4,6 +4,7 @@
 package registry
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,7 +34,8 @@ func Records(doc []byte) ([]store.Record, error) {
 	if t.kind == 'n' {
 		return nil, nil // an empty file
 	}
-	f := recordsFile{now: time.Unix(0, 0), whose: map[string]string{}}
+	f := recordsFile{buf: make([]byte, 0, 4096), now: time.Unix(0, 0), whose: map[string]string{}}
+	defer func() { clear(f.buf[:cap(f.buf)]) }()
 	if err := t.each(f.section); err != nil {
 		return nil, err
 	}
@@ -44,7 +46,8 @@ func Records(doc []byte) ([]store.Record, error) {
 type recordsFile struct {
 	now     time.Time
 	records []store.Record
-	whose   map[string]string // owner by index key
+	whose   map[string]string // the owner's key by index key
+	buf     []byte            // to be used again
 }
 
 func (f *recordsFile) section(name string, t *tree) error {
@@ -105,18 +108,17 @@ func (f *recordsFile) owner(o owner, t *tree, read func(string, *tree) error, na
 }
 
 func (f *recordsFile) add(o owner) error {
-	list, kinds := o.credentials(), map[string]int{}
+	list, owner := o.credentials(), o.key()
 	for i := range list {
 		c := &list[i]
-		key := string(c.appendIndexKey(nil))
+		key := string(c.appendIndexKey(f.buf[:0]))
 		if whose, taken := f.whose[key]; taken {
-			return at(c.Kind(), under(kinds[c.Kind()], &ConflictError{c.what(), whose}))
+			return inList(list, i, &ConflictError{c.what(), ownerOfKey(whose)})
 		}
-		kinds[c.Kind()]++
-		f.whose[key] = o.what()
-		f.records = append(f.records, store.Record{Key: key, Value: reference{o.key(), c.ID}.append(nil)})
+		f.whose[key] = owner
+		f.records = append(f.records, store.Record{Key: key, Value: bytes.Clone(reference{owner, c.ID}.append(f.buf[:0]))})
 	}
-	f.records = append(f.records, store.Record{Key: o.key(), Value: o.AppendJSON(nil)})
+	f.records = append(f.records, store.Record{Key: owner, Value: bytes.Clone(o.AppendJSON(f.buf[:0]))})
 	return nil
 }
 

@@ -35,7 +35,9 @@ func TestStores(t *testing.T) {
 	for name, open := range map[string]func() store.Store{
 		"memory": func() store.Store { return memory.New() },
 		"bolt":   func() store.Store { return must(bolt.Open(filepath.Join(t.TempDir(), "devices.db"), bolt.Options{})) },
-		"sealed": func() store.Store { return must(sealed.Open(context.Background(), memory.New(), sealedKeys(t, keys[0]))) },
+		"sealed": func() store.Store {
+			return must(sealed.Open(context.Background(), memory.New(), sealedKeys(t, keys[0])))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open()

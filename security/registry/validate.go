@@ -167,7 +167,6 @@ func normalizeCredentials(list []Credential, name string, lastID *int, now time.
 	if len(list) > MaxCredentials {
 		return fmt.Errorf("%d credentials, at most %d are taken", len(list), MaxCredentials)
 	}
-	kinds := map[string]int{}
 	for i := range list {
 		c := &list[i]
 		if n, err := strconv.Atoi(c.ID); err == nil {
@@ -176,14 +175,12 @@ func normalizeCredentials(list []Credential, name string, lastID *int, now time.
 		if c.PSK != nil && c.PSK.Identity == nil {
 			c.PSK.Identity = []byte(name)
 		}
-		kind := c.Kind()
 		if err := c.normalize(); err != nil {
-			return at(kind, under(kinds[kind], err))
+			return inList(list, i, err)
 		}
-		if other := sameIndex(list[:i], c); other != nil {
-			return at(kind, under(kinds[kind], fmt.Errorf("%s stands twice", c.what())))
+		if sameIndex(list[:i], c) != nil {
+			return inList(list, i, fmt.Errorf("%s stands twice", c.what()))
 		}
-		kinds[kind]++
 	}
 	number(list, lastID, now)
 	return nil
@@ -202,6 +199,18 @@ func number(list []Credential, lastID *int, now time.Time) {
 		}
 		c.Created = c.Created.UTC().Truncate(time.Second)
 	}
+}
+
+// inList puts the place of the i-th credential, which is counted by kind, before
+// the path of err.
+func inList(list []Credential, i int, err error) error {
+	kind, n := list[i].Kind(), 0
+	for j := range i {
+		if list[j].Kind() == kind {
+			n++
+		}
+	}
+	return at(kind, under(n, err))
 }
 
 // sameIndex returns the credential in list that would be found by what c is
@@ -310,9 +319,9 @@ func (c *Certificate) normalize() error {
 	if count != 1 {
 		return errors.New("a certificate is found by one of pin, uri, dns, eui64 and subject")
 	}
-	for field, text := range map[string]string{"uri": c.URI, "subject": c.Subject, "issuer": c.Issuer} {
-		if len(text) > maxText || !utf8.ValidString(text) || strings.ContainsFunc(text, notPrintable) {
-			return at(field, fmt.Errorf("not printable text of up to %d bytes", maxText))
+	for _, f := range [...]struct{ name, text string }{{"uri", c.URI}, {"subject", c.Subject}, {"issuer", c.Issuer}} {
+		if len(f.text) > maxText || !utf8.ValidString(f.text) || strings.ContainsFunc(f.text, notPrintable) {
+			return at(f.name, fmt.Errorf("not printable text of up to %d bytes", maxText))
 		}
 	}
 	var ok bool

@@ -50,6 +50,7 @@ type grammar struct {
 	name   string
 	suite  CipherSuite
 	client bool // the role of the puppet
+	ocsp   bool // the puppet shows a certificate, and may show a response
 	states []map[wire.HandshakeType]int
 	ccs    int // from this state on a ChangeCipherSpec counts
 	keys   int // from this state on the puppet has the right keys
@@ -95,6 +96,19 @@ var grammars = []grammar{
 			{wire.HandshakeFinished: 4},
 		},
 		ccs: 3, keys: 3,
+	},
+	{
+		name: "client, certificates with OCSP", suite: rpkSuite, ocsp: true,
+		states: []map[wire.HandshakeType]int{
+			{wire.HandshakeHelloVerifyRequest: 0, wire.HandshakeServerHello: 1},
+			{wire.HandshakeCertificate: 2},
+			{wire.HandshakeCertificateStatus: 3, wire.HandshakeServerKeyExchange: 4},
+			{wire.HandshakeServerKeyExchange: 4},
+			{wire.HandshakeCertificateRequest: 5, wire.HandshakeServerHelloDone: 6},
+			{wire.HandshakeServerHelloDone: 6},
+			{wire.HandshakeFinished: 7},
+		},
+		ccs: 6, keys: 6,
 	},
 }
 
@@ -211,7 +225,12 @@ func (u *puppet) compose(t wire.HandshakeType) []byte {
 		h := u.serverHello()
 		return u.message(t, h.Append(nil))
 	case wire.HandshakeCertificate:
+		if u.chain != nil {
+			return u.message(t, wire.AppendCertificates(nil, u.chain.DER))
+		}
 		return u.certificate(u.key.SPKI)
+	case wire.HandshakeCertificateStatus:
+		return u.message(t, wire.AppendCertificateStatus(nil, response))
 	case wire.HandshakeServerKeyExchange:
 		x := u.serverKeyExchange()
 		return u.message(t, x.Append(nil, u.form()))
@@ -305,6 +324,9 @@ func (g *grammar) speak(t *testing.T, word []letter) (connected bool) {
 	if g.client {
 		p, u = newServerUnderTest(t, g.suite)
 		u.greet()
+	} else if g.ocsp {
+		p, u = clientOf(t, true)
+		u.chain = new(testKeys().chain(testKeys().p256))
 	} else {
 		p, u = newClientUnderTest(t, g.suite)
 	}

@@ -38,6 +38,7 @@ type puppet struct {
 	private                    *ecdh.PrivateKey
 	peerPoint                  []byte
 	key                        *KeyPair // shown and signed with
+	chain                      *Chain   // a server shows this with a response, in the place of the raw key
 	psk                        []byte
 	hello                      wire.ClientHello
 	schedule                   *suite.Schedule
@@ -309,6 +310,10 @@ func (u *puppet) serverExtensions() *wire.ServerExtensions {
 	if !u.suite.KeyExchange.UsesPSK() {
 		e.Present |= wire.ExtServerCertType.Bit() | wire.ExtClientCertType.Bit()
 		e.ServerCertType, e.ClientCertType = CertRawPublicKey, CertRawPublicKey
+	}
+	if u.chain != nil {
+		e.Present = wire.ExtExtendedMasterSecret.Bit() | wire.ExtServerCertType.Bit() | wire.ExtStatusRequest.Bit()
+		e.ServerCertType = CertX509
 	}
 	return e
 }

@@ -46,7 +46,7 @@ func (c *Config) Check(ctx context.Context) []Problem {
 	if ch.opened != nil {
 		ch.devices()
 	}
-	return ch.problems
+	return newConfigError(ch.problems).Problems // by line
 }
 
 // checker collects what Check finds.

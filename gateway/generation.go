@@ -138,7 +138,7 @@ func checkFixed(old, now *Config) error {
 	}
 	for _, l := range now.Listen {
 		for _, before := range old.Listen {
-			if l.Addr == before.Addr && l.Security != before.Security {
+			if l.Addr == before.Addr && !slices.Contains(old.Listen, l) && !slices.Contains(now.Listen, before) {
 				changed = append(changed, "security of the listener "+l.Addr)
 			}
 		}

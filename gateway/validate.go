@@ -63,10 +63,14 @@ func (c *Config) validateListeners(d *decoder) {
 		if l.Security == "" {
 			d.reject(key, "security is missing: dtls, or nosec for an unprotected port")
 		}
-		if seen[l.Addr] {
+		port := l.Addr
+		if strings.HasSuffix(port, ":0") { // any that is free
+			port += l.Security
+		}
+		if seen[port] {
 			d.reject(key+".addr", "%s is there twice", l.Addr)
 		}
-		seen[l.Addr] = true
+		seen[port] = true
 	}
 }
 

@@ -13,18 +13,19 @@ import (
 // hangup is what SIGHUP means to this run: to end, as when a terminal goes away,
 // unless a command has taken it for something else.
 type hangup struct {
-	mu    sync.Mutex
-	taken chan struct{}
+	mu      sync.Mutex
+	signals chan os.Signal
+	taken   chan struct{}
 }
 
 // listen has end called for a SIGHUP that nobody has taken.
 func (h *hangup) listen(end func()) {
-	signals := make(chan os.Signal, 1)
+	h.signals = make(chan os.Signal, 1)
 	if !signal.Ignored(syscall.SIGHUP) { // nohup has it ignored
-		signal.Notify(signals, syscall.SIGHUP)
+		signal.Notify(h.signals, syscall.SIGHUP)
 	}
 	go func() {
-		for range signals {
+		for range h.signals {
 			if !h.pass() {
 				end()
 			}
@@ -46,8 +47,8 @@ func (h *hangup) pass() bool {
 	return true
 }
 
-// take returns a channel that each SIGHUP is sent to from now on. It is safe on
-// nil.
+// take returns a channel that each SIGHUP is sent to from now on, under nohup
+// too. It is safe on nil.
 func (h *hangup) take() <-chan struct{} {
 	if h == nil {
 		return nil
@@ -56,6 +57,7 @@ func (h *hangup) take() <-chan struct{} {
 	defer h.mu.Unlock()
 	if h.taken == nil {
 		h.taken = make(chan struct{}, 1)
+		signal.Notify(h.signals, syscall.SIGHUP)
 	}
 	return h.taken
 }

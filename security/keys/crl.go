@@ -293,11 +293,10 @@ func (c *crl) signedBy(issuer *x509.Certificate) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := string(issuer.RawSubjectPublicKeyInfo)
-	err, done := c.signers[key]
+	err, done := c.signers[string(issuer.RawSubjectPublicKeyInfo)]
 	if !done {
 		err = issuer.CheckSignature(c.list.SignatureAlgorithm, c.list.RawTBSRevocationList, c.list.Signature)
-		c.signers[key] = err
+		c.signers[string(issuer.RawSubjectPublicKeyInfo)] = err
 	}
 	return err
 }

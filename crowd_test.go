@@ -115,7 +115,9 @@ func TestRecheckOfACrowd(t *testing.T) {
 	if got := s.server.Stats(); got.Sessions != n || got.SessionsRevoked != 1 || got.LookupsRefused != 0 || d.asked() != asked {
 		t.Errorf("%d sessions, %d revoked, %d refused, %d fetched", got.Sessions, got.SessionsRevoked, got.LookupsRefused, d.asked()-asked)
 	}
-	if one > time.Second || median > quiet+20*time.Millisecond {
+	// This client waits for its answers in the runtime's poller, which looks every
+	// 10 ms if nobody lets it.
+	if one > time.Second || median > quiet+100*time.Millisecond {
 		t.Errorf("one of %d takes %v, a request meanwhile %v", n, one, median)
 	}
 }

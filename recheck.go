@@ -225,7 +225,7 @@ func (b *batch) run() {
 		q := &b.questions[i]
 		costly := q.question.Costly()
 		q.answer = server.fetch(&q.question, time.Now().Add(server.lookupTime()))
-		if costly {
+		if costly || i == len(b.questions)-1 {
 			server.nudgeSometimes() // as relieve says
 			runtime.Gosched()
 		}

@@ -65,6 +65,7 @@ func TestToJSONRefuses(t *testing.T) {
 		{strings.Repeat("[", 500) + strings.Repeat("]", 500), position{1, 0}, "deep"},
 		{strings.Repeat("{a: ", 100_000), position{1, 0}, "deep"},
 		{strings.Repeat("- ", 100_000), position{1, 0}, "deep"},
+		{"# many\na:\n" + strings.Repeat("  k: 1\n", maxSiblings+1), position{maxSiblings + 3, 1}, "JSON"},
 		{bomb, position{}, "too large"},
 	} {
 		_, _, err := toJSON([]byte(test.in))

@@ -6,8 +6,9 @@
 // program never writes it: changes are ErrReadOnly.
 //
 // What the file means is the decode function's matter, that of
-// security/registry as a rule. All of it is held in memory: for up to some ten
-// thousand devices. Package bolt is for more.
+// security/registry as a rule. All of it is held in memory. To read ten thousand
+// devices takes a second of CPU in YAML, a tenth of that in JSON, and YAML ends
+// at 50,000 entries. Package bolt is for more.
 //
 //   - A change of the file is seen within half a second, by what is in it, so
 //     that symbolic links that are switched and files that are replaced work as

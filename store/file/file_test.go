@@ -295,3 +295,39 @@ func TestExpires(t *testing.T) {
 		t.Errorf("%q", keys)
 	}
 }
+
+// benchmarkOpen opens a file of 10,000 devices.
+func benchmarkOpen(b *testing.B, text string) {
+	path := filepath.Join(b.TempDir(), "devices")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := Open(path, decodeWhole, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = s.Close()
+	}
+}
+
+func BenchmarkOpenYAML(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("devices:\n")
+	for i := range 10_000 {
+		fmt.Fprintf(&text, "  sensor-%05d:\n    groups: [a, b]\n    psk:\n      - {identity: sensor-%05d, key: 00112233445566778899aabbccddeeff}\n", i, i)
+	}
+	benchmarkOpen(b, text.String())
+}
+
+func BenchmarkOpenJSON(b *testing.B) {
+	var text strings.Builder
+	text.WriteString(`{"devices": {`)
+	for i := range 10_000 {
+		fmt.Fprintf(&text, "\"sensor-%05d\": {\"groups\": [\"a\", \"b\"], \"psk\": [{\"identity\": \"sensor-%05d\", \"key\": \"00112233445566778899aabbccddeeff\"}]},\n", i, i)
+	}
+	text.WriteString(`"last": null}}`)
+	benchmarkOpen(b, text.String())
+}

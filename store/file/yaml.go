@@ -4,6 +4,7 @@
 package file
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ func yamlToJSON(text []byte) (doc []byte, place func(path string) position, err 
 	}()
 	if at := tooDeep(text); at >= 0 {
 		return nil, nil, &placedError{positionOf(text, at), errDeep}
+	}
+	if line := tooMany(text); line > 0 {
+		return nil, nil, &placedError{position{line, 1}, errMany}
 	}
 	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -86,6 +90,30 @@ func tooDeep(text []byte) int {
 		}
 	}
 	return -1
+}
+
+// maxSiblings is how many lines may have the same indentation. The parser takes
+// time by the square of a mapping's members (a second for ten thousand), and
+// some stack for each.
+const maxSiblings = 50_000
+
+var errMany = fmt.Errorf("more than %d entries at one level of YAML: write them as JSON, or keep them in a bolt store", maxSiblings)
+
+// tooMany returns the line that is one too many, 0 if there is none.
+func tooMany(text []byte) int {
+	lines, number := map[int]int{}, 0
+	for line := range bytes.Lines(text) {
+		number++
+		bare := bytes.TrimLeft(line, " ")
+		if bare = bytes.TrimRight(bare, "\r\n"); len(bare) == 0 || bare[0] == '#' {
+			continue
+		}
+		indent := bytes.IndexByte(line, bare[0])
+		if lines[indent]++; lines[indent] > maxSiblings {
+			return number
+		}
+	}
+	return 0
 }
 
 // yamlError takes the parser's message without its excerpt of the file: there

@@ -22,7 +22,7 @@ import (
 // A bareClient makes its requests by hand on a socket of its own, so that
 // whatever is allocated is the server's doing.
 type bareClient struct {
-	t       *testing.T
+	t       testing.TB
 	conn    net.Conn
 	session *dtls.Session // nil in NoSec mode
 	began   time.Time
@@ -31,7 +31,7 @@ type bareClient struct {
 	mid     uint16
 }
 
-func newBareClient(t *testing.T, s *stage, secure bool) *bareClient {
+func newBareClient(t testing.TB, s *stage, secure bool) *bareClient {
 	t.Helper()
 	_, port := s.server.Addrs()
 	if !secure {

@@ -28,10 +28,9 @@ func crowdSize(few int) int {
 }
 
 // crowd lets n devices have sessions with the secure port, whose halves are
-// forgotten at once. No socket is used: their datagrams are given to the endpoint.
-func (s *stage) crowd(d *directory, n int) {
+// forgotten at once. Their keys must be in memory, which add may see to. No socket is used: their datagrams are given to the endpoint.
+func (s *stage) crowd(add func(name string), psk keys.PSK, n int) {
 	s.t.Helper()
-	psk := must(keys.RandomPSK(rand.Reader, []byte("crowd")))
 	shard := s.server.secure.shards[0]
 	real, quick := shard.policy, *shard.policy
 	quick.looksUp = false // answers at once
@@ -39,10 +38,9 @@ func (s *stage) crowd(d *directory, n int) {
 	defer s.onLoop(func() { shard.policy = real })
 	for i := range n {
 		name := fmt.Sprint("crowd-", i)
-		d.change(func(d *directory) {
-			d.entries["/"+name] = security.Entry{Key: psk.Key, Principal: security.Principal{Device: name, Groups: []string{"crowd"}, Credential: "psk"}}
-			d.cached["/"+name] = true
-		})
+		if add != nil {
+			add(name)
+		}
 		psk.Identity = []byte(name)
 		config := security.Config{ClientPSK: &psk, CipherSuites: []dtls.CipherSuite{0xC0A8}}
 		hello := must(config.Client(keys.Authority{})).DTLS(rand.Reader)
@@ -85,7 +83,13 @@ func TestRecheckOfACrowd(t *testing.T) {
 		s.Limits.HandshakeRate, s.Limits.PrefixHandshakeRate, s.Limits.AnswerRate = -1, -1, -1
 	})
 	n := crowdSize(5000)
-	s.crowd(d, n)
+	psk := must(keys.RandomPSK(rand.Reader, []byte("crowd")))
+	s.crowd(func(name string) {
+		d.change(func(d *directory) {
+			d.entries["/"+name] = security.Entry{Key: psk.Key, Principal: security.Principal{Device: name, Groups: []string{"crowd"}, Credential: "psk"}}
+			d.cached["/"+name] = true
+		})
+	}, psk, n)
 	c := newBareClient(t, s, true)
 	quiet := c.pace()
 

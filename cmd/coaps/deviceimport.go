@@ -147,6 +147,9 @@ func (d *deviceImport) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	d.tracef(1, "%s is in the format %s", path, format.Name)
+	if format.NeedsIdentity && d.identity == "" {
+		return usage(cmd, "the keys of a %s file have no identity", format.Name).try("--identity ID, what the clients send")
+	}
 	d.bar = d.newTransferProgress(d.progress, "import", size)
 	defer d.bar.end()
 	result, err := d.transfer(cmd, format, buffered)

@@ -91,7 +91,7 @@ func (f *keyFlags) check(cmd *cobra.Command) error {
 	case f.literal != "" && (f.fresh || f.size != 0):
 		return usage(cmd, "--psk gives a key, and another flag asks for a new one")
 	case looksLikeMistakenInsecure(f.literal) && f.literal != "-":
-		return usage(cmd, "--psk was given %q, which looks like something else", hideUserinfo(f.literal)).try("a key that looks like this is written text:KEY")
+		return usage(cmd, "--psk was given what looks like a URI or a flag").try("a key that looks like this is written text:KEY")
 	}
 	return nil
 }

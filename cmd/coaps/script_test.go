@@ -113,7 +113,7 @@ var errorShape = regexp.MustCompile(`\Acoaps: .+\nreason: (\S+) \(.+\)\ntry: .+\
 
 // beforeError is what may stand in front of an error: warnings, traces, and the
 // summary of ping.
-var beforeError = regexp.MustCompile(`\A(warning: |INSECURE: |\* |[0-9]+ sent, )`)
+var beforeError = regexp.MustCompile(`\A(warning: |bad line: |INSECURE: |\* |[0-9]+ sent, )`)
 
 func checkThreeLines(ts *testscript.TestScript, stderr, reason string) {
 	for beforeError.MatchString(stderr) {

@@ -225,6 +225,9 @@ func storeFailure(what string, err error) error {
 		}
 		return fail(word, what, "%v", err).because(err)
 	}
+	if wrong, ok := errors.AsType[*registry.PathError](err); ok {
+		return fail("bad_credential", what, "%v", wrong.Err).because(err).try("coaps device show NAME shows what it has")
+	}
 	if broken, ok := errors.AsType[*gateway.ConfigError](err); ok {
 		return fail("invalid_config", what, "%v", broken).because(err).try("coaps config check FILE shows where")
 	}

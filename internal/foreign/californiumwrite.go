@@ -107,7 +107,7 @@ var formatPSKStore = &Format{
 	Name: "californium-psk", Title: "Californium --psk-store: identity=BASE64",
 	Lacks: "names other than the identity, groups, tenants, validity, public keys", Secret: true,
 	Named: []string{"psk-store", "cf-psk"},
-	looks: func(head []byte) bool { return allLines(head, blank, looksLikePSKStore) },
+	looks: func(head []byte) bool { return mostLines(head, blank, looksLikePSKStore) },
 	read:  readPSKStore,
 	write: func(w io.Writer, o *WriteOptions) writer { return &pskLines{w, o, appendPSKStore} },
 }

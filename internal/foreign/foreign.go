@@ -90,7 +90,9 @@ type Format struct {
 	Title  string // whose it is
 	Lacks  string // what it has no words for
 	Secret bool   // it holds keys
-	Named  []string
+	// NeedsIdentity says that its keys have none: Options.Identity is for all.
+	NeedsIdentity bool
+	Named         []string
 	// looks tells from the beginning of a file whether it is of this format.
 	looks func(head []byte) bool
 	read  func(r io.Reader, o *Options) iter.Seq2[Entry, error] // nil: cannot be read

@@ -32,9 +32,9 @@ func TestBadLines(t *testing.T) {
 	}{
 		{"psktool", "a:00112233\nno colon " + secretWord + "\nb:" + secretWord + "x\nc:\n#zz:" + secretWord + "\nd:00\n", 2, []string{
 			"line 2: no ':' between identity and key",
-			"line 3, column 2: key is not hexadecimal",
-			"line 4, column 2: keys: empty pre-shared key",
-			"line 5, column 4: identity after '#' is not hexadecimal (a comment needs a space after '#')",
+			"line 3, column 3: key is not hexadecimal",
+			"line 4, column 3: keys: empty pre-shared key",
+			"line 5, column 1: identity after '#' is not hexadecimal (a comment needs a space after '#')",
 		}},
 		{"psktool", "a:00\nb:" + secretWord + "\x00\nc:00\n", 2, []string{"line 2, column 15: holds a NUL octet: text in UTF-8 is needed"}},
 		{"libcoap", "hint,only\n" + secretWord + "\n,id,key\nh,i,\n", 1, []string{

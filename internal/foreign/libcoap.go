@@ -27,7 +27,7 @@ import (
 var formatLibcoap = &Format{
 	Name: "libcoap", Title: "coap-server -i, coap-client -h: hint,identity,key",
 	Lacks: "keys that are not text, names other than the identity, groups, tenants, validity, public keys", Secret: true,
-	looks: func(head []byte) bool { return allLines(head, libcoapBlank, looksLikeLibcoap) },
+	looks: func(head []byte) bool { return mostLines(head, libcoapBlank, looksLikeLibcoap) },
 	read:  readLibcoap,
 	write: func(w io.Writer, o *WriteOptions) writer { return &pskLines{w, o, appendLibcoap} },
 }
@@ -38,7 +38,7 @@ var formatLibcoap = &Format{
 //	sni,hint,key
 var formatLibcoapSNI = &Format{
 	Name: "libcoap-sni", Title: "coap-server -s: sni,hint,key; needs the identity that the clients show",
-	Lacks: "identities", Secret: true,
+	Lacks: "identities", Secret: true, NeedsIdentity: true,
 	read: readLibcoapSNI,
 }
 

@@ -139,14 +139,15 @@ func firstLines(head []byte, n int, skip func([]byte) bool) [][]byte {
 	return found
 }
 
-// allLines says whether the first lines of a file all satisfy fit, and there is
-// one.
-func allLines(head []byte, skip, fit func([]byte) bool) bool {
+// mostLines says whether most of the first lines of a file satisfy fit: a file
+// with a mistake in it is still of its format.
+func mostLines(head []byte, skip, fit func([]byte) bool) bool {
 	found := firstLines(head, 20, skip)
+	n := 0
 	for _, line := range found {
-		if !fit(line) {
-			return false
+		if fit(line) {
+			n++
 		}
 	}
-	return len(found) > 0
+	return 2*n >= len(found) && n > 0
 }

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"strings"
 
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
@@ -27,7 +28,7 @@ var formatPSKTool = &Format{
 	Name: "psktool", Title: "GnuTLS psktool, EMQX, coaps --psk-file: identity:HEXKEY",
 	Lacks: "names other than the identity, groups, tenants, validity, public keys", Secret: true,
 	Named: []string{"emqx", "gnutls"},
-	looks: func(head []byte) bool { return allLines(head, psktoolBlank, looksLikePSKTool) },
+	looks: func(head []byte) bool { return mostLines(head, psktoolBlank, looksLikePSKTool) },
 	read:  readPSKTool,
 	write: func(w io.Writer, o *WriteOptions) writer { return &pskLines{w, o, appendPSKTool} },
 }
@@ -51,14 +52,24 @@ func readPSKTool(r io.Reader, _ *Options) iter.Seq2[Entry, error] {
 		line = bytes.TrimRight(line, " \t")
 		psk, err := keys.ParsePSKLine(line)
 		if err != nil {
-			return Entry{}, false, l.wrong(psktoolColumn(line), err)
+			return Entry{}, false, l.wrong(psktoolColumn(line, err), err)
 		}
 		return Entry{pskDevice(psk), l.n}, true, nil
 	})
 }
 
-// psktoolColumn is where the key begins, if there is one.
-func psktoolColumn(line []byte) int { return bytes.LastIndexByte(line, ':') + 1 }
+// psktoolColumn is where the part begins that is wrong, 0 where there are no
+// parts.
+func psktoolColumn(line []byte, err error) int {
+	colon := bytes.LastIndexByte(line, ':')
+	switch {
+	case colon < 0:
+		return 0
+	case strings.HasPrefix(err.Error(), "identity"):
+		return 1
+	}
+	return colon + 2
+}
 
 // pskDevice is a device that is known by a shared key alone, and named after
 // its identity.

@@ -1,0 +1,111 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/security/registry"
+)
+
+// coapsProcess is the command as a process of its own.
+func coapsProcess(dir string, args ...string) *exec.Cmd {
+	cmd := exec.Command("coaps", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "COAPS_STORE=bolt:"+filepath.Join(dir, "fleet.db"), "HOME="+dir, "NO_COLOR=1")
+	return cmd
+}
+
+// Two administrators at once: each of many processes that change one file at the
+// same time waits for its turn, and nothing that any of them did is lost.
+func TestManyAdministrators(t *testing.T) {
+	if _, err := exec.LookPath("coaps"); err != nil {
+		t.Skip("the command is on the path of the scripts alone")
+	}
+	dir := t.TempDir()
+	const each = 12
+	if out, err := coapsProcess(dir, "device", "add", "shared").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var wait sync.WaitGroup
+	errs := make(chan error, 4*each)
+	administrator := func(who int) {
+		defer wait.Done()
+		for n := range each {
+			name := fmt.Sprintf("admin-%d-%d", who, n)
+			for _, args := range [][]string{{"device", "add", name, "--new-psk"}, {"psk", "add", "shared", "--new", "-u", name + "-key"}} {
+				if out, err := coapsProcess(dir, args...).CombinedOutput(); err != nil {
+					errs <- fmt.Errorf("%v: %w: %s", args, err, out)
+				}
+			}
+		}
+	}
+	wait.Add(2)
+	go administrator(1)
+	go administrator(2)
+	wait.Wait()
+	close(errs)
+	for err := range errs {
+		t.Error(err)
+	}
+	for args, want := range map[string]int{"device list": 2*each + 1, "psk list shared": 2 * each} {
+		var out bytes.Buffer
+		cmd := coapsProcess(dir, strings.Fields(args)...)
+		cmd.Stdout = &out
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(out.String(), "\n"); got != want {
+			t.Errorf("%s: %d, want %d: something was lost", args, got, want)
+		}
+	}
+}
+
+func TestNextIdentity(t *testing.T) {
+	has := func(identities ...string) (list []registry.Credential) {
+		for _, text := range identities {
+			identity, err := keys.ParseIdentity(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, registry.Credential{PSK: &registry.PSK{Identity: identity}})
+		}
+		return list
+	}
+	for _, test := range []struct{ identity, tenant, want string }{
+		{"sensor-7", "", "sensor-7.2"},
+		{"sensor-7.2", "", "sensor-7.4"}, // .3 is taken below
+		{"sensor-7@acme", "acme", "sensor-7.2@acme"},
+		{"sensor-7.9@acme", "acme", "sensor-7.10@acme"},
+		{"sensor-7@acme", "", "sensor-7@acme.2"},
+		{"acme", "acme", "acme.2"},
+		{"1.2.840", "", "1.2.841"},
+		{"x.0", "", "x.0.2"},
+		{"0xff00", "", "0xff002e32"},
+	} {
+		list := has(test.identity, "sensor-7.3")
+		if got := nextIdentity(list, test.identity, test.tenant); got != test.want {
+			t.Errorf("after %s of %q comes %s, want %s", test.identity, test.tenant, got, test.want)
+		}
+	}
+}
+
+func TestWithScheme(t *testing.T) {
+	for in, want := range map[string]string{
+		"fleet.db": "bolt:fleet.db", "/var/lib/x.db": "bolt:/var/lib/x.db", "./a:b": "bolt:./a:b", "bolt:x": "bolt:x", "redis://h/0": "redis://h/0",
+		"memory:": "memory:", `C:\x.db`: `bolt:C:\x.db`, "file:devices.yaml": "file:devices.yaml",
+	} {
+		if got := withScheme(in); got != want {
+			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}

@@ -109,6 +109,7 @@ func (s *shard) lookUp(now tick.Time, ev *endpoint.Event) {
 			s.ep.Abort(now, t.peer, dtls.ReasonLimit)
 		}
 	case t.hides:
+		s.server.unseen.Add(1)
 		time.AfterFunc(rand.N(lookupSpread), t.begin)
 	case s.policy.instant && t.known(time.Now()), !t.park():
 		t.deliver(now)
@@ -120,6 +121,7 @@ func (s *shard) lookUp(now tick.Time, ev *endpoint.Event) {
 // later, sees how long the server was busy: that must not tell whether an
 // identity is known, or in memory.
 func (t *lookup) begin() {
+	defer t.shard.server.unseen.Done()
 	if t.shard.server.ctx.Err() == nil && (t.instant && t.known(time.Now()) || !t.park()) {
 		t.post()
 	}

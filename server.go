@@ -95,7 +95,8 @@ type Server struct {
 	log        *serverLog
 	access     atomic.Pointer[acl.List]
 	keyWorkers *pool
-	lookups    *pool // of its own: who waits for a store holds up nobody else
+	lookups    *pool          // of its own: who waits for a store holds up nobody else
+	unseen     sync.WaitGroup // look-ups that wait for their moment
 	clock      clock
 	nudged     atomic.Int64 // when the loops were last sent to look at their sockets
 	loops      int
@@ -227,6 +228,7 @@ func (s *Server) start() error {
 		s.keyWorkers.close()
 		go func() {
 			s.keyWorkers.wait() // who may have look-ups to make still
+			s.unseen.Wait()
 			s.lookups.close()
 		}()
 		s.log.flush()
@@ -312,6 +314,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			p.workers.wait()
 		}
 		s.keyWorkers.wait()
+		s.unseen.Wait()
 		s.lookups.wait()
 	}()
 	select {

@@ -134,7 +134,7 @@ func TestBadKeys(t *testing.T) {
 		"half":                 good[:len(good)/2],
 		"a byte behind":        append(bytes.Clone(good), 0),
 		"a set":                append([]byte{0x81}, good...),
-		"tagged":               append([]byte{0xc1}, good...),
+		"tagged":               append([]byte{0xd9, 0xd9, 0xf7}, good...),
 		"a label twice":        append(append([]byte{good[0] + 1}, 1, 2), good[1:]...),
 		"no kty":               with(map[any]any{1: nil}),
 		"kty in words":         with(map[any]any{1: "EC2"}),

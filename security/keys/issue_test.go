@@ -5,6 +5,8 @@ package keys
 
 import (
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	crand "crypto/rand"
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
@@ -285,6 +287,8 @@ func TestOpenCARefuses(t *testing.T) {
 	ca, pair := newPlantCA(t), mustNewKey(t, 32)
 	leaf := must(ca.Issue(seeded(33), pair.SPKI, leafOf(func(l *Leaf) { l.CommonName, l.Client = "x", true })))
 	other := must(NewCA(seeded(60), "Other", noon, time.Hour))
+	listsOnly := must(sign(&x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: noon, NotAfter: noon.Add(time.Hour),
+		BasicConstraintsValid: true, IsCA: true, KeyUsage: x509.KeyUsageCRLSign}, ca.Certificate, pair, ca.Key))
 	for name, test := range map[string]struct {
 		certificates []*x509.Certificate
 		key          *dtls.KeyPair
@@ -292,6 +296,7 @@ func TestOpenCARefuses(t *testing.T) {
 		"nothing":               {nil, ca.Key},
 		"another's key":         {[]*x509.Certificate{ca.Certificate}, pair},
 		"a node's certificate":  {[]*x509.Certificate{leaf}, pair},
+		"one that signs lists":  {[]*x509.Certificate{listsOnly}, pair},
 		"an unrelated one next": {[]*x509.Certificate{ca.Certificate, other.Certificate}, ca.Key},
 	} {
 		if _, err := OpenCA(test.certificates, test.key); err == nil {
@@ -383,6 +388,11 @@ func TestBadRequests(t *testing.T) {
 		} else if strings.Contains(err.Error(), "PRIVATE KEY-----") {
 			t.Errorf("%s: the error shows what it should not: %v", name, err)
 		}
+	}
+	strange := must(ecdsa.GenerateKey(elliptic.P521(), crand.Reader))
+	request521 := must(x509.CreateCertificateRequest(nil, &x509.CertificateRequest{}, strange))
+	if _, err := ParseRequest(request521); err == nil {
+		t.Error("a key on P-521")
 	}
 	// Another's public key in the place of the signer's.
 	other := mustNewKey(t, 2)

@@ -135,7 +135,7 @@ func edited(t *testing.T, text []byte, changes map[string]any) []byte {
 func TestBadJWK(t *testing.T) {
 	pair, other := mustNewKey(t, 1), must(PartsOf(mustNewKey(t, 2).SPKI))
 	good := must(MarshalPrivateJWK(pair))
-	d := base64url(bytes.Repeat([]byte{7}, 31))
+	d, own := base64url(bytes.Repeat([]byte{7}, 31)), base64url(must(PartsOf(pair.SPKI)).X)
 	tests := map[string][]byte{
 		"no object":              []byte(`["EC"]`),
 		"half":                   good[:len(good)/2],
@@ -160,7 +160,7 @@ func TestBadJWK(t *testing.T) {
 		"d above the order":      edited(t, good, map[string]any{"d": base64url(bytes.Repeat([]byte{0xff}, 32))}),
 		"padded":                 edited(t, good, map[string]any{"x": base64url(other.X) + "="}),
 		"base64 of another kind": edited(t, good, map[string]any{"x": strings.Repeat("+/", 22)[:43]}),
-		"a line end inside":      edited(t, good, map[string]any{"x": base64url(other.X)[:20] + "\n" + base64url(other.X)[20:]}),
+		"a line end inside":      edited(t, good, map[string]any{"x": own[:20] + "\n" + own[20:]}),
 		"for another use":        edited(t, good, map[string]any{"use": "enc"}),
 		"for another algorithm":  edited(t, good, map[string]any{"alg": "ECDH-ES"}),
 		"alg of another curve":   edited(t, good, map[string]any{"alg": "ES384"}),

@@ -125,7 +125,10 @@ func (s *Store) commit(fn func(b buckets) error) error {
 	err := guard(func() error {
 		err := s.db.Update(func(tx *bbolt.Tx) error {
 			before = int64(tx.ID()) - 1
-			err := viewed(tx, fn)
+			b, err := open(tx)
+			if err == nil {
+				err = fn(b)
+			}
 			filled = err == nil
 			return err
 		})

@@ -61,7 +61,8 @@ type Store struct {
 	// turn is held by who writes, or sweeps, or loads.
 	turn chan struct{}
 	// done is closed by Close.
-	done chan struct{}
+	done    chan struct{}
+	closing sync.Once
 
 	// mu is held for reading by each use of db, for writing by who replaces
 	// it. db is nil after Close.
@@ -70,6 +71,8 @@ type Store struct {
 	file *os.File // of db, for looking at its size
 	// size is how long the file must be: all pages that the last change knows.
 	size atomic.Int64
+	// looked is when the size was looked at, in nanoseconds.
+	looked atomic.Int64
 	// count is how many records there are.
 	count atomic.Int64
 
@@ -283,24 +286,38 @@ func (s *Store) Status() store.Status {
 
 // Close is store.Store.Close. It waits for a Load that is under way.
 func (s *Store) Close() error {
-	s.mu.RLock()
-	open := s.db != nil
-	s.mu.RUnlock()
-	if !open {
-		return nil
-	}
-	s.turn <- struct{}{}
-	defer s.release()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.db == nil {
-		return nil
-	}
+	s.closing.Do(s.close)
+	return nil
+}
+
+// closePatience is how long Close waits for calls when the file has turned out
+// to be damaged: some may wait for a lock that nobody will give back.
+const closePatience = time.Second
+
+func (s *Store) close() {
 	close(s.done)
 	s.alarm.stop()
 	s.watchers.Close()
-	closeFile(s.db, s.file, s.health.broken())
-	s.db, s.file = nil, nil
-	s.health.bad(s.now(), store.ErrClosed)
-	return nil
+	defer func() { s.health.bad(s.now(), store.ErrClosed) }()
+	alone := make(chan struct{})
+	go func() {
+		s.turn <- struct{}{}
+		s.mu.Lock()
+		close(alone)
+	}()
+	for {
+		select {
+		case <-alone:
+			closeFile(s.db, s.file, s.health.broken())
+			s.db, s.file = nil, nil
+			s.mu.Unlock()
+			s.release()
+			return
+		case <-time.After(closePatience):
+			if s.health.broken() != nil {
+				abandon(s.file)
+				return
+			}
+		}
+	}
 }

@@ -333,6 +333,98 @@ func TestChangedUnderUs(t *testing.T) {
 	}
 }
 
+// The same while many read: all calls end, or those that do not keep nobody
+// from closing and from opening what is there then.
+func TestEmptiedWhileBusy(t *testing.T) {
+	whole := sample(t)
+	ctx := context.Background()
+	for range 2 {
+		path := filepath.Join(memoryDir(t), "devices.db")
+		if err := os.WriteFile(path, whole, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := opened(t, path)
+		for i := range 8 {
+			go func() {
+				for n := i; ; n++ {
+					if _, err := s.Get(ctx, deviceKey(n%1000)); err != nil {
+						if !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, store.ErrClosed) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			}()
+		}
+		time.Sleep(5 * time.Millisecond)
+		if err := os.Truncate(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(10 * time.Second); s.Status().OK && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := opened(t, path).Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A change that the disk has not confirmed may be undone by a crash: nothing is
+// built on it, and reading goes on.
+func TestUnconfirmed(t *testing.T) {
+	ctx := context.Background()
+	s := opened(t, filepath.Join(t.TempDir(), "devices.db"))
+	if err := store.Put(ctx, s, "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	// As if the Put had failed when the disk was to confirm it.
+	var last int64
+	if err := s.db.View(func(tx *bbolt.Tx) error { last = int64(tx.ID()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.failed(errors.New("input/output error"), true, last-1); !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
+	if err := store.Put(ctx, s, "k", []byte("w")); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	if _, err := s.Load(ctx, devicesOver(1001)); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	if r, err := s.Get(ctx, "k"); err != nil || string(r.Value) != "v" {
+		t.Errorf("%q, %v", r.Value, err)
+	}
+	if st := s.Status(); st.OK || !errors.Is(st.Err, store.ErrUnavailable) {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A write that fails for another reason than a full disk takes nothing with it.
+func TestWriteFails(t *testing.T) {
+	ctx := context.Background()
+	path := filepath.Join(t.TempDir(), "devices.db")
+	s := opened(t, path)
+	if err := store.Put(ctx, s, "k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	// The descriptor is gone: the map is still there.
+	if err := s.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Put(ctx, s, "k", []byte("w")); !errors.Is(err, store.ErrUnavailable) || s.Status().OK {
+		t.Errorf("%v, %+v, want ErrUnavailable", err, s.Status())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if r, err := opened(t, path).Get(ctx, "k"); err != nil || string(r.Value) != "v" {
+		t.Errorf("%q, %v", r.Value, err)
+	}
+}
+
 func replaceFile(path string, content []byte) error {
 	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
 		return err

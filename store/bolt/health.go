@@ -153,26 +153,26 @@ func (h *health) unconfirmed(now time.Time, err error) {
 	h.stuck = err
 }
 
-// view calls fn with the buckets as they are now.
-func (s *Store) view(ctx context.Context, fn func(b buckets) error) error {
+// view calls fn with what is in the file now.
+func (s *Store) view(ctx context.Context, fn func(tx *bbolt.Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.db == nil {
+	if s.db == nil || s.ended() {
 		return store.ErrClosed
 	}
 	if err := s.health.broken(); err != nil {
 		return err
 	}
-	if err := s.whole(s.size.Load()); err != nil {
+	if err := s.stillWhole(); err != nil {
 		s.health.faulty(s.now(), s.named(err))
 		return s.named(err)
 	}
 	sane := false
 	err := guard(func() error {
-		err := s.db.View(func(tx *bbolt.Tx) error { return viewed(tx, fn) })
+		err := s.db.View(fn)
 		sane = true
 		return err
 	})
@@ -189,10 +189,26 @@ func (s *Store) view(ctx context.Context, fn func(b buckets) error) error {
 	return err
 }
 
-func viewed(tx *bbolt.Tx, fn func(b buckets) error) error {
-	b, err := open(tx)
-	if err != nil {
-		return err
+// ended says that Close was called.
+func (s *Store) ended() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
 	}
-	return fn(b)
+}
+
+// lookEvery is how often the size of the file is looked at.
+const lookEvery = 20 * time.Millisecond
+
+// stillWhole looks now and then whether somebody has cut the file off. If a
+// transaction finds that, its fault leaves bbolt's locks held, and others wait
+// for ever.
+func (s *Store) stillWhole() error {
+	now, last := time.Now().UnixNano(), s.looked.Load()
+	if last <= now && now-last < int64(lookEvery) || !s.looked.CompareAndSwap(last, now) {
+		return nil
+	}
+	return s.whole(s.size.Load())
 }

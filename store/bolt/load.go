@@ -143,7 +143,11 @@ func (s *Store) fill(ctx context.Context, w *writer, ops iter.Seq2[store.Op, err
 			return err
 		}
 		var version uint64
-		err := s.view(ctx, func(old buckets) error {
+		err := s.view(ctx, func(tx *bbolt.Tx) error {
+			old, err := open(tx)
+			if err != nil {
+				return err
+			}
 			version = old.records.Sequence() + 1
 			return w.merge(ctx, old.records.Cursor(), ops, version, s.now())
 		})

@@ -8,6 +8,8 @@ import (
 	"context"
 	"iter"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/coaps-go/coaps/store"
 )
 
@@ -22,12 +24,15 @@ const (
 // Get is store.Store.Get.
 func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	var r store.Record
-	err := s.view(ctx, func(b buckets) error {
-		raw := b.records.Get([]byte(key))
+	err := s.view(ctx, func(tx *bbolt.Tx) error {
+		records, err := recordsOf(tx)
+		if err != nil {
+			return err
+		}
+		raw := records.Get([]byte(key))
 		if raw == nil || expired(raw, s.now()) {
 			return store.ErrNotFound
 		}
-		var err error
 		r, err = decode(key, raw)
 		return err
 	})
@@ -58,8 +63,12 @@ func (s *Store) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.
 // there may be more.
 func (s *Store) page(ctx context.Context, prefix, after string) (page []store.Record, last string, more bool, err error) {
 	last = after
-	err = s.view(ctx, func(b buckets) error {
-		c := b.records.Cursor()
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		records, err := recordsOf(tx)
+		if err != nil {
+			return err
+		}
+		c := records.Cursor()
 		octets := 0
 		for k, raw := c.Seek([]byte(max(prefix, after))); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, raw = c.Next() {
 			switch key := string(k); {

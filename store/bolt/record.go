@@ -60,6 +60,14 @@ func open(tx *bbolt.Tx) (buckets, error) {
 	return b, nil
 }
 
+// recordsOf is open for who only reads records.
+func recordsOf(tx *bbolt.Tx) (*bbolt.Bucket, error) {
+	if b := tx.Bucket(bucketRecords); b != nil {
+		return b, nil
+	}
+	return nil, fmt.Errorf("%w: a bucket is missing", store.ErrCorrupt)
+}
+
 func (b buckets) count() int {
 	v := b.ours.Get(keyCount)
 	if len(v) != 8 {

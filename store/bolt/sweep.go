@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/coaps-go/coaps/store"
 )
 
@@ -102,7 +104,11 @@ func (s *Store) sweep() {
 // until the next is, -1 if there is none.
 func (s *Store) due(now time.Time) (gone [][]byte, next time.Duration, err error) {
 	next = -1
-	err = s.view(context.Background(), func(b buckets) error {
+	err = s.view(context.Background(), func(tx *bbolt.Tx) error {
+		b, err := open(tx)
+		if err != nil {
+			return err
+		}
 		c := b.expiry.Cursor()
 		for k, _ := c.First(); k != nil && len(gone) < sweepMost; k, _ = c.Next() {
 			at := binary.BigEndian.Uint64(k)

@@ -435,6 +435,7 @@ func TestCertificatePrecedence(t *testing.T) {
 	ctxRun, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() { _ = directory.Run(ctxRun, func([]Change) {}) }()
+	directory.Fetch(ctx, claim, time.Now()) // nobody's, as yet
 	for _, step := range []struct {
 		name string
 		c    Certificate

@@ -100,8 +100,7 @@ func (c *certSize) run(cmd *cobra.Command, path string) error {
 	}
 	flights, err := flightsize.Measure(h)
 	if err != nil {
-		return fail("bad_credential", "cannot make the handshake with "+path, "%v", err).because(err).
-			try("an RSA key needs its own suites: --cipher TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256; coaps cert show FILE shows the key")
+		return sizeFailure(path, h, err)
 	}
 	report := c.report(path, h, flights)
 	report.Advice = advise(h, flights)
@@ -109,6 +108,19 @@ func (c *certSize) run(cmd *cobra.Command, path string) error {
 		return outputFailure(writeJSON(c.out, report))
 	}
 	return outputFailure(report.write(c.out, c.outPalette()))
+}
+
+// sizeFailure says why there is no handshake to measure.
+func sizeFailure(path string, h *flightsize.Handshake, err error) *failure {
+	f := fail("bad_credential", "cannot make the handshake with "+path, "%v", err).because(err).
+		try("coaps cert show FILE shows what the chain holds")
+	if _, ok := h.Server[0].PublicKey.(*rsa.PublicKey); ok && h.CipherSuites == nil {
+		return f.try("an RSA key needs its own suites: --cipher TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256")
+	}
+	if h.MTU < defaultMTU {
+		return f.try("a larger --mtu, such as 256: a client's first message is never cut into pieces")
+	}
+	return f
 }
 
 // handshake is what the flags say.
@@ -311,8 +323,13 @@ const longName = 60
 // adviseKinds is advice that has no figure, because it takes other certificates.
 func adviseKinds(h *flightsize.Handshake) []string {
 	var advice []string
+	seen := map[string]bool{}
 	for _, c := range append(append([]*x509.Certificate(nil), h.Server...), h.Client...) {
 		name := oneLine(keys.CertificateName(c))
+		if seen[string(c.Raw)] {
+			continue
+		}
+		seen[string(c.Raw)] = true
 		if _, ok := c.PublicKey.(*rsa.PublicKey); ok {
 			advice = append(advice, name+" has an RSA key: P-256 keys and their signatures are some 400 bytes shorter in each certificate")
 		}

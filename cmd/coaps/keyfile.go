@@ -285,7 +285,8 @@ func (a *app) writeArtifact(cmd *cobra.Command, output string, made artifact) er
 	case output != "" && output != "-":
 		return writeNew(output, made)
 	case output == "" && made.secret && isTerminal(a.out):
-		return usage(cmd, "a private key would stand on this terminal").try("-o FILE; or -o - to see it all the same")
+		return fail("secret_to_terminal", "cannot write a private key to this terminal", "").
+			try("-o FILE makes a file of mode 0600; -o - shows it all the same")
 	case output == "" && made.binary && isTerminal(a.out):
 		return usage(cmd, "this form is not text").try("-o FILE; or -o - to see it all the same")
 	}

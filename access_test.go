@@ -21,6 +21,9 @@ import (
 // Who has proved who he is and may not is told 4.03, who has not 4.01, before
 // anybody looks whether there is such a resource; inline handlers included.
 //
+// Proves rfc7252 §9: "During the provisioning phase, a CoAP device is provided with
+// the security information that it needs, including keying materials and access
+// control lists."
 // Proves rfc7252 §5.9.2.2: "The client is not authorized to perform the requested
 // action."
 func TestAccess(t *testing.T) {

@@ -187,6 +187,9 @@ func (s *stage) watch(psk keys.PSK) (datagrams []string) {
 
 // A raw public key and a certificate are looked up as well, after they have been
 // verified, and what their handshakes fail for is in the log.
+//
+// Proves rfc7252 §9.1.3.2.1: "The identifier is used for two purposes, to associate
+// the endpoint with further device information and to perform access control."
 func TestLookUpOfKeys(t *testing.T) {
 	s, d := newGuarded(t, say, func(s *Server) { s.Security.RequireKnownCertificates = true })
 	name := keys.NameOf(s.clientKey.SPKI, keys.SHA256_120).String()

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +227,9 @@ func TestFileOfDevicesThatBreaks(t *testing.T) {
 func TestTwoAdministrators(t *testing.T) {
 	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\n", nil)
 	const each = 20
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "shared"}); err != nil {
+		t.Fatal(err)
+	}
 	var all sync.WaitGroup
 	for admin := range 2 {
 		all.Go(func() {
@@ -245,9 +250,6 @@ func TestTwoAdministrators(t *testing.T) {
 				}
 			}
 		})
-	}
-	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "shared"}); err != nil {
-		t.Log(err)
 	}
 	all.Go(func() {
 		for range 5 {
@@ -378,4 +380,91 @@ func TestDatabaseDeleted(t *testing.T) {
 	r.within(3*time.Second, "deleted", func() bool { return !r.status().Stores[0].OK })
 	sensor.want("/hello", "2.05")
 	r.peer("sensor-7").want("/hello", "2.05")
+}
+
+// Another way of looking things up, and another store, come by a reload; sessions
+// whose device the new store does not know end.
+func TestReloadStore(t *testing.T) {
+	rules := "acl: {rules: [\"allow authenticated GET /hello\"]}\n"
+	r := start(t, liveConfig+rules, map[string]string{"devices.yaml": "devices:\n  sensor-8:\n    psk: [{key: \"text:the key of sensor-8 is this\"}]\n"})
+	r.addDevice("sensor-7")
+	sensor := r.peer("sensor-7")
+	sensor.want("/hello", "2.05")
+	r.write("coaps.yaml", strings.Replace(liveConfig, "store: bolt:devices.db", "store: {url: \"bolt:devices.db\", negative: 1s}", 1)+rules)
+	if _, err := r.client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sensor.want("/hello", "2.05")
+	if _, err := r.UpdateDevice(t.Context(), "", "sensor-7", func(d *registry.Device) error { d.Label = "x"; return nil }); err != nil {
+		t.Errorf("the store after a reload of its settings: %v", err)
+	}
+	if n := len(r.sessions(SessionFilter{Device: "sensor-7"})); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+	r.write("coaps.yaml", strings.Replace(liveConfig, "bolt:devices.db", "file:devices.yaml", 1)+rules)
+	if _, err := r.client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.within(time.Second, "the session of a device of the old store", func() bool { return len(r.sessions(SessionFilter{})) == 0 })
+	r.peer("sensor-8").want("/hello", "2.05")
+	if s := r.status(); len(s.Stores) != 1 || s.Stores[0].Kind != "file" {
+		t.Errorf("%+v", s.Stores)
+	}
+	s := must(bolt.Open(r.path("devices.db"), bolt.Options{})) // it was given back
+	defer s.Close()
+}
+
+// Check finds what would keep a server from starting, also while one runs with the
+// same store, and changes nothing.
+func TestCheckWhileServing(t *testing.T) {
+	r := start(t, liveConfig, nil)
+	psk := must(keys.NewPSK([]byte("weak"), []byte("short")))
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "weak", Credentials: []registry.Credential{{PSK: &registry.PSK{Identity: psk.Identity, Key: psk.Key}}}}); err != nil {
+		t.Skip(err)
+	}
+	c := must(Load(r.path("coaps.yaml")))
+	problems := c.Check(t.Context())
+	text := ""
+	for _, p := range problems {
+		if !p.Warning {
+			t.Errorf("%s", p)
+		}
+		text += p.Summary() + "\n"
+	}
+	for _, want := range []string{"there is no rule yet", "fewer than 16 bytes"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
+// The service manager is told what the server does.
+func TestNotify(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Skip(err)
+	}
+	defer conn.Close()
+	t.Setenv("NOTIFY_SOCKET", socket)
+	r := start(t, liveConfig, nil)
+	if _, err := r.client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	buf := make([]byte, 256)
+	for range 4 {
+		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatalf("%v after %q", err, told)
+		}
+		told = append(told, strings.Split(string(buf[:n]), "\n")[0])
+	}
+	if got := strings.Join(told, " "); got != "READY=1 RELOADING=1 READY=1 STOPPING=1" {
+		t.Error(got)
+	}
 }

@@ -198,9 +198,6 @@ func TestAuthorizedIdentity(t *testing.T) {
 // directory; certificates that lead to an anchor belong to whom it says.
 func TestDirectoryKeys(t *testing.T) {
 	w := theWorld()
-	end := noon.Add(10 * time.Minute)
-	ends := deviceEntry("pinned")
-	ends.NotAfter = end
 	rpk := "/rpk " + keys.NameOf(w.clientKey.SPKI, keys.SHA256_120).String()
 	certificate := "/certificate client"
 	pinned := new(keys.Pins)
@@ -223,7 +220,7 @@ func TestDirectoryKeys(t *testing.T) {
 		{"a pinned key that is known", Config{Pins: pinned}, show(w.clientKey), deviceEntry("a"), dtls.ReasonNone, "a"},
 		{"a pinned key whose time is over", Config{Pins: pinned}, show(w.clientKey), expired("a"), dtls.ReasonCredentialExpired, "a"},
 		{"a pinned key, nobody knows", Config{Pins: pinned}, show(w.clientKey), away, dtls.ReasonNone, ""},
-		{"a certificate that is known", Config{Trust: w.trust}, show(nil, w.client.Leaf), ends, dtls.ReasonNone, "pinned"},
+		{"a certificate that is known", Config{Trust: w.trust}, show(nil, w.client.Leaf), deviceEntry("a"), dtls.ReasonNone, "a"},
 		{"a certificate that is nobody's", Config{Trust: w.trust}, show(nil, w.client.Leaf), Entry{Reason: dtls.ReasonUnknownIdentity}, dtls.ReasonNone, ""},
 		{"a certificate that has to be known", Config{Trust: w.trust, RequireKnownCertificates: true}, show(nil, w.client.Leaf), Entry{Reason: dtls.ReasonUnknownIdentity}, dtls.ReasonUnknownIdentity, ""},
 		{"a certificate of a banned device", Config{Trust: w.trust}, show(nil, w.client.Leaf), refused("a", dtls.ReasonDeviceDisabled), dtls.ReasonDeviceDisabled, "a"},
@@ -253,17 +250,42 @@ func TestDirectoryKeys(t *testing.T) {
 			t.Errorf("%s: the directory was asked", test.what)
 		}
 	}
-	// The session ends with the credential, or with the certificate if that is
-	// earlier.
-	for _, entry := range []Entry{ends, deviceEntry("a")} {
-		policy := must((&Config{RawKey: w.serverKey, Trust: w.trust, Directory: &book{entries: map[string]Entry{certificate: entry}}}).Server())
-		want := w.client.Leaf.NotAfter
-		if !entry.NotAfter.IsZero() {
-			want = end
+}
+
+// A session ends with the credential, or with the certificate if that is
+// earlier, also if the certificate is nobody's.
+func TestCertificateEnds(t *testing.T) {
+	w := theWorld()
+	leaf := w.client.Leaf
+	for _, test := range []struct {
+		entry Entry
+		want  time.Time
+	}{
+		{Entry{Principal: Principal{Device: "a", NotAfter: leaf.NotAfter.Add(-time.Minute)}}, leaf.NotAfter.Add(-time.Minute)},
+		{Entry{Principal: Principal{Device: "a", NotAfter: leaf.NotAfter.Add(time.Minute)}}, leaf.NotAfter},
+		{deviceEntry("a"), leaf.NotAfter},
+		{Entry{Reason: dtls.ReasonUnknownIdentity}, leaf.NotAfter},
+	} {
+		directory := &book{entries: map[string]Entry{"/certificate client": test.entry}}
+		policy := must((&Config{RawKey: w.serverKey, Trust: w.trust, Directory: directory}).Server())
+		if answer := ask(policy.AskPeer(show(nil, leaf))); answer.Err != nil || !answer.Principal.NotAfter.Equal(test.want) {
+			t.Errorf("%+v: %v, want %v", test.entry, answer.Principal.NotAfter, test.want)
 		}
-		if got := ask(policy.AskPeer(show(nil, w.client.Leaf))).Principal.NotAfter; !got.Equal(want) {
-			t.Errorf("ends %v, want %v", got, want)
-		}
+	}
+}
+
+// A raw public key that the directory knows names its peer only once the
+// session was told to trust it.
+func TestIdentifyByDirectory(t *testing.T) {
+	w := theWorld()
+	policy := must((&Config{RawKey: w.serverKey, Directory: &book{}}).Server())
+	facts := show(w.clientKey)
+	if i := policy.Identify(facts, nil); !i.Anonymous() {
+		t.Errorf("before the verdict: %s", i)
+	}
+	facts.PeerTrusted = true
+	if i := policy.Identify(facts, &Principal{Device: "a"}); i.Name() != keys.NameOf(w.clientKey.SPKI, keys.SHA256_120).String() || i.Device() != "a" || !i.Verified() {
+		t.Errorf("after it: %s", i)
 	}
 }
 
@@ -400,7 +422,8 @@ func TestBadHosts(t *testing.T) {
 // A client has no use for a directory, nor for what it is asked.
 func TestClientWithoutDirectory(t *testing.T) {
 	w := theWorld()
-	config := Config{Trust: w.trust, Directory: &book{}, RequireKnownCertificates: true}
+	banned := &book{entries: map[string]Entry{"/certificate " + keys.CertificateName(w.server.Leaf): refused("a", dtls.ReasonDeviceDisabled)}}
+	config := Config{Trust: w.trust, Directory: banned, RequireKnownCertificates: true}
 	policy := must(config.Client(aExample))
 	if got := policy.Verdict(show(nil, []*x509.Certificate{w.server.Leaf}...), noon); got != dtls.ReasonNone {
 		t.Errorf("got %s", got)

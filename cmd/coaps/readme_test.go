@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The commands of README.md's "Five minutes" are those that testdata/readme.txtar
-// and libcoap.txtar run: the same words, but for the ports and for where the server says that it
+// The commands of README.md's "Five minutes" are those that testdata/readme.txtar,
+// readmedevice.txtar and libcoap.txtar run: the same words, but for the ports and for where the server says that it
 // is ready.
 func TestReadmeTour(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
@@ -19,7 +19,7 @@ func TestReadmeTour(t *testing.T) {
 		t.Fatal(err)
 	}
 	var script []byte
-	for _, name := range []string{"testdata/readme.txtar", "testdata/libcoap.txtar"} {
+	for _, name := range []string{"testdata/readme.txtar", "testdata/readmedevice.txtar", "testdata/libcoap.txtar"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -35,8 +35,8 @@ func TestReadmeTour(t *testing.T) {
 	run := ports.Replace(string(script))
 	run = regexp.MustCompile(`(?m)^exec (sh -c ')?`).ReplaceAllString(run, "")
 	run = regexp.MustCompile(`(?m)^fails \S+ \S+ `).ReplaceAllString(run, "coaps ")
-	commands := regexp.MustCompile("`((?:coaps (?:serve|get|put|connect|ping)|coap-client)[^`]*)`").FindAllStringSubmatch(tour, -1)
-	if len(commands) < 9 {
+	commands := regexp.MustCompile("`((?:coaps (?:serve|get|put|connect|ping|config|device|psk|acl|session)|coap-client)[^`]*)`").FindAllStringSubmatch(tour, -1)
+	if len(commands) < 22 {
 		t.Errorf("%d commands in the tour", len(commands))
 	}
 	for _, command := range commands {

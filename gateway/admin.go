@@ -105,9 +105,7 @@ func (a *adminServer) admit(next http.Handler) http.Handler {
 			return
 		}
 		who.command = clip(r.Header.Get(commandHeader))
-		control := http.NewResponseController(w)
-		_ = control.SetReadDeadline(time.Now().Add(adminPatience))
-		_ = control.SetWriteDeadline(time.Now().Add(adminPatience))
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(adminPatience))
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
 }
@@ -116,13 +114,22 @@ func (a *adminServer) admit(next http.Handler) http.Handler {
 const commandHeader = "Coaps-Command"
 
 func (a *adminServer) serveReload(w http.ResponseWriter, r *http.Request) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // it takes as long as the stores do
+	unhurried(w)
 	who := callerOf(r.Context())
 	if err := a.reload(r.Context(), "coaps reload by "+who.String()); err != nil {
 		writeError(w, http.StatusConflict, err)
 		return
 	}
 	writeJSON(w, a.status(r.Context()).Reload)
+}
+
+// unhurried lifts the deadline of reading when all has been read: a connection that
+// misses it is given up, and with it what is being done for it.
+func unhurried(w http.ResponseWriter) { _ = http.NewResponseController(w).SetReadDeadline(time.Time{}) }
+
+// hurry gives an answer its time.
+func hurry(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(adminPatience))
 }
 
 func (a *adminServer) serveStatus(w http.ResponseWriter, r *http.Request) {
@@ -212,15 +219,18 @@ func readBody(w http.ResponseWriter, r *http.Request, v any, most int64) bool {
 		writeError(w, status, fmt.Errorf("the body is not understood: %w", err))
 		return false
 	}
+	unhurried(w)
 	return true
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
+	hurry(w)
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
 }
 
 func writeError(w http.ResponseWriter, status int, err error) {
+	hurry(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(line{Error: toWire(err)})

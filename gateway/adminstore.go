@@ -102,11 +102,7 @@ func (a *adminServer) serveLoad(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { <-a.writes }()
-	control := http.NewResponseController(w)
-	n, err := store.Load(r.Context(), s, opsOf(r.Body, func() {
-		_ = control.SetReadDeadline(time.Now().Add(adminPatience))
-	}))
-	_ = control.SetWriteDeadline(time.Now().Add(adminPatience))
+	n, err := store.Load(r.Context(), s, opsOf(w, r.Body))
 	if err != nil {
 		writeError(w, http.StatusUnprocessableEntity, err)
 		return
@@ -151,8 +147,12 @@ func lines(r io.Reader, each func()) iter.Seq2[line, error] {
 	}
 }
 
-func opsOf(body io.Reader, each func()) iter.Seq2[store.Op, error] {
+// opsOf reads ops, for each of which there is time.
+func opsOf(w http.ResponseWriter, body io.Reader) iter.Seq2[store.Op, error] {
+	control := http.NewResponseController(w)
+	each := func() { _ = control.SetReadDeadline(time.Now().Add(adminPatience)) }
 	return func(yield func(store.Op, error) bool) {
+		defer unhurried(w)
 		for one, err := range lines(body, each) {
 			if err == nil && one.Op == nil {
 				err = errors.New("a line without op")
@@ -203,7 +203,6 @@ func (a *adminServer) serveWatch(w http.ResponseWriter, r *http.Request) {
 		writeError(w, http.StatusUnprocessableEntity, err)
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	out := newLineWriter(w)
 	beat := time.NewTicker(watchBeat)
 	defer beat.Stop()

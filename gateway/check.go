@@ -41,7 +41,7 @@ func (c *Config) Check(ctx context.Context) []Problem {
 	_, problems = c.newResources(nil, lookup, slog.New(slog.DiscardHandler))
 	ch.problems = append(ch.problems, problems...)
 	ch.rules()
-	ch.listeners()
+	ch.problems = append(ch.problems, c.exposed()...)
 	ch.logs()
 	if ch.opened != nil {
 		ch.devices()
@@ -121,22 +121,22 @@ func (ch *checker) rules() {
 	}
 }
 
-// listeners warns of what anybody can reach.
-func (ch *checker) listeners() {
-	for i, l := range ch.Listen {
+// exposed warns of what anybody can reach.
+func (c *Config) exposed() (problems []Problem) {
+	for i, l := range c.Listen {
 		if l.Security != securityNoSec || loopback(l.Addr) {
 			continue
 		}
-		key := indexKey("listen", i)
-		if ch.ACL.Open {
-			ch.warn(key, "anybody who can reach %s may do everything, without protection", l.Addr)
-		} else {
-			ch.warn(key, "what is said at %s can be read and forged by others", l.Addr)
+		text := "what is said at %s can be read and forged by others"
+		if c.ACL.Open {
+			text = "anybody who can reach %s may do everything, without protection"
 		}
+		problems = append(problems, c.warning(indexKey("listen", i), text, l.Addr))
 	}
-	if ch.ACL.Open && ch.serves(securityDTLS) {
-		ch.warn("acl.open", "whoever has any credential may do everything")
+	if c.ACL.Open && c.serves(securityDTLS) {
+		problems = append(problems, c.warning("acl.open", "whoever has any credential may do everything"))
 	}
+	return problems
 }
 
 func loopback(addr string) bool {
@@ -154,8 +154,8 @@ func (ch *checker) logs() {
 			ch.wrong(one.key, "%s", fileErrorText(err))
 		}
 	}
-	if !ch.Admin.Off && len(ch.Socket()) > maxSocketPath {
-		ch.wrong("admin.socket", "the path %s is too long for a socket: at most %d bytes", ch.Socket(), maxSocketPath)
+	if !ch.Admin.Off && checkSocketPath(ch.Socket()) != nil {
+		ch.wrong("admin.socket", "%v", checkSocketPath(ch.Socket()))
 	}
 }
 

@@ -359,6 +359,7 @@ func (d *decoder) reference(reference string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(d.dir, name)
 		}
+		d.files = append(d.files, name)
 		content, err := readBounded(name, maxReplaced)
 		if pathError, ok := errors.AsType[*os.PathError](err); ok {
 			err = pathError.Err

@@ -11,6 +11,7 @@ import "errors"
 // counted and told once a minute.
 const (
 	LogStarted         = "started"             // Info: config, hash, name
+	LogConfiguration   = "configuration"       // Warn: problem, with which it works all the same
 	LogReloaded        = "reloaded"            // Info: why, hash
 	LogReloadFailed    = "reload failed"       // Error: why, error. The old configuration stays in force
 	LogStoreDown       = "store down"          // Error: kind, where, error

@@ -5,7 +5,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -63,10 +62,14 @@ func (g *generation) fill(ctx context.Context, old *generation, s *server) (err 
 	if hasErrors(problems) {
 		return newConfigError(onlyErrors(problems))
 	}
-	for _, p := range problems {
-		s.log.Warn("configuration", "problem", p.Summary())
+	for _, p := range append(problems, c.exposed()...) {
+		s.log.Warn(LogConfiguration, "problem", p.Summary())
 	}
-	if g.stored, err = g.provision.rules(ctx); err != nil {
+	if g.stored, err = g.provision.rules(ctx); err != nil && g.provision == old.provision {
+		g.stored, err = old.stored, nil // a store that is away holds up no other change
+		s.rulesChanged()
+	}
+	if err != nil {
 		return &StoreError{Where: hidePassword(c.Store.URL), Err: fmt.Errorf("reading the access rules: %w", err)}
 	}
 	if g.access, err = c.compile(g.stored); err != nil {
@@ -180,11 +183,3 @@ func (c *Config) anonymousTime() time.Duration {
 }
 
 func indexKey(key string, i int) string { return key + "[" + strconv.Itoa(i) + "]" }
-
-// configProblems are those of an error, if it is about the configuration.
-func configProblems(err error) []Problem {
-	if config, ok := errors.AsType[*ConfigError](err); ok {
-		return config.Problems
-	}
-	return nil
-}

@@ -468,3 +468,11 @@ func TestNotify(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A value that comes from a file follows the file.
+func TestReferencesAreWatched(t *testing.T) {
+	config := strings.Replace(liveConfig, "store: bolt:devices.db", "store: {url: \"bolt:devices.db\", poll: 50ms}", 1)
+	r := start(t, strings.Replace(config, "name: gw-1", "name: \"${file:name}\"", 1), map[string]string{"name": "one\n"})
+	r.write("name", "two\n")
+	r.within(2*time.Second, "another name", func() bool { return r.status().Name == "two" })
+}

@@ -30,7 +30,7 @@ import (
 
 // running is a gateway that serves a configuration in a directory of its own.
 type running struct {
-	*testing.T
+	testing.TB
 	dir    string
 	log    *lockedBuffer
 	secure netip.AddrPort
@@ -68,9 +68,9 @@ limits: {loops: 1}
 `
 
 // start serves the configuration; files are others beside it.
-func start(t *testing.T, config string, files map[string]string) *running {
+func start(t testing.TB, config string, files map[string]string) *running {
 	t.Helper()
-	r := &running{T: t, dir: t.TempDir(), log: new(lockedBuffer), hangup: make(chan struct{})}
+	r := &running{TB: t, dir: t.TempDir(), log: new(lockedBuffer), hangup: make(chan struct{})}
 	for name, content := range files {
 		r.write(name, content)
 	}

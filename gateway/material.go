@@ -59,6 +59,9 @@ type materialReader struct {
 // up. Warnings are for what works all the same.
 func (c *Config) readMaterial(directory security.Directory, now time.Time) (*material, []Problem) {
 	r := &materialReader{Config: c, now: now, material: material{files: map[string]digest{}}}
+	for _, path := range c.source.files {
+		r.open(path)
+	}
 	r.config = r.host("", c.Identity, c.Clients)
 	r.config.Directory = directory
 	r.config.Name = c.Name

@@ -116,6 +116,7 @@ type source struct {
 	hash   string
 	at     map[string]Position // by key, such as listen[0].addr
 	quoted map[string]string   // what is written there, where a ${file:} was replaced
+	files  []string            // that a ${file:} names
 }
 
 func (s *source) line(number int) string {

@@ -182,8 +182,7 @@ func (s *server) stop() {
 		s.admin.close() // nobody may reload from here on
 	}
 	s.jobs.Wait()
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
+	s.turn <- struct{}{} // for good: a reload that still waits must not begin
 	var all sync.WaitGroup
 	for _, l := range s.open() {
 		all.Go(l.stop)

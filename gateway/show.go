@@ -94,7 +94,11 @@ func (c *Config) showList(b *strings.Builder, name string, v reflect.Value, key 
 func showLimits(b *strings.Builder, name, indent string, l *Limits) {
 	fmt.Fprintln(b, name)
 	for i := range LimitTable {
-		if text := LimitTable[i].text(l); text != "" {
+		text := LimitTable[i].text(l)
+		if text == "" && LimitTable[i].Name != "loops" { // whose default is this machine's
+			text = LimitTable[i].Default
+		}
+		if text != "" {
 			fmt.Fprintf(b, "%s  %s: %s\n", indent, LimitTable[i].Name, text)
 		}
 	}

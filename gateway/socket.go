@@ -36,9 +36,19 @@ func (c *Config) Socket() string {
 	return filepath.Join(c.path+".run", "admin.sock")
 }
 
-// maxSocketPath is what sockaddr_un takes, without the part that the socket's
-// first name adds.
-const maxSocketPath = 100
+// What sockaddr_un takes on the systems there are, and how much longer than its
+// directory the first name of the socket is.
+const (
+	maxSocketPath = 103
+	firstName     = len("/.s0123456789/s")
+)
+
+func checkSocketPath(path string) error {
+	if max(len(path), len(filepath.Dir(path))+firstName) > maxSocketPath {
+		return fmt.Errorf("the path of the admin socket is too long for a socket, of which it may have %d bytes: %s; admin.socket names another", maxSocketPath, path)
+	}
+	return nil
+}
 
 // adminSocket is a unix socket that only its owner can use.
 type adminSocket struct {
@@ -55,8 +65,8 @@ type adminSocket struct {
 // that is closed to others and gets its name when its mode is right, so that
 // there is no moment in which somebody else could connect.
 func listenAdmin(path string) (*adminSocket, error) {
-	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("the path of the admin socket has %d bytes, at most %d are possible: %s", len(path), maxSocketPath, path)
+	if err := checkSocketPath(path); err != nil {
+		return nil, err
 	}
 	if err := privateDirectory(filepath.Dir(path)); err != nil {
 		return nil, err

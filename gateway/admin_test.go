@@ -153,7 +153,7 @@ func TestAdminSocketAbuse(t *testing.T) {
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a load that was cut off has left something: %v", err)
 	}
-	if _, err := Dial(socket, "test").Status(t.Context()); err != nil {
+	if _, err := Dial("test", socket).Status(t.Context()); err != nil {
 		t.Errorf("after all that: %v", err)
 	}
 }
@@ -176,7 +176,7 @@ func TestAdminSocketSlowClients(t *testing.T) {
 	begin := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	if _, err := Dial(socket, "test").Status(ctx); err != nil {
+	if _, err := Dial("test", socket).Status(ctx); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("served after %v", time.Since(begin).Round(time.Millisecond))

@@ -29,6 +29,8 @@ func (f *fakeServer) sessions(_ context.Context, _ SessionFilter, yield func(*Se
 func (f *fakeServer) drop(context.Context, SessionFilter) (int, error) { return 1, nil }
 func (f *fakeServer) registryStore() store.Store                       { return f.store }
 
+var quietLog = slog.New(slog.DiscardHandler)
+
 // serveAdmin opens an admin socket for c and returns its path.
 func serveAdmin(t *testing.T, c commander) string {
 	t.Helper()
@@ -37,7 +39,7 @@ func serveAdmin(t *testing.T, c commander) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAdminServer(socket, c, slog.New(slog.DiscardHandler))
+	a := newAdminServer(socket, c, quietLog)
 	go a.serve()
 	t.Cleanup(a.close)
 	return path
@@ -48,12 +50,12 @@ func TestAdminStoreIsAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
 		inner := memory.New()
 		t.Cleanup(func() { inner.Close() })
-		return AdminStore(serveAdmin(t, &fakeServer{store: inner}), "test")
+		return AdminStore("test", serveAdmin(t, &fakeServer{store: inner}))
 	}, storetest.Options{Large: 2000})
 }
 
 func TestAdminStoreWithoutServer(t *testing.T) {
-	s := AdminStore(filepath.Join(t.TempDir(), "none"), "test")
+	s := AdminStore("test", filepath.Join(t.TempDir(), "none"))
 	defer s.Close()
 	if _, err := s.Get(t.Context(), "a"); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("Get: %v", err)

@@ -83,9 +83,9 @@ func (ch *checker) store() {
 	defer cancel()
 	s, err := ch.OpenStore(ctx)
 	if errors.Is(err, store.ErrLocked) {
-		s = AdminStore(ch.Socket(), "config check")
+		s = AdminStore("config check", ch.Sockets()...)
 		if _, gone := s.Get(ctx, "probe"); gone != nil && !errors.Is(gone, store.ErrNotFound) {
-			ch.warn("store.url", "another process has %s, and no server answers at %s: it was not looked at", path, ch.Socket())
+			ch.warn("store.url", "another process has %s, and %v: it was not looked at", path, gone)
 			_ = s.Close()
 			return
 		}
@@ -154,8 +154,8 @@ func (ch *checker) logs() {
 			ch.wrong(one.key, "%s", fileErrorText(err))
 		}
 	}
-	if !ch.Admin.Off && checkSocketPath(ch.Socket()) != nil {
-		ch.wrong("admin.socket", "%v", checkSocketPath(ch.Socket()))
+	if sockets := ch.Sockets(); !ch.Admin.Off && len(sockets) == 1 && checkSocketPath(sockets[0]) != nil {
+		ch.wrong("admin.socket", "%v", checkSocketPath(sockets[0]))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -20,26 +21,36 @@ import (
 
 // Client asks a running server over its admin socket.
 type Client struct {
-	socket  string
+	sockets []string
 	command string
 	http    *http.Client
 }
 
-// Dial makes a client of the server whose admin socket is at that path; it
-// connects with the first call. command is what the server's audit log says was
-// done, such as "session drop"; it must hold no secret.
-func Dial(socket, command string) *Client {
+// Dial makes a client of the server whose admin socket is the first of these that
+// somebody answers at; it connects with the first call. command is what the
+// server's audit log says was done, such as "session drop"; it must hold no
+// secret.
+func Dial(command string, sockets ...string) *Client {
+	c := &Client{sockets: sockets, command: strings.ToValidUTF8(command, "?")}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: c.connect, MaxIdleConns: 2}}
+	return c
+}
+
+// connect tries the sockets in turn.
+func (c *Client) connect(ctx context.Context, _, _ string) (net.Conn, error) {
+	failed := &NoServerError{Sockets: c.sockets, Err: errNotRunning}
 	dialer := new(net.Dialer)
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			if err := ownSocket(socket); err != nil {
-				return nil, err
+	for _, socket := range c.sockets {
+		err := ownSocket(socket)
+		if err == nil {
+			var conn net.Conn
+			if conn, err = dialer.DialContext(ctx, "unix", socket); err == nil {
+				return conn, nil
 			}
-			return dialer.DialContext(ctx, "unix", socket)
-		},
-		MaxIdleConns: 2,
+		}
+		failed.Err = err
 	}
-	return &Client{socket: socket, command: strings.ToValidUTF8(command, "?"), http: &http.Client{Transport: transport}}
+	return nil, failed
 }
 
 // ownSocket refuses a socket that somebody else has put there: what is sent may
@@ -70,7 +81,10 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader) 
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("%w: no server answers at %s: %w", store.ErrUnavailable, c.socket, rootOf(err))
+		if nobody, ok := errors.AsType[*NoServerError](err); ok {
+			return nil, nobody
+		}
+		return nil, fmt.Errorf("%w: the server at %s: %w", store.ErrUnavailable, c.where(), rootOf(err))
 	}
 	if response.StatusCode == http.StatusOK {
 		return response.Body, nil
@@ -78,10 +92,13 @@ func (c *Client) call(ctx context.Context, method, path string, body io.Reader) 
 	defer response.Body.Close()
 	var answer line
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxLine)).Decode(&answer); err != nil || answer.Error == nil {
-		return nil, fmt.Errorf("%w: %s answers %s", store.ErrUnavailable, c.socket, response.Status)
+		return nil, fmt.Errorf("%w: %s answers %s", store.ErrUnavailable, c.where(), response.Status)
 	}
 	return nil, answer.Error.err()
 }
+
+// where names the sockets.
+func (c *Client) where() string { return strings.Join(c.sockets, " or ") }
 
 // headerText leaves what may stand in a header.
 func headerText(s string) string {

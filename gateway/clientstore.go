@@ -27,13 +27,13 @@ type adminStore struct {
 	calls  sync.WaitGroup
 }
 
-// AdminStore is the store that a running server has open, by its admin socket:
-// so commands work although the server holds the file. command is what the
+// AdminStore is the store that a running server has open, by its admin socket, the
+// first of these that somebody answers at (Config.Sockets): so commands work although the server holds the file. command is what the
 // server's audit log says was done, such as "psk rotate sensor-7"; it must hold
 // no secret. Calls fail with store.ErrUnavailable if no server is there.
-func AdminStore(socket, command string) store.Store {
+func AdminStore(command string, sockets ...string) store.Store {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &adminStore{client: Dial(socket, command), ctx: ctx, cancel: cancel}
+	return &adminStore{client: Dial(command, sockets...), ctx: ctx, cancel: cancel}
 }
 
 // begin ties a call to the life of the store. end must be called.
@@ -224,7 +224,7 @@ func (s *adminStore) Status() store.Status {
 	defer cancel()
 	var answer StoreStatus
 	if err := s.client.ask(ctx, http.MethodGet, "/store/status", nil, &answer); err != nil {
-		return store.Status{Kind: "server", Where: s.client.socket, Err: s.judge(err), Records: -1}
+		return store.Status{Kind: "server", Where: s.client.where(), Err: s.judge(err), Records: -1}
 	}
 	return answer.toStatus()
 }

@@ -152,7 +152,7 @@ type Log struct {
 
 // Admin is the socket for the coaps command.
 type Admin struct {
-	Socket string `yaml:"socket" doc:"path of a unix socket; by default in $XDG_RUNTIME_DIR/coaps/, or in FILE.run/ beside this file" example:"/run/coaps/admin.sock"`
+	Socket string `yaml:"socket" doc:"path of a unix socket; by default FILE.run/admin.sock beside this file or, where that cannot be made, in /run/user/UID/coaps/ or $XDG_RUNTIME_DIR/coaps/" example:"/run/coaps/admin.sock"`
 	Off    bool   `yaml:"off" default:"false" doc:"no socket: coaps status, session and reload do not work"`
 }
 

@@ -79,7 +79,7 @@ func (one *Limit) Set(l *Limits, value string) error {
 func (one *Limit) text(l *Limits) string {
 	switch {
 	case one.time != nil && *one.time(l) != 0:
-		return one.time(l).String()
+		return durationText(*one.time(l))
 	case one.rate != nil && *one.rate(l) < 0:
 		return "0"
 	case one.rate != nil && *one.rate(l) > 0:

@@ -233,7 +233,7 @@ func TestTwoAdministrators(t *testing.T) {
 	var all sync.WaitGroup
 	for admin := range 2 {
 		all.Go(func() {
-			own := AdminStore(must(SocketOf(r.path("coaps.yaml"))), fmt.Sprintf("administrator %d", admin))
+			own := AdminStore(fmt.Sprintf("administrator %d", admin), must(SocketsOf(r.path("coaps.yaml")))...)
 			defer own.Close()
 			mine := registry.New(own)
 			for i := range each {
@@ -330,7 +330,7 @@ func TestRestart(t *testing.T) {
 	if _, err := registry.New(s).Device(t.Context(), "", "sensor-7"); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(must(SocketOf(r.path("coaps.yaml")))); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(must(SocketsOf(r.path("coaps.yaml")))[0]); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the socket stays: %v", err)
 	}
 }

@@ -109,9 +109,9 @@ func start(t testing.TB, config string, files map[string]string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.client = Dial(c.Socket(), "test")
+	r.client = Dial("test", c.Sockets()...)
 	t.Cleanup(r.client.Close)
-	r.store = AdminStore(c.Socket(), "test")
+	r.store = AdminStore("test", c.Sockets()...)
 	t.Cleanup(func() { r.store.Close() })
 	r.Registry = registry.New(r.store)
 	return r

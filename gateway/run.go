@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -68,7 +69,7 @@ func Run(ctx context.Context, path string, o Options) error {
 	}
 	s := newServer(c, o)
 	if !c.Admin.Off {
-		socket, err := listenAdmin(c.Socket())
+		socket, err := c.listen()
 		if err != nil {
 			return fmt.Errorf("admin socket: %w", err)
 		}
@@ -222,3 +223,5 @@ func (s *server) trouble(about, what string) bool {
 	}
 	return old != what
 }
+
+var errNotRunning = errors.New("there is no place where it could be")

@@ -5,36 +5,18 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 )
 
 // ErrServerRunning says that a live server has the admin socket already.
 var ErrServerRunning = errors.New("a server with this configuration is running already")
-
-// Socket is where the admin socket of a server with this configuration is: the
-// path that the file names; else in $XDG_RUNTIME_DIR/coaps/, under a name made of
-// the file's; else in FILE.run/, beside the file.
-func (c *Config) Socket() string {
-	if c.Admin.Socket != "" {
-		return c.Resolve(c.Admin.Socket)
-	}
-	if runtime := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(runtime) {
-		sum := sha256.Sum256([]byte(c.path))
-		base := strings.TrimSuffix(filepath.Base(c.path), filepath.Ext(c.path))
-		return filepath.Join(runtime, "coaps", base+"-"+hex.EncodeToString(sum[:4])+".sock")
-	}
-	return filepath.Join(c.path+".run", "admin.sock")
-}
 
 // What sockaddr_un takes on the systems there are, and how much longer than its
 // directory the first name of the socket is.
@@ -199,21 +181,4 @@ type callerKey struct{}
 func callerOf(ctx context.Context) caller {
 	who, _ := ctx.Value(callerKey{}).(caller)
 	return who
-}
-
-// SocketOf is where the admin socket of a server with the configuration in that
-// file is, also if the file is broken by now: then only a path of its own that
-// still can be read counts.
-func SocketOf(path string) (string, error) {
-	c, err := Load(path)
-	if err == nil {
-		return c.Socket(), nil
-	}
-	if _, broken := errors.AsType[*ConfigError](err); !broken {
-		return "", err
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return "", err
-	}
-	return (&Config{path: path, Admin: adminOf(path)}).Socket(), nil
 }

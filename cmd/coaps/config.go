@@ -203,17 +203,16 @@ func (a *app) dial(cmd *cobra.Command, f *serverFlags, command string) (*gateway
 	if f.socket != "" && f.config != "" {
 		return nil, usage(cmd, "--socket and --config exclude each other: each names a server")
 	}
-	socket := f.socket
-	if socket == "" {
-		path := f.config
-		if path == "" {
-			path = a.configFile(nil)
-		}
-		c, err := a.loadAddress(path)
-		if err != nil {
-			return nil, err
-		}
-		socket = c
+	if f.socket != "" {
+		return gateway.Dial(command, f.socket), nil
 	}
-	return gateway.Dial(socket, command), nil
+	path := f.config
+	if path == "" {
+		path = a.configFile(nil)
+	}
+	sockets, err := serverSockets(path)
+	if err != nil {
+		return nil, err
+	}
+	return gateway.Dial(command, sockets...), nil
 }

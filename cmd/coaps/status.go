@@ -40,15 +40,15 @@ root may ask.`,
 	return cmd
 }
 
-// loadAddress is where the server with a configuration can be asked. A
+// serverSockets are where the server with a configuration can be asked. A
 // configuration that was broken after the server has started still tells.
-func (a *app) loadAddress(path string) (string, error) {
-	socket, err := gateway.SocketOf(path)
+func serverSockets(path string) ([]string, error) {
+	sockets, err := gateway.SocketsOf(path)
 	if err != nil {
-		return "", fail("file_unreadable", "cannot find the server", "%s: %v", path, rootCause(err)).because(err).
+		return nil, fail("file_unreadable", "cannot find the server", "%s: %v", path, rootCause(err)).because(err).
 			try("--config FILE or --socket PATH names the server")
 	}
-	return socket, nil
+	return sockets, nil
 }
 
 // adminTime bounds a question to a server.

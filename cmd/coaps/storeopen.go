@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,13 +38,13 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 		return nil, fail("setup", "cannot open "+p.name(), "the configuration names no store").
 			try("store: bolt:devices.db in %s, or --store URL", p.config)
 	}
-	if !strings.HasPrefix(p.url, "memory:") {
+	if !p.forgetful() {
 		opened, err := config.OpenStore(ctx)
 		if !errors.Is(err, store.ErrLocked) {
 			return opened, err
 		}
 	}
-	through := gateway.AdminStore(config.Socket(), command)
+	through := gateway.AdminStore(command, config.Sockets()...)
 	if _, err := through.Get(ctx, storeProbe); err != nil && !errors.Is(err, store.ErrNotFound) {
 		_ = through.Close()
 		return nil, p.noServer(err)
@@ -51,14 +52,17 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 	return through, nil
 }
 
+// forgetful says that the store is in the memory of the server alone.
+func (p *storePlace) forgetful() bool { return p.url == "memory" || strings.HasPrefix(p.url, "memory:") }
+
 // storeProbe is a key nobody uses: to ask for it shows that somebody answers.
 const storeProbe = "?"
 
 // noServer is for a locked store whose server does not answer: then another
 // command has it, and its turn will end.
 func (p *storePlace) noServer(err error) error {
-	if errors.Is(err, store.ErrUnavailable) && !strings.HasPrefix(p.url, "memory:") {
-		return errors.Join(store.ErrLocked, err)
+	if errors.Is(err, store.ErrUnavailable) && !p.forgetful() {
+		return fmt.Errorf("%w, and %w", store.ErrLocked, err)
 	}
 	return err
 }

@@ -90,6 +90,15 @@ func (one *Limit) text(l *Limits) string {
 	return ""
 }
 
+// defaultText is the default in the form of text.
+func (one *Limit) defaultText() string {
+	var l Limits
+	if err := one.Set(&l, one.Default); err != nil {
+		return one.Default
+	}
+	return one.text(&l)
+}
+
 // LimitNamed finds one; nil if there is none of this name.
 func LimitNamed(name string) *Limit {
 	for i := range LimitTable {

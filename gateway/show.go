@@ -96,7 +96,7 @@ func showLimits(b *strings.Builder, name, indent string, l *Limits) {
 	for i := range LimitTable {
 		text := LimitTable[i].text(l)
 		if text == "" && LimitTable[i].Name != "loops" { // whose default is this machine's
-			text = LimitTable[i].Default
+			text = LimitTable[i].defaultText()
 		}
 		if text != "" {
 			fmt.Fprintf(b, "%s  %s: %s\n", indent, LimitTable[i].Name, text)

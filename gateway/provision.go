@@ -65,22 +65,21 @@ func (c *Config) provide(ctx context.Context, old *provision) (*provision, error
 // watchAgain is how long a watch that has failed waits before it tries again.
 const watchAgain = time.Second
 
-// watch has changed told of changes until stop is called.
-func (p *provision) watch(changed func([]registry.Change)) {
+// watch has changed told of changes until stop is called. first says that
+// everything is looked at because the watch has begun: something may have changed
+// between the first look-up and that.
+func (p *provision) watch(changed func(changes []registry.Change, first bool)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel = cancel
 	begun := false
-	first := func(changes []registry.Change) {
-		if !begun && len(changes) == 1 && changes[0].All {
-			changes = []registry.Change{{Rules: true}} // nothing was known before
-		}
+	tell := func(changes []registry.Change) {
+		changed(changes, !begun && len(changes) == 1 && changes[0].All)
 		begun = true
-		changed(changes)
 	}
 	go func() {
 		defer close(p.done)
 		for {
-			err := p.directory.Run(ctx, first)
+			err := p.directory.Run(ctx, tell)
 			if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 				return
 			}

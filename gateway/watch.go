@@ -60,12 +60,13 @@ func (s *server) changedFile() string {
 const changesLogged = 20
 
 // changed hears from the directory what is different in the store. It has the
-// sessions concerned looked at again, and the rules read if it is they.
-func (s *server) changed(changes []registry.Change) {
+// sessions concerned looked at again, and the rules read if it is they. That the
+// watch has begun is nothing for the log.
+func (s *server) changed(changes []registry.Change, first bool) {
 	rules := false
 	for i, c := range changes {
 		rules = rules || c.Rules || c.All
-		if about := describeChange(c); len(about) > 0 && i < changesLogged {
+		if about := describeChange(c); len(about) > 0 && i < changesLogged && !first {
 			s.log.Info(LogCredentials, about...)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
@@ -68,10 +70,11 @@ func (k Keys) recipients() ([]age.Recipient, error) {
 // A ring has the data keys of a store, the newest last: the others are of
 // values that were not yet sealed again.
 //
-// Its record is an age file of ringHead and, for each data key, 4 octets of
-// number and 32 of key.
+// Its record is an age file of ringHead, a line for each recipient, an empty
+// line and, for each data key, 4 octets of number and 32 of key.
 type ring struct {
 	version uint64 // of the record
+	to      []string
 	keys    []dataKey
 }
 
@@ -84,6 +87,8 @@ type dataKey struct {
 const (
 	ringHead = "coaps ring 1\n"
 	dataSize = 4 + chacha20poly1305.KeySize
+	// maxRing is the most octets of a ring: room for 500 post-quantum recipients.
+	maxRing = 1 << 20
 )
 
 func newDataKey() dataKey {
@@ -120,12 +125,12 @@ func (r *ring) sealed(to []age.Recipient) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealed: %w", err)
 	}
-	plain := []byte(ringHead)
-	for _, k := range r.keys {
-		plain = binary.BigEndian.AppendUint32(plain, k.id)
-		plain = append(plain, k.key[:]...)
-	}
+	r.to = textsOf(to)
+	plain := r.plain()
 	defer clear(plain)
+	if len(plain) > maxRing {
+		return nil, fmt.Errorf("%w: too many recipients", store.ErrInvalid)
+	}
 	if _, err := w.Write(plain); err != nil {
 		return nil, err
 	}
@@ -133,6 +138,17 @@ func (r *ring) sealed(to []age.Recipient) ([]byte, error) {
 		return nil, err
 	}
 	return b.Bytes(), nil
+}
+
+// plain returns what is in the age file.
+func (r *ring) plain() []byte {
+	plain := []byte(ringHead + strings.Join(r.to, "\n") + "\n\n")
+	plain = slices.Grow(plain, len(r.keys)*dataSize) // no copies of keys left behind
+	for _, k := range r.keys {
+		plain = binary.BigEndian.AppendUint32(plain, k.id)
+		plain = append(plain, k.key[:]...)
+	}
+	return plain
 }
 
 // openRing opens the ring's record.
@@ -145,13 +161,14 @@ func openRing(record store.Record, keys Keys) (*ring, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%w: the record with the data key: %w", store.ErrCorrupt, err)
 	}
-	plain, err := io.ReadAll(io.LimitReader(src, 1<<16))
+	plain, err := io.ReadAll(io.LimitReader(src, maxRing+1))
 	defer clear(plain)
 	rest, ok := bytes.CutPrefix(plain, []byte(ringHead))
-	if err != nil || !ok || len(rest) == 0 || len(rest)%dataSize != 0 {
+	to, rest, whole := bytes.Cut(rest, []byte("\n\n"))
+	if err != nil || !ok || !whole || len(rest) == 0 || len(rest)%dataSize != 0 {
 		return nil, fmt.Errorf("%w: the record with the data key is not in its form", store.ErrCorrupt)
 	}
-	r := &ring{version: record.Version}
+	r := &ring{version: record.Version, to: strings.Split(string(to), "\n")}
 	for ; len(rest) > 0; rest = rest[dataSize:] {
 		r.keys = append(r.keys, toDataKey(rest[:dataSize]))
 	}

@@ -23,17 +23,29 @@ import (
 // This Store goes on with the data key that it has; who opens the store next
 // needs an identity of one of the recipients.
 func (s *Store) SetRecipients(ctx context.Context, to ...age.Recipient) error {
-	return s.rewrap(ctx, to, func(*ring) {})
+	return s.rewrap(ctx, only(to), func(*ring) {})
 }
 
-// rewrap changes the ring and writes it for the recipients.
-func (s *Store) rewrap(ctx context.Context, to []age.Recipient, change func(*ring)) error {
+// A chooser says whom a ring is to be sealed for.
+type chooser func(*ring) ([]age.Recipient, error)
+
+// only chooses these whatever was there before.
+func only(to []age.Recipient) chooser {
+	return func(*ring) ([]age.Recipient, error) { return to, nil }
+}
+
+// rewrap changes the ring and writes it for those whom choose chooses.
+func (s *Store) rewrap(ctx context.Context, choose chooser, change func(*ring)) error {
 	if err := s.writable(ctx); err != nil {
 		return err
 	}
 	old := s.ring.Load()
 	fresh := &ring{version: old.version, keys: append([]dataKey(nil), old.keys...)}
 	change(fresh)
+	to, err := choose(old)
+	if err != nil {
+		return err
+	}
 	value, err := fresh.sealed(to)
 	if err != nil {
 		return err
@@ -54,21 +66,29 @@ func (s *Store) rewrap(ctx context.Context, to []age.Recipient, change func(*rin
 	return nil
 }
 
-// Rotate makes a new data key for these recipients and seals all values again:
-// for when somebody must not read any more who has had the data key. It returns
+// Rotate makes a new data key for these recipients, or without any for those
+// that there are, and seals all values again: for when somebody must not read
+// any more who has had the data key. It returns
 // how many values were sealed again. At each moment all values can be read, by
 // this and other processes, and written; what is interrupted is finished by
 // calling Rotate again. Copies of the store from before can be read by whom they
 // could.
 func (s *Store) Rotate(ctx context.Context, to ...age.Recipient) (int, error) {
-	if err := s.rewrap(ctx, to, func(r *ring) { r.keys = append(r.keys, newDataKey()) }); err != nil {
+	if len(to) == 0 {
+		return s.rotate(ctx, same)
+	}
+	return s.rotate(ctx, only(to))
+}
+
+func (s *Store) rotate(ctx context.Context, choose chooser) (int, error) {
+	if err := s.rewrap(ctx, choose, func(r *ring) { r.keys = append(r.keys, newDataKey()) }); err != nil {
 		return 0, err
 	}
 	n, err := s.resealAll(ctx)
 	if err == nil {
 		// Nothing is left under the older keys, but for what somebody has
 		// just written who did not know yet of the newest.
-		err = s.rewrap(ctx, to, func(r *ring) { r.keys = r.keys[max(0, len(r.keys)-2):] })
+		err = s.rewrap(ctx, same, func(r *ring) { r.keys = r.keys[max(0, len(r.keys)-2):] })
 	}
 	if err == nil {
 		err = rewrite(ctx, s.inner)

@@ -20,7 +20,7 @@
 //
 //	s, err := sealed.Open(ctx, inner, keys)   // a new store is sealed from its beginning
 //	n, err := sealed.Migrate(ctx, inner, keys) // seals what is there
-//	s.SetRecipients, s.Rotate                  // other people, another data key
+//	s.AddRecipients, s.RemoveRecipients, s.Rotate // other people, another data key
 package sealed
 
 import (
@@ -60,6 +60,16 @@ var (
 	_ store.Store  = (*Store)(nil)
 	_ store.Loader = (*Store)(nil)
 )
+
+// IsSealed says whether inner holds a sealed store: who opens that without its
+// keys reads nothing, and must not write there.
+func IsSealed(ctx context.Context, inner store.Store) (bool, error) {
+	_, err := inner.Get(ctx, ringKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // Open opens a sealed store by the identities in keys. An empty store becomes
 // a sealed one, for the recipients in keys. One with values that are not sealed

@@ -74,8 +74,11 @@ func OpenStore(ctx context.Context, url, sealing string) (store.Store, error) {
 		return nil, err
 	}
 	s, err := openKind(ctx, kind, rest)
-	if err != nil || sealing == "" {
-		return s, err
+	if err != nil {
+		return nil, err
+	}
+	if sealing == "" {
+		return unsealed(ctx, s)
 	}
 	sealed, err := seal(ctx, s, sealing)
 	if err != nil {
@@ -116,6 +119,19 @@ func (c *Config) StoreURL() string {
 		return kind + ":" + c.Resolve(rest)
 	}
 	return c.Store.URL
+}
+
+// ErrSealed says that a store is encrypted and no key was given.
+var ErrSealed = errors.New("the store is sealed, and there is no key for it")
+
+// unsealed refuses a store whose values are encrypted: what is written there
+// without its key would be among them in the clear. A store that does not answer
+// now is not judged.
+func unsealed(ctx context.Context, s store.Store) (store.Store, error) {
+	if is, err := sealed.IsSealed(ctx, s); err == nil && is {
+		return nil, errors.Join(ErrSealed, s.Close())
+	}
+	return s, nil
 }
 
 // seal puts encryption around a store, by the age identities in a file. A store

@@ -51,7 +51,7 @@ func (a *app) deviceList(cmd *cobra.Command, filter registry.Filter, json bool) 
 	t := a.newTable(json, "NAME", "GROUPS", "CREDENTIALS", "STATE", "LABEL")
 	for d, err := range reg.Devices(cmd.Context(), filter) {
 		if err != nil {
-			return storeFailure("cannot list the devices", err)
+			return t.fail("cannot list the devices", err)
 		}
 		if err := t.row(newDeviceJSON(&d)); err != nil {
 			return err

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"iter"
@@ -147,7 +148,7 @@ func (a *app) pskList(cmd *cobra.Command, args []string, target *pskTarget, json
 	}
 	for o, err := range owners {
 		if err != nil {
-			return storeFailure(what, err)
+			return t.fail(what, err)
 		}
 		for i := range o.credentials {
 			if c := &o.credentials[i]; c.PSK != nil {
@@ -236,6 +237,7 @@ type tableRow interface{ columns() []string }
 // person may want to look at; behind them the columns keep their width.
 type table struct {
 	a       *app
+	out     *bufio.Writer // of lines and objects
 	json    bool
 	header  []string
 	waiting [][]string
@@ -247,20 +249,20 @@ type table struct {
 const tableLook = 1000
 
 func (a *app) newTable(json bool, header ...string) *table {
-	return &table{a: a, json: json, header: header, widths: make([]int, len(header))}
+	return &table{a: a, out: bufio.NewWriterSize(a.out, 32<<10), json: json, header: header, widths: make([]int, len(header))}
 }
 
 func (t *table) row(r tableRow) error {
 	t.rows++
 	switch {
 	case t.json:
-		return outputFailure(writeJSON(t.a.out, r))
+		return outputFailure(writeJSON(t.out, r))
 	case !isTerminal(t.a.out):
 		columns := r.columns()
 		for i := range columns {
 			columns[i] = oneLine(columns[i])
 		}
-		_, err := fmt.Fprintln(t.a.out, strings.Join(columns, "\t"))
+		_, err := fmt.Fprintln(t.out, strings.Join(columns, "\t"))
 		return outputFailure(err)
 	}
 	t.waiting = append(t.waiting, r.columns())
@@ -302,10 +304,20 @@ func (t *table) flush() error {
 	return outputFailure(err)
 }
 
+// fail writes the rest before an error is told.
+func (t *table) fail(what string, err error) error {
+	if t.rows > 0 {
+		if broken := t.end(); broken != nil {
+			return broken
+		}
+	}
+	return storeFailure(what, err)
+}
+
 // end writes the rest. An empty table says so.
 func (t *table) end() error {
 	if t.json || !isTerminal(t.a.out) {
-		return nil
+		return outputFailure(t.out.Flush())
 	}
 	if t.rows == 0 {
 		t.a.notef("nothing there")

@@ -61,6 +61,8 @@ var reasons = map[string]reasonInfo{
 	"bind_permission":     {exitSetup, "the system does not allow this port", "use a port above 1023 or grant CAP_NET_BIND_SERVICE"},
 	"invalid_config":      {exitSetup, "these settings do not make a safe whole", "coaps COMMAND --help lists what goes together"},
 	"store_locked":        {exitSetup, "another process has the store open and did not let go", "run it again; fuser FILE names the process, or talk to the server: --config coaps.yaml"},
+	"store_sealed":        {exitSetup, "the values of the store are encrypted, and this is not its key", "--store-key FILE with the age identity, or COAPS_STORE_KEY"},
+	"store_not_sealed":    {exitSetup, "a key was given, and the values of this store are not encrypted", "leave out --store-key; a new store is sealed by the key it is first opened with"},
 	"store_readonly":      {exitSetup, "this store is for people who edit its file", "edit the file; the server sees the change by itself"},
 	"store_full":          {exitSetup, "there is no room left for the store; nothing was changed", "df shows the disk; free some room and run it again"},
 	"store_corrupt":       {exitSetup, "the store holds something it never wrote", "restore a copy of the file; coaps device export writes one"},

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/coaps-go/coaps/gateway"
 	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/sealed"
 )
 
 // The groups of flags of what works on a store.
@@ -90,8 +92,14 @@ func (f *storeFlags) find(cmd *cobra.Command, env func(string) (string, bool)) (
 		return place, place.useDataDirectory(env)
 	}
 	place.url = withScheme(place.url)
+	if kind, _, _ := strings.Cut(place.url, ":"); place.config == "" && !slices.Contains(storeKinds, kind) {
+		return nil, usage(cmd, "%s names a kind of store that there is not: %q", place.origin, kind).try("%s", storeForms)
+	}
 	return place, nil
 }
+
+// storeKinds are what a store's URL may begin with.
+var storeKinds = []string{"memory", "file", "bolt", "redis", "rediss"}
 
 // withScheme takes a path for the file of the embedded store.
 func withScheme(url string) string {
@@ -185,6 +193,9 @@ var storeFailures = []struct {
 	err    error
 	reason string
 }{
+	{gateway.ErrSealed, "store_sealed"},
+	{sealed.ErrWrongKey, "store_sealed"},
+	{sealed.ErrPlain, "store_not_sealed"},
 	{store.ErrLocked, "store_locked"},
 	{store.ErrReadOnly, "store_readonly"},
 	{store.ErrFull, "store_full"},
@@ -212,9 +223,10 @@ func storeFailure(what string, err error) error {
 	for _, known := range storeFailures {
 		if errors.Is(err, known.err) {
 			f := fail(known.reason, what, "%v", err).because(err)
-			if f.exitCode() != exitInterrupted {
-				f.code = exitSetup // the table's is that of a peer
+			if f.exitCode() == exitInterrupted {
+				return f.try("run it again; what was begun was not done by half")
 			}
+			f.code = exitSetup // the table's is that of a peer
 			return f
 		}
 	}

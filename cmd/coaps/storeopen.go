@@ -53,7 +53,9 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 }
 
 // forgetful says that the store is in the memory of the server alone.
-func (p *storePlace) forgetful() bool { return p.url == "memory" || strings.HasPrefix(p.url, "memory:") }
+func (p *storePlace) forgetful() bool {
+	return p.url == "memory" || strings.HasPrefix(p.url, "memory:")
+}
 
 // storeProbe is a key nobody uses: to ask for it shows that somebody answers.
 const storeProbe = "?"

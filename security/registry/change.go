@@ -174,20 +174,42 @@ func retry(ctx context.Context, try func() error) error {
 	return errRaced
 }
 
-func (r *Registry) update(ctx context.Context, tenant, name string, edit func(*Device) error) (Device, error) {
-	var changed Device
-	err := retry(ctx, func() error {
-		old, err := r.Device(ctx, tenant, name)
+// recordOf is what points to a Device or to a Group.
+type recordOf[T any] interface {
+	*T
+	owner
+	Clone() T
+}
+
+// update lets edit change what get returns, and stores what it has become.
+func update[T any, P recordOf[T]](ctx context.Context, r *Registry, tenant, name string,
+	get func(ctx context.Context, tenant, name string) (T, error), edit func(P) error,
+) (changed T, err error) {
+	err = retry(ctx, func() error {
+		old, err := get(ctx, tenant, name)
 		if err != nil {
 			return err
 		}
-		changed = old.Clone()
+		changed = P(&old).Clone()
 		if err := edit(&changed); err != nil {
 			return err
 		}
-		return r.change(ctx, &old, &changed)
+		return r.change(ctx, P(&old), P(&changed))
 	})
 	return changed, err
+}
+
+// remove removes what get returns.
+func remove[T any, P recordOf[T]](ctx context.Context, r *Registry, tenant, name string,
+	get func(ctx context.Context, tenant, name string) (T, error),
+) error {
+	return retry(ctx, func() error {
+		old, err := get(ctx, tenant, name)
+		if err != nil {
+			return err
+		}
+		return r.change(ctx, P(&old), nil)
+	})
 }
 
 // kindNames are what index records are of, for people.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/store"
 )
 
@@ -141,7 +140,7 @@ func (r *Registry) AddDevice(ctx context.Context, d Device) (Device, error) {
 // change is lost. It must not change Name or Tenant; see MoveDevice. If edit
 // returns an error, that is returned and nothing is changed.
 func (r *Registry) UpdateDevice(ctx context.Context, tenant, name string, edit func(*Device) error) (Device, error) {
-	return r.update(ctx, tenant, name, func(d *Device) error {
+	return update(ctx, r, tenant, name, r.Device, func(d *Device) error {
 		if err := edit(d); err != nil {
 			return err
 		}
@@ -154,7 +153,7 @@ func (r *Registry) UpdateDevice(ctx context.Context, tenant, name string, edit f
 
 // MoveDevice gives a device another name, or another tenant, and keeps all else.
 func (r *Registry) MoveDevice(ctx context.Context, tenant, name, newTenant, newName string) (Device, error) {
-	return r.update(ctx, tenant, name, func(d *Device) error {
+	return update(ctx, r, tenant, name, r.Device, func(d *Device) error {
 		d.Tenant, d.Name = newTenant, newName
 		return nil
 	})
@@ -162,13 +161,7 @@ func (r *Registry) MoveDevice(ctx context.Context, tenant, name, newTenant, newN
 
 // RemoveDevice removes a device with all its credentials.
 func (r *Registry) RemoveDevice(ctx context.Context, tenant, name string) error {
-	return retry(ctx, func() error {
-		old, err := r.Device(ctx, tenant, name)
-		if err != nil {
-			return err
-		}
-		return r.change(ctx, &old, nil)
-	})
+	return remove(ctx, r, tenant, name, r.Device)
 }
 
 // AddGroup adds a group's record; see AddDevice.
@@ -180,62 +173,19 @@ func (r *Registry) AddGroup(ctx context.Context, g Group) (Group, error) {
 
 // UpdateGroup changes a group's record; see UpdateDevice.
 func (r *Registry) UpdateGroup(ctx context.Context, tenant, name string, edit func(*Group) error) (Group, error) {
-	var changed Group
-	err := retry(ctx, func() error {
-		old, err := r.Group(ctx, tenant, name)
-		if err != nil {
+	return update(ctx, r, tenant, name, r.Group, func(g *Group) error {
+		if err := edit(g); err != nil {
 			return err
 		}
-		changed = old.Clone()
-		if err := edit(&changed); err != nil {
-			return err
-		}
-		if changed.Tenant != tenant || changed.Name != name {
+		if g.Tenant != tenant || g.Name != name {
 			return errors.New("registry: a group cannot be renamed")
 		}
-		return r.change(ctx, &old, &changed)
+		return nil
 	})
-	return changed, err
 }
 
 // RemoveGroup removes a group's record with its credentials. Devices stay in the
 // group.
 func (r *Registry) RemoveGroup(ctx context.Context, tenant, name string) error {
-	return retry(ctx, func() error {
-		old, err := r.Group(ctx, tenant, name)
-		if err != nil {
-			return err
-		}
-		return r.change(ctx, &old, nil)
-	})
-}
-
-// Rules returns the access rules, ordered by ID: numbers by their value, then
-// the rest.
-func (r *Registry) Rules(ctx context.Context) ([]acl.Rule, error) { return r.rules(ctx) }
-
-// AddRule adds an access rule. A rule without ID gets the number after the
-// highest one. It returns the rule as it is stored; *ConflictError if the ID is
-// taken.
-func (r *Registry) AddRule(ctx context.Context, rule acl.Rule) (acl.Rule, error) {
-	added, err := r.addRules(ctx, []acl.Rule{rule})
-	if err != nil {
-		return acl.Rule{}, err
-	}
-	return added[0], nil
-}
-
-// AddRules is AddRule for many, all or none. Errors in a rule are *PathError
-// with its index.
-func (r *Registry) AddRules(ctx context.Context, rules []acl.Rule) ([]acl.Rule, error) {
-	return r.addRules(ctx, rules)
-}
-
-// RemoveRule removes an access rule, or returns ErrNoRule.
-func (r *Registry) RemoveRule(ctx context.Context, id string) error { return r.removeRule(ctx, id) }
-
-// ReplaceRules puts these rules in place of all that there are, at once. Rules
-// without ID get numbers.
-func (r *Registry) ReplaceRules(ctx context.Context, rules []acl.Rule) error {
-	return r.replaceRules(ctx, rules)
+	return remove(ctx, r, tenant, name, r.Group)
 }

@@ -70,7 +70,9 @@ func compareIDs(a, b string) int {
 	return cmp.Compare(a, b)
 }
 
-func (r *Registry) rules(ctx context.Context) ([]acl.Rule, error) {
+// Rules returns the access rules, ordered by ID: numbers by their value, then
+// the rest.
+func (r *Registry) Rules(ctx context.Context) ([]acl.Rule, error) {
 	records, err := r.ruleRecords(ctx)
 	list := make([]acl.Rule, len(records))
 	for i := range records {
@@ -100,7 +102,20 @@ func ruleOp(rule *acl.Rule, ifVersion uint64) (store.Op, error) {
 	return store.Op{Key: ruleKey(rule.ID), Value: value, IfVersion: ifVersion}, err
 }
 
-func (r *Registry) addRules(ctx context.Context, rules []acl.Rule) ([]acl.Rule, error) {
+// AddRule adds an access rule. A rule without ID gets the number after the
+// highest one. It returns the rule as it is stored; *ConflictError if the ID is
+// taken.
+func (r *Registry) AddRule(ctx context.Context, rule acl.Rule) (acl.Rule, error) {
+	added, err := r.AddRules(ctx, []acl.Rule{rule})
+	if err != nil {
+		return acl.Rule{}, err
+	}
+	return added[0], nil
+}
+
+// AddRules is AddRule for many, all or none. Errors in a rule are *PathError
+// with its index.
+func (r *Registry) AddRules(ctx context.Context, rules []acl.Rule) ([]acl.Rule, error) {
 	if _, err := numbered(rules, 1); err != nil {
 		return nil, err
 	}
@@ -150,7 +165,8 @@ func nextID(list []ruleRecord) int {
 	return highest + 1
 }
 
-func (r *Registry) removeRule(ctx context.Context, id string) error {
+// RemoveRule removes an access rule, or returns ErrNoRule.
+func (r *Registry) RemoveRule(ctx context.Context, id string) error {
 	return retry(ctx, func() error {
 		record, err := r.store.Get(ctx, ruleKey(id))
 		if errors.Is(err, store.ErrNotFound) {
@@ -167,7 +183,9 @@ func (r *Registry) removeRule(ctx context.Context, id string) error {
 	})
 }
 
-func (r *Registry) replaceRules(ctx context.Context, rules []acl.Rule) error {
+// ReplaceRules puts these rules in place of all that there are, at once. Rules
+// without ID get numbers.
+func (r *Registry) ReplaceRules(ctx context.Context, rules []acl.Rule) error {
 	rules, err := numbered(rules, 1)
 	if err != nil {
 		return err

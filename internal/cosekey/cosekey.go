@@ -100,13 +100,6 @@ func ParsePublic(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer parts.D.Wipe()
-	if parts.D.Len() > 0 {
-		pair, err := parts.KeyPair()
-		if err != nil {
-			return nil, fmt.Errorf("COSE_Key: %w", err)
-		}
-		return pair.SPKI, nil
-	}
 	spki, err := parts.SPKI()
 	if err != nil {
 		return nil, fmt.Errorf("COSE_Key: %w", err)

@@ -105,15 +105,7 @@ func LoadChain(certificatePath, keyPath string) (dtls.Chain, error) {
 
 // LoadCertificates reads the certificates of a file, see ParseCertificates.
 func LoadCertificates(path string) ([]*x509.Certificate, error) {
-	data, err := ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	certificates, err := ParseCertificates(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return certificates, nil
+	return load(path, ReadFile, ParseCertificates)
 }
 
 // MarshalCertificates returns certificates in PEM, in the order given.

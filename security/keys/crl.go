@@ -64,15 +64,7 @@ func crlBlocks(data []byte) (ders [][]byte, err error) {
 
 // LoadCRLs reads the revocation lists of a file, see ParseCRLs.
 func LoadCRLs(path string) ([]*x509.RevocationList, error) {
-	data, err := ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	lists, err := ParseCRLs(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return lists, nil
+	return load(path, ReadFile, ParseCRLs)
 }
 
 // CRLInfo describes a revocation list that a Trust uses.

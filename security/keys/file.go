@@ -44,6 +44,30 @@ func ReadFile(path string) ([]byte, error) {
 	return readFile(path, func(fs.FileInfo) error { return nil })
 }
 
+// load returns what parse makes of a file that read reads. An error of parse
+// gets the path before it.
+func load[T any](path string, read func(string) ([]byte, error), parse func([]byte) (T, error)) (T, error) {
+	var none T
+	data, err := read(path)
+	if err != nil {
+		return none, err
+	}
+	v, err := parse(data)
+	if err != nil {
+		return none, fmt.Errorf("%s: %w", path, err)
+	}
+	return v, nil
+}
+
+// loadSecret is load for a file that its owner alone can read. What was read is
+// wiped, so what parse returns must not share its memory.
+func loadSecret[T any](path string, parse func([]byte) (T, error)) (T, error) {
+	return load(path, ReadSecretFile, func(data []byte) (T, error) {
+		defer clear(data)
+		return parse(data)
+	})
+}
+
 func readFile(path string, check func(fs.FileInfo) error) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -234,13 +234,6 @@ func ParsePublicJWK(data []byte) (spki []byte, err error) {
 		return nil, fmt.Errorf("JWK: %w", err)
 	}
 	defer parts.D.Wipe()
-	if parts.D.Len() > 0 {
-		pair, err := parts.KeyPair()
-		if err != nil {
-			return nil, fmt.Errorf("JWK: %w", err)
-		}
-		return pair.SPKI, nil
-	}
 	if spki, err = parts.SPKI(); err != nil {
 		return nil, fmt.Errorf("JWK: %w", err)
 	}

@@ -176,9 +176,9 @@ func (p *Parts) Decompress(odd bool) error {
 }
 
 // SPKI puts the public key together as a DER SubjectPublicKeyInfo. Where the
-// parts have a private key and no public one, that is computed.
+// parts have a private key it is computed from that, see KeyPair.
 func (p Parts) SPKI() ([]byte, error) {
-	if p.X == nil && p.D.Len() > 0 {
+	if p.D.Len() > 0 {
 		pair, err := p.KeyPair()
 		if err != nil {
 			return nil, err

@@ -55,16 +55,7 @@ var unusableBlocks = map[string]string{
 // LoadKeyPair reads a private key from a file that its owner alone can read,
 // see ParsePrivateKey and ReadSecretFile.
 func LoadKeyPair(path string) (*dtls.KeyPair, error) {
-	data, err := ReadSecretFile(path)
-	defer clear(data)
-	if err != nil {
-		return nil, err
-	}
-	pair, err := ParsePrivateKey(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return pair, nil
+	return loadSecret(path, ParsePrivateKey)
 }
 
 // ParsePrivateKey reads a private key: PKCS#8, SEC 1 or PKCS#1, as PEM or DER,

@@ -82,16 +82,7 @@ func ParsePSKFile(r io.Reader) ([]PSK, error) {
 // LoadPSKFile reads a PSK file that its owner alone can read, see
 // ParsePSKFile and ReadSecretFile.
 func LoadPSKFile(path string) ([]PSK, error) {
-	data, err := ReadSecretFile(path)
-	defer clear(data)
-	if err != nil {
-		return nil, err
-	}
-	psks, err := ParsePSKFile(bytes.NewReader(data))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return psks, nil
+	return loadSecret(path, func(data []byte) ([]PSK, error) { return ParsePSKFile(bytes.NewReader(data)) })
 }
 
 // ParsePSKLine reads one line in the form of ParsePSKFile, without its end; it

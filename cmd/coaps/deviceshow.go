@@ -16,20 +16,28 @@ import (
 func (a *app) deviceListCommand() *cobra.Command {
 	var target deviceTarget
 	var filter registry.Filter
-	var json bool
+	var json, check bool
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "list devices, never their keys",
 		Long: `List the devices, ordered by tenant and name. On a terminal a table, else a line
 for each with tabs between (name, groups, credentials, state, label), with --json
-an object for each. Keys and tokens are not shown.`,
+an object for each. Keys and tokens are not shown.
+
+--check lists what should not stay so instead, and ends with exit code 9 if there
+is anything: keys that several devices have (each of them can pass for the
+others), keys shorter than 16 bytes, and what ends within 30 days.`,
 		Example: `  coaps device list
+  coaps device list --check
   coaps device list --group sensors --prefix plant-2-
   coaps device list --json | jq -r 'select(.state != "ok").name'`,
 		Args: exactArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter.Tenant = target.tenant
 			filter.NoTenant = cmd.Flags().Changed("tenant") && target.tenant == ""
+			if check {
+				return a.deviceCheck(cmd, filter, json)
+			}
 			return a.deviceList(cmd, filter, json)
 		},
 	}
@@ -37,6 +45,7 @@ an object for each. Keys and tokens are not shown.`,
 	set, done := beginGroup(cmd.Flags(), groupDevice)
 	set.StringVar(&filter.Group, "group", "", "members of this `GROUP` alone")
 	set.StringVar(&filter.NamePrefix, "prefix", "", "those whose name begins with `TEXT` alone")
+	set.BoolVar(&check, "check", false, "what should not stay so; exit code 9 if there is anything")
 	done()
 	registerJSON(cmd.Flags(), &json)
 	return cmd

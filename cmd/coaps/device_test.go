@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coaps-go/coaps/internal/foreign"
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
 )
@@ -106,6 +107,32 @@ func TestWithScheme(t *testing.T) {
 	} {
 		if got := withScheme(in); got != want {
 			t.Errorf("%q is %q, want %q", in, got, want)
+		}
+	}
+}
+
+// docs/devices.md has a row for each format and each form of a line.
+func TestDevicesDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/devices.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, files, _ := strings.Cut(string(text), "\n## Files of other software\n")
+	for _, format := range foreign.Formats() {
+		_, row, found := strings.Cut(files, "\n| `"+format.Name+"` | ")
+		row, _, _ = strings.Cut(row, "\n")
+		columns := strings.Split(row, " | ")
+		if !found || len(columns) < 4 {
+			t.Errorf("no row for the format %s", format.Name)
+			continue
+		}
+		if (columns[2] == "yes") != format.CanWrite() || (columns[1] != "no") != format.CanRead() {
+			t.Errorf("%s: reading %v, writing %v: %q", format.Name, format.CanRead(), format.CanWrite(), row)
+		}
+	}
+	for _, name := range lineFormNames() {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("no word of --as %s", name)
 		}
 	}
 }

@@ -74,3 +74,26 @@ func Ops(ops ...Op) iter.Seq2[Op, error] {
 		}
 	}
 }
+
+// Pages is what a back end needs for Scan if it reads a few records at a time,
+// so that the loop's body holds up nobody. It calls page with from, and then with
+// what page said last, as long as there is more. The records of a page come
+// before its error.
+func Pages(from string, page func(from string) (records []Record, next string, more bool, err error)) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for from, more := from, true; more; {
+			var records []Record
+			var err error
+			records, from, more, err = page(from)
+			for _, r := range records {
+				if !yield(r, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(Record{}, err)
+				return
+			}
+		}
+	}
+}

@@ -41,22 +41,9 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 
 // Scan is store.Store.Scan.
 func (s *Store) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.Record, error] {
-	return func(yield func(store.Record, error) bool) {
-		for after, more := after, true; more; {
-			var page []store.Record
-			var err error
-			page, after, more, err = s.page(ctx, prefix, after)
-			for _, r := range page {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if err != nil {
-				yield(store.Record{}, err)
-				return
-			}
-		}
-	}
+	return store.Pages(after, func(after string) ([]store.Record, string, bool, error) {
+		return s.page(ctx, prefix, after)
+	})
 }
 
 // page returns the next records of a scan, the key to go on after, and whether

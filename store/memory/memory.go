@@ -37,16 +37,13 @@ type Store struct {
 	closed  bool
 }
 
-var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Loader = (*Store)(nil)
-)
+var _ store.Store = (*Store)(nil)
 
 // New returns an empty store.
-func New() *Store { return NewClock(time.Now) }
+func New() *Store { return newClock(time.Now) }
 
-// NewClock returns an empty store whose records expire by the given clock.
-func NewClock(now func() time.Time) *Store {
+// newClock returns an empty store whose records expire by the given clock.
+func newClock(now func() time.Time) *Store {
 	return &Store{now: now, since: now(), records: map[string]store.Record{}}
 }
 
@@ -150,61 +147,33 @@ func (s *Store) remove(key string) {
 	}
 }
 
-// Load is store.Loader.Load.
-func (s *Store) Load(ctx context.Context, ops iter.Seq2[store.Op, error]) (int, error) {
-	all, err := store.Collect(ops)
-	if err != nil {
-		return 0, err
-	}
-	if err := s.Apply(ctx, all...); err != nil {
-		return 0, err
-	}
-	return len(all), nil
-}
-
 // Scan is store.Store.Scan.
 func (s *Store) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.Record, error] {
-	return func(yield func(store.Record, error) bool) {
-		for after := after; ; {
-			page, last, err := s.page(ctx, prefix, after)
-			if err != nil {
-				yield(store.Record{}, err)
-				return
-			}
-			for _, r := range page {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if last == "" {
-				return
-			}
-			after = last
-		}
-	}
+	return store.Pages(after, func(after string) ([]store.Record, string, bool, error) {
+		return s.page(ctx, prefix, after)
+	})
 }
 
-// page returns the next records of a scan and where to go on, "" for nowhere.
-func (s *Store) page(ctx context.Context, prefix, after string) ([]store.Record, string, error) {
+// page returns the next records of a scan, the key to go on after, and whether
+// there may be more.
+func (s *Store) page(ctx context.Context, prefix, after string) (page []store.Record, last string, more bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, "", err
+		return nil, "", false, err
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
-		return nil, "", store.ErrClosed
+		return nil, "", false, store.ErrClosed
 	}
 	keys := s.order.page(prefix, after, scanPage)
-	page := make([]store.Record, 0, len(keys))
+	page = make([]store.Record, 0, len(keys))
 	for _, key := range keys {
 		if r, ok := s.live(key); ok {
 			page = append(page, r)
 		}
+		last = key
 	}
-	if len(keys) < scanPage {
-		return page, "", nil
-	}
-	return page, keys[len(keys)-1], nil
+	return page, last, len(keys) == scanPage, nil
 }
 
 // Watch is store.Store.Watch.

@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 func TestClockJumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var jump atomic.Int64
-		s := NewClock(func() time.Time { return time.Now().Add(time.Duration(jump.Load())) })
+		s := newClock(func() time.Time { return time.Now().Add(time.Duration(jump.Load())) })
 		defer func() { _ = s.Close() }()
 		ctx := context.Background()
 		must := func(err error) {

@@ -16,7 +16,7 @@ import (
 // applyMost is how many ops one script takes as arguments; more are staged.
 const applyMost = 1000
 
-// Apply is store.Store's.
+// Apply is store.Store.Apply.
 func (s *Store) Apply(ctx context.Context, ops ...store.Op) error {
 	if err := store.Check(ops); err != nil {
 		return err
@@ -48,7 +48,7 @@ const (
 	stageLife  = 600     // seconds that a list of ops lives after its last piece
 )
 
-// Load is store.Loader's: the ops are brought to a list on the server and done
+// Load is store.Loader.Load: the ops are brought to a list on the server and done
 // by one script.
 func (s *Store) Load(ctx context.Context, ops iter.Seq2[store.Op, error]) (int, error) {
 	n := 0
@@ -136,35 +136,20 @@ func (g *stage) commit(ctx context.Context) error {
 // scanKeys is how many keys a scan asks for at once.
 const scanKeys = 256
 
-// Scan is store.Store's.
+// Scan is store.Store.Scan.
 func (s *Store) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.Record, error] {
-	return func(yield func(store.Record, error) bool) {
-		from := "[" + prefix
-		if after >= prefix && after != "" {
-			from = "(" + after
-		}
-		for {
-			page, last, err := s.page(ctx, prefix, from)
-			if err != nil {
-				yield(store.Record{}, err)
-				return
-			}
-			for _, r := range page {
-				if !yield(r, nil) {
-					return
-				}
-			}
-			if last == "" {
-				return
-			}
-			from = "(" + last
-		}
+	from := "[" + prefix
+	if after >= prefix && after != "" {
+		from = "(" + after
 	}
+	return store.Pages(from, func(from string) ([]store.Record, string, bool, error) {
+		return s.page(ctx, prefix, from)
+	})
 }
 
-// page reads the next records and says which key was the last looked at, "" if
-// there are no more.
-func (s *Store) page(ctx context.Context, prefix, from string) (page []store.Record, last string, err error) {
+// page reads the next records, and says from where to go on and whether there
+// may be more.
+func (s *Store) page(ctx context.Context, prefix, from string) (page []store.Record, next string, more bool, err error) {
 	err = s.do(ctx, func(ctx context.Context) error {
 		keys, err := s.client.Do(ctx, s.client.B().Zrangebylex().Key(s.names.index).
 			Min(from).Max(beyond(prefix)).Limit(0, scanKeys).Build()).AsStrSlice()
@@ -183,13 +168,11 @@ func (s *Store) page(ctx context.Context, prefix, from string) (page []store.Rec
 			}
 			page = append(page, r)
 		}
-		if len(keys) == scanKeys {
-			last = keys[len(keys)-1]
-		}
+		next, more = "("+keys[len(keys)-1], len(keys) == scanKeys
 		s.forget(ctx, gone)
 		return nil
 	})
-	return page, last, err
+	return page, next, more, err
 }
 
 // forget takes keys out of the index whose records have expired. It may fail:

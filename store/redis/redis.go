@@ -180,14 +180,14 @@ func (s *Store) connect(ctx context.Context, o valkey.ClientOption) (valkey.Clie
 	}
 }
 
-// Status is store.Store's.
+// Status is store.Store.Status.
 func (s *Store) Status() store.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
 }
 
-// Close is store.Store's.
+// Close is store.Store.Close.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -256,7 +256,7 @@ func (s *Store) note(err error) {
 	s.status.ReadOnly = errors.Is(err, store.ErrReadOnly)
 }
 
-// Get is store.Store's. One that meets a connection which has just broken is
+// Get is store.Store.Get. One that meets a connection which has just broken is
 // tried again on a new one.
 func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 	var r store.Record

@@ -32,7 +32,7 @@ type change struct {
 	lost bool
 }
 
-// Watch is store.Store's.
+// Watch is store.Store.Watch.
 func (s *Store) Watch(ctx context.Context, prefix string) (<-chan store.Event, error) {
 	if err := s.listen(ctx); err != nil {
 		return nil, err

@@ -54,10 +54,11 @@ func newRecorder(log slog.Handler) *recorder {
 	return &recorder{shared: state, log: log, audit: slog.NewJSONHandler(state.auditFile, nil)}
 }
 
-// Enabled reports whether anybody wants such records. Those of the audit file
-// have level Info at least.
+// Enabled reports whether anybody wants such records: the log, or the audit file,
+// whose records have level Info at least. Refusals, which are warnings, are counted
+// in any case.
 func (r *recorder) Enabled(ctx context.Context, level slog.Level) bool {
-	return r.log.Enabled(ctx, level) || level >= slog.LevelInfo && (r.shared.auditFile.open() || r.shared.banFile.open())
+	return r.log.Enabled(ctx, level) || level >= slog.LevelWarn || level >= slog.LevelInfo && r.shared.auditFile.open()
 }
 
 // WithAttrs is that of slog.Handler.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -232,5 +233,22 @@ log: {level: debug, audit: audit.log, ban: ban.log, requests: true}
 		if !json.Valid(line) {
 			t.Errorf("no JSON: %q", line)
 		}
+	}
+}
+
+// Refusals are counted whatever the level of the log is, and only what is wanted is
+// made into records.
+func TestRefusalsAreCountedInAQuietLog(t *testing.T) {
+	quiet := slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError})
+	r := newRecorder(quiet)
+	log := slog.New(r)
+	for range 7 {
+		log.Warn(coaps.LogHandshakeRefused, "peer", netip.MustParseAddrPort("192.0.2.7:4711"), "reason", "bad_psk")
+	}
+	if got := r.shared.refusals()["bad_psk"]; got != 7 {
+		t.Errorf("%d counted", got)
+	}
+	if r.Enabled(t.Context(), slog.LevelInfo) {
+		t.Error("records are made that nobody reads")
 	}
 }

@@ -36,8 +36,8 @@ func (c *Config) Check(ctx context.Context) []Problem {
 	} else if c.Store.URL != "" {
 		lookup = registry.NewDirectory(memory.New(), registry.Options{})
 	}
-	_, problems := c.readMaterial(lookup, time.Now())
-	ch.problems = append(ch.problems, problems...)
+	m, problems := c.readMaterial(lookup, time.Now())
+	ch.problems = append(append(ch.problems, problems...), c.served(m)...)
 	_, problems = c.newResources(nil, lookup, slog.New(slog.DiscardHandler))
 	ch.problems = append(ch.problems, problems...)
 	ch.rules()

@@ -327,6 +327,7 @@ func TestReload(t *testing.T) {
 		"missing folder": liveConfig + rules + "resources: {files: [{path: /fw/, dir: none}]}\n",
 		"taken port":     strings.Replace(liveConfig, "store:", fmt.Sprintf("  - {addr: %q, security: dtls}\nstore:", r.secure), 1) + rules,
 		"no such store":  strings.Replace(liveConfig, "bolt:devices.db", "file:none.yaml", 1),
+		"its own folder": liveConfig + rules + "resources: {files: [{path: /fw/, dir: .}]}\n",
 		"log folder":     liveConfig + rules + "log: {audit: none/audit.log}\n",
 	} {
 		r.write("coaps.yaml", bad)

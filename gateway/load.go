@@ -87,7 +87,7 @@ func (s *source) parse(text []byte) (ast.Node, error) {
 	if p, ok := s.tooDeep(text); ok {
 		return nil, newConfigError([]Problem{p})
 	}
-	file, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	file, err := parseYAML(text)
 	if err != nil {
 		return nil, newConfigError([]Problem{s.syntax(err)})
 	}
@@ -105,6 +105,16 @@ func (s *source) parse(text []byte) (ast.Node, error) {
 		root = doc.Body
 	}
 	return root, nil
+}
+
+// parseYAML keeps a mistake in the parser from ending a server that reloads.
+func parseYAML(text []byte) (file *ast.File, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the parser fails at this file: %v", p)
+		}
+	}()
+	return parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 }
 
 // tooDeep finds text that nests without end, by brackets or by indentation.

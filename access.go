@@ -95,10 +95,12 @@ func (r *Request) Allowed(method coap.Code, path string) bool {
 	return r.access == nil || r.access.Decide(r.subject, acl.MethodOf(method), path).Allowed
 }
 
-// Errors of Request.Authorize.
 var (
+	// ErrNoSession says that a request came without DTLS, or that a session has
+	// ended. It is an error of Request.Authorize and Server.Drop.
 	ErrNoSession = errors.New("coaps: there is no such session")
-	ErrNobody    = errors.New("coaps: a principal without a name")
+	// ErrNobody is Request.Authorize's error for a principal without a name.
+	ErrNobody = errors.New("coaps: a principal without a name")
 )
 
 // Authorize tells the server that the application has found out by its own

@@ -39,7 +39,11 @@ var (
 	errEntry     = errors.New("an entry is an array of a path and a number")
 )
 
-// NewPermission checks an entry.
+// NewPermission returns the entry of the path, which may be percent-encoded in
+// any way (see CanonicalPath), and the method set bits (see Permission.Bits). It
+// refuses a path with a query, no methods, methods that RFC 7252 and RFC 8132 do
+// not have, and the Dynamic bits (RFC 9237 section 2.3), which no rule can stand
+// for.
 func NewPermission(path string, bits uint64) (Permission, error) {
 	p := Permission{Methods: Methods(bits & uint64(aifMethods))}
 	var err error

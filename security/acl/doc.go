@@ -50,11 +50,11 @@
 //
 // A pattern is a path whose segments may be
 //
-//   - one segment, whichever, but not the empty one
-//     **         any number of further segments, none included; at the end only:
-//     /a/** is /a, /a/ and all below
-//     {device}   the name of the device that asks
-//     {tenant}   its tenant
+//	{device}   the name of the device that asks
+//	{tenant}   its tenant
+//	*          one segment, whichever, but not the empty one
+//	**         any number of further segments, none included; at the end only:
+//	           /a/** is /a, /a/ and all below
 //
 // All else is compared octet by octet, with upper and lower case apart, after
 // the percent-encoding is undone: /a%2fb and /a%2Fb are the same pattern, of one

@@ -44,14 +44,6 @@ func (o ownerName) identity() string {
 	return o.name + "@" + o.tenant
 }
 
-// kind is "device" or "group".
-func (o ownerName) kind() string {
-	if o.group {
-		return "group"
-	}
-	return "device"
-}
-
 // nameOfDevice is how a device is named in output.
 func nameOfDevice(d *registry.Device) string {
 	return ownerName{tenant: d.Tenant, name: d.Name}.String()

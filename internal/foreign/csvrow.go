@@ -169,7 +169,7 @@ func parseKey(text string) ([]byte, error) {
 	case found && form == "b64":
 		key, err := base64.StdEncoding.DecodeString(rest)
 		if err != nil {
-			return nil, errors.New("not base64 after b64:")
+			return nil, errors.New("b64: is followed by something that is not base64")
 		}
 		return key, nil
 	case found && form == "text":
@@ -200,7 +200,7 @@ func parseRPK(value string) (*registry.RPK, error) {
 		key, err = hex.DecodeString(value)
 	}
 	if err != nil {
-		return nil, errors.New("neither the name of a key (ni:///sha-256;…) nor one in base64 or hexadecimal")
+		return nil, errors.New("neither the name of a key nor one in base64 or hexadecimal")
 	}
 	credential, err := rpkCredential(key)
 	return credential.RPK, err

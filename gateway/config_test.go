@@ -137,6 +137,10 @@ func TestErrorsDoNotEscape(t *testing.T) {
 	if strings.ContainsAny(broken.Text(), "\x1b\u009b") {
 		t.Errorf("%q", broken.Text())
 	}
+	_, err = parseText(leastConfig + "hosts: {\"a\\eb\": {}}\n")
+	if broken, ok := errors.AsType[*ConfigError](err); !ok || strings.Contains(broken.Text(), "\x1b") {
+		t.Errorf("%v", err)
+	}
 }
 
 func TestReferences(t *testing.T) {

@@ -50,7 +50,7 @@ func (p Problem) Summary() string {
 		b.WriteString(p.Key + ": ")
 	}
 	b.WriteString(p.Message)
-	return b.String()
+	return printableLine(b.String())
 }
 
 // caret points at the column, below a line in which tabs stay tabs.

@@ -22,7 +22,7 @@ func (l *requestLog) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 	start := time.Now()
 	watched := &codeWatcher{ResponseWriter: w}
 	l.next.ServeCOAP(watched, r)
-	attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", watched.text(), "peer", r.Peer.Addr, "mode", modeNames[r.Peer.Mode]}
+	attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", watched.text(r.Method), "peer", r.Peer.Addr, "mode", modeNames[r.Peer.Mode]}
 	if name := r.Peer.Identity.Name(); name != "" {
 		attributes = append(attributes, "identity", clip(name))
 	}
@@ -41,10 +41,15 @@ func (w *codeWatcher) SetCode(code coap.Code) {
 	w.ResponseWriter.SetCode(code)
 }
 
-// text is the code that was set, "2.xx" when the method decides.
-func (w *codeWatcher) text() string {
-	if w.code == coap.Empty {
-		return "2.xx"
+// text is the code sent; without SetCode the method decides.
+func (w *codeWatcher) text(method coap.Code) string {
+	switch {
+	case w.code != coap.Empty:
+		return w.code.Dotted()
+	case method == coap.GET || method == coap.FETCH:
+		return coap.Content.Dotted()
+	case method == coap.DELETE:
+		return coap.Deleted.Dotted()
 	}
-	return w.code.Dotted()
+	return coap.Changed.Dotted()
 }

@@ -38,6 +38,10 @@ type Claim struct {
 	RawKey      []byte              // DER SubjectPublicKeyInfo
 	Chain       []*x509.Certificate // leaf first, verified
 	Token       []byte              // a bearer token, as it was sent
+	// Bound says that an issuer in the Chain may name only some devices, which
+	// binds its SubjectAltName and not its subject (RFC 5280 §4.2.1.10): who the
+	// subject says it is counts only where that issuer is meant by name.
+	Bound bool
 	// Principal asks whether an owner that was found before is still good:
 	// the device or group, and its credential if one is named.
 	Principal *Principal

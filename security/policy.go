@@ -158,7 +158,7 @@ func (p *Policy) PSK(serverName string, identityOrHint []byte) (identity, key []
 	if p.server {
 		q := p.AskPSK(serverName, identityOrHint)
 		answer := q.Answer(context.Background(), time.Now())
-		return identityOrHint, answer.Key
+		return identityOrHint, answer.Key.Bytes()
 	}
 	psk, ok := p.clientPSK(identityOrHint)
 	if !ok {
@@ -176,14 +176,14 @@ func (p *Policy) configuredPSK(serverName string, identity []byte) ([]byte, bool
 }
 
 // psk answers with a key that was found, if it is strong enough.
-func (p *Policy) psk(key []byte, whose Principal, identity []byte) Answer {
-	if !p.strongEnough(len(key)) {
-		return Answer{Principal: whose, Err: &keys.VerifyError{
-			Reason: dtls.ReasonWeakPSK, Err: &keys.WeakPSKError{Identity: bytes.Clone(identity), Len: len(key)},
-		}}
+func (p *Policy) psk(answer *Answer, key keys.Secret, identity []byte) {
+	if !p.strongEnough(key.Len()) {
+		answer.Err = &keys.VerifyError{
+			Reason: dtls.ReasonWeakPSK, Err: &keys.WeakPSKError{Identity: bytes.Clone(identity), Len: key.Len()},
+		}
+		return
 	}
-	whose.Mark = MarkOf(key)
-	return Answer{Principal: whose, Key: key}
+	answer.Principal.Mark, answer.Key = MarkOf(key.Bytes()), key
 }
 
 func (p *Policy) clientPSK(hint []byte) (keys.PSK, bool) {
@@ -234,8 +234,8 @@ func (p *Policy) Verify(facts *dtls.Facts, now time.Time) error {
 }
 
 // check judges what a peer shows as far as that is possible without knowing
-// whose it is.
-func (p *Policy) check(facts *dtls.Facts, now time.Time) error {
+// whose it is, and notes in the claim what an owner is to be found by.
+func (p *Policy) check(facts *dtls.Facts, claim *Claim, now time.Time) (err error) {
 	hasKey, hasChain := len(facts.PeerRawKey) > 0, len(facts.PeerChain) > 0
 	switch {
 	case hasKey && facts.PeerCertType != dtls.CertRawPublicKey, hasChain && facts.PeerCertType != dtls.CertX509:
@@ -248,7 +248,8 @@ func (p *Policy) check(facts *dtls.Facts, now time.Time) error {
 	case hasChain && p.config.Trust.Len() == 0:
 		return refusal(dtls.ReasonCertUnsupported, "no trust anchor is configured")
 	case hasChain && p.server:
-		return p.config.Trust.VerifyClient(facts.PeerChain, now)
+		claim.Bound, err = p.config.Trust.VerifyClientNames(facts.PeerChain, now)
+		return err
 	case hasChain:
 		return p.verifyServerChain(facts, now)
 	case p.server && p.config.AllowAnonymousClients:

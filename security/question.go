@@ -103,7 +103,7 @@ func (q *Question) Costly() bool { return !q.checked && q.claim.Chain != nil }
 // not been done.
 func (q *Question) Check(now time.Time) {
 	if !q.checked {
-		q.checked, q.err = true, q.policy.check(q.facts, now)
+		q.checked, q.err = true, q.policy.check(q.facts, &q.claim, now)
 	}
 }
 

@@ -154,8 +154,17 @@ func (t *Trust) VerifyPinnedServerOCSP(chain []*x509.Certificate, ocsp []byte, p
 // VerifyClient judges the chain that a client showed, leaf first, at the time
 // now. The error is nil or a *VerifyError.
 func (t *Trust) VerifyClient(chain []*x509.Certificate, now time.Time) error {
-	_, err := t.paths(chain, x509.ExtKeyUsageClientAuth, now, stapled{})
+	_, err := t.VerifyClientNames(chain, now)
 	return err
+}
+
+// VerifyClientNames is VerifyClient for whoever goes on to find out whose the
+// certificate is. bound reports that an issuer of it may name only some (RFC 5280
+// §4.2.1.10). That binds its SubjectAltName and not its subject, in which such an
+// issuer can call anybody anything.
+func (t *Trust) VerifyClientNames(chain []*x509.Certificate, now time.Time) (bound bool, err error) {
+	paths, err := t.paths(chain, x509.ExtKeyUsageClientAuth, now, stapled{})
+	return slices.ContainsFunc(paths, constrained), err
 }
 
 // constrained reports whether an issuer in the path limits the names that its

@@ -36,6 +36,9 @@ func appendClaim(dst []byte, c *security.Claim) []byte {
 	case len(c.Chain) > 0:
 		sum := sha256.Sum256(c.Chain[0].Raw)
 		dst = appendPart(append(dst, chainClaim...), c.Host)
+		if c.Bound {
+			dst = append(dst, "/bound"...) // by the path, which the leaf does not tell
+		}
 		return hex.AppendEncode(append(dst, '/'), sum[:])
 	case c.Principal != nil:
 		dst = append(append(dst, principalClaim...), principalKey(c.Principal)...)

@@ -75,7 +75,12 @@ type RPK struct {
 }
 
 // Certificate is what a certificate that leads to a trust anchor must have to
-// be the device's: one of Pin, URI, DNS, EUI64 and Subject.
+// be the device's: one of Pin, URI, DNS, EUI64 and Subject. Whoever may issue
+// certificates under an anchor can put any name into one, and call himself by any
+// name: Issuer keeps issuers from getting into each other's way, not apart. What
+// does keep one to some names are name constraints in its own certificate (RFC
+// 5280 §4.2.1.10). They bind the SubjectAltName alone; EUI64 and Subject of a
+// certificate under such an issuer count only if Issuer is set.
 type Certificate struct {
 	Pin     keys.Name // of its public key
 	URI     string    // in the SubjectAltName

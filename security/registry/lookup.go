@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -99,16 +98,19 @@ func (c *Credential) is(claim *security.Claim) bool {
 		sum := sha256.Sum256(claim.Token)
 		return len(claim.Token) > 0 && bytes.Equal(c.Token.SHA256, sum[:])
 	case len(claim.Chain) > 0:
-		return c.Certificate.is(claim.Chain[0])
+		return c.Certificate.is(claim)
 	}
 	return false
 }
 
 // is reports whether a certificate that has been verified is this one.
-func (c *Certificate) is(leaf *x509.Certificate) bool {
+func (c *Certificate) is(claim *security.Claim) bool {
+	leaf := claim.Chain[0]
 	names := keys.NamesOf(leaf)
-	switch {
+	switch bySubject := c.EUI64 != "" || c.Subject != ""; {
 	case c.Issuer != "" && c.Issuer != names.Issuer:
+		return false
+	case claim.Bound && bySubject && c.Issuer == "":
 		return false
 	case !c.Pin.IsZero():
 		return c.Pin.Matches(leaf.RawSubjectPublicKeyInfo)
@@ -135,15 +137,15 @@ func indexKeys(claim *security.Claim) []string {
 		sum := sha256.Sum256(claim.Token)
 		return []string{string(appendHashKey(buf[:0], indexToken, claim.Host, sum[:]))}
 	case len(claim.Chain) > 0:
-		return certificateKeys(claim.Host, claim.Chain[0])
+		return certificateKeys(claim)
 	}
 	return nil
 }
 
 // certificateKeys lists first the pin, then the names from the one that says
 // most to the one that says least; of each what is bound to the issuer first.
-func certificateKeys(host string, leaf *x509.Certificate) []string {
-	names := keys.NamesOf(leaf)
+func certificateKeys(claim *security.Claim) []string {
+	names := keys.NamesOf(claim.Chain[0])
 	var list []string
 	add := func(kind string, values ...string) {
 		for _, value := range values {
@@ -151,9 +153,9 @@ func certificateKeys(host string, leaf *x509.Certificate) []string {
 				continue
 			}
 			if names.Issuer != "" {
-				list = append(list, string(appendNameKey(nil, kind, host, names.Issuer, value)))
+				list = append(list, string(appendNameKey(nil, kind, claim.Host, names.Issuer, value)))
 			}
-			list = append(list, string(appendNameKey(nil, kind, host, "", value)))
+			list = append(list, string(appendNameKey(nil, kind, claim.Host, "", value)))
 		}
 	}
 	_, pin := (&Certificate{Pin: names.Pin}).name()

@@ -78,7 +78,7 @@ type sessionRow struct {
 
 // columns are those of session list.
 func (r sessionRow) columns() []string {
-	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), age(r.now.Sub(r.Since)), age(r.now.Sub(r.LastSeen)), sessionState(&r.Session)}
+	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), ageText(r.now.Sub(r.Since)), ageText(r.now.Sub(r.LastSeen)), sessionState(&r.Session)}
 }
 
 // sessionName is the device or, of what belongs to none, the identity.

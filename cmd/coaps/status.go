@@ -109,7 +109,7 @@ func writeStatus(b *strings.Builder, s *gateway.Status, now time.Time, p palette
 	if s.Name != "" {
 		name = s.Name + " (" + s.Config + ")"
 	}
-	w.row("server", "%s, process %d, up %s", name, s.PID, age(now.Sub(s.Started)))
+	w.row("server", "%s, process %d, up %s", name, s.PID, ageText(now.Sub(s.Started)))
 	w.row("config", "%.16s, %s", s.Hash, w.reload(&s.Reload))
 	for _, l := range s.Listeners {
 		w.row("listener", "%s %s: %d sessions, %d handshakes (%d failed), %d requests", l.Addr, l.Security, l.Sessions, l.Handshakes, l.HandshakesFailed, l.Requests)
@@ -137,9 +137,9 @@ func writeStatus(b *strings.Builder, s *gateway.Status, now time.Time, p palette
 }
 
 func (w *statusWriter) reload(r *gateway.ReloadStatus) string {
-	text := fmt.Sprintf("in force for %s", age(w.now.Sub(r.When)))
+	text := fmt.Sprintf("in force for %s", ageText(w.now.Sub(r.When)))
 	if !r.OK {
-		text += fmt.Sprintf("; the last reload failed %s ago (%s)", age(w.now.Sub(r.Failed)), r.Why)
+		text += fmt.Sprintf("; the last reload failed %s ago (%s)", ageText(w.now.Sub(r.Failed)), r.Why)
 	} else if r.Count > 0 {
 		text += " (" + r.Why + ")"
 	}
@@ -155,11 +155,11 @@ func (w *statusWriter) store(s *gateway.StoreStatus) {
 	if s.Records >= 0 {
 		records = fmt.Sprintf(", %d records", s.Records)
 	}
-	w.row("store", "%s %s%s, %s for %s", s.Kind, s.Where, records, state, age(w.now.Sub(s.Since)))
+	w.row("store", "%s %s%s, %s for %s", s.Kind, s.Where, records, state, ageText(w.now.Sub(s.Since)))
 }
 
-// age is a time as people say it: "3 s", "5 m", "7 h", "12 d".
-func age(d time.Duration) string {
+// ageText is a time as people say it: "3 s", "5 m", "7 h", "12 d".
+func ageText(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0 s"

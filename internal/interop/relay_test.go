@@ -24,6 +24,7 @@ type relay struct {
 	conn   *net.UDPConn
 	server netip.AddrPort
 	loss   float64
+	from   net.IP // towards the server; nil: any
 	began  time.Time
 
 	mu                     sync.Mutex
@@ -33,6 +34,7 @@ type relay struct {
 	largestUp, largestDown int
 	cut                    bool
 	log                    []string
+	flow                   []string // the same without times, with sizes
 }
 
 // newRelay starts a relay to a port of 127.0.0.1.
@@ -79,7 +81,7 @@ func (r *relay) toServer(client netip.AddrPort) *net.UDPConn {
 	if c := r.back[client]; c != nil {
 		return c
 	}
-	c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(r.server))
+	c, err := net.DialUDP("udp4", &net.UDPAddr{IP: r.from}, net.UDPAddrFromAddrPort(r.server))
 	if err != nil {
 		return nil
 	}
@@ -117,6 +119,7 @@ func (r *relay) passes(way string, datagram []byte, count, largest *int) bool {
 		line += "   lost"
 	}
 	r.log = append(r.log, line)
+	r.flow = append(r.flow, fmt.Sprintf("%s %d %s", way, len(datagram), sim.Describe(datagram)))
 	return !lost
 }
 

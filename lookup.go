@@ -223,7 +223,7 @@ func (t *lookup) deliver(now tick.Time) {
 		return
 	}
 	if t.kind == endpoint.EventWantPSK {
-		s.ep.ProvidePSK(now, t.peer, t.identity, t.answer.Key)
+		s.ep.ProvidePSK(now, t.peer, t.identity, t.answer.Key.Bytes())
 		return
 	}
 	s.ep.ProvideVerdict(now, t.peer, t.answer.Reason())

@@ -57,6 +57,10 @@ type Entry struct {
 	// Err tells an operator more of the Reason; it may be nil. It is never
 	// told to the peer.
 	Err error
+	// Stale says that the store could not be asked now, and this is what it said
+	// when it was asked last. It is good enough for a handshake, and tells nobody
+	// that nothing has changed.
+	Stale bool
 	// Key is the key of a PSK; it is read, not changed, and never wiped.
 	Key keys.Secret
 	// Nodes are the names of nodes that a PSK may be used with (RFC 7252 §9);

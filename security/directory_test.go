@@ -123,8 +123,8 @@ func TestDirectoryPSK(t *testing.T) {
 		if want == "" {
 			want = "none"
 		}
-		if answer.Reason().String() != want || (answer.Key != nil) != (want == "none") || (answer.Err == nil) != (want == "none") {
-			t.Errorf("%s: %s (%v), key %t", identity, answer.Reason(), answer.Err, answer.Key != nil)
+		if answer.Reason().String() != want || (answer.Key.Len() > 0) != (want == "none") || (answer.Err == nil) != (want == "none") {
+			t.Errorf("%s: %s (%v), key %t", identity, answer.Reason(), answer.Err, answer.Key.Len() > 0)
 		}
 		if known := want != "unknown_identity" && want != "store_unavailable" && identity != "file"; known && answer.Principal.Device != identity {
 			t.Errorf("%s: %+v", identity, answer.Principal)
@@ -137,7 +137,7 @@ func TestDirectoryPSK(t *testing.T) {
 		}
 	}
 	answer := ask(policy.AskPSK("", []byte("file")))
-	if string(answer.Key) != "key of the file." || answer.Principal.Device != "" || answer.Principal.Mark == 0 {
+	if string(answer.Key.Bytes()) != "key of the file." || answer.Principal.Device != "" || answer.Principal.Mark == 0 {
 		t.Errorf("the configuration comes first: %+v", answer.Principal)
 	}
 	nameless := must((&Config{Directory: directory}).Server())
@@ -219,7 +219,7 @@ func TestDirectoryKeys(t *testing.T) {
 		{"a pinned key that is nobody's", Config{Pins: w.pins}, show(w.serverKey), deviceEntry("a"), dtls.ReasonNone, ""},
 		{"a pinned key that is known", Config{Pins: pinned}, show(w.clientKey), deviceEntry("a"), dtls.ReasonNone, "a"},
 		{"a pinned key whose time is over", Config{Pins: pinned}, show(w.clientKey), expired("a"), dtls.ReasonCredentialExpired, "a"},
-		{"a pinned key, nobody knows", Config{Pins: pinned}, show(w.clientKey), away, dtls.ReasonNone, ""},
+		{"a pinned key, nobody can tell whose", Config{Pins: pinned}, show(w.clientKey), away, dtls.ReasonStoreUnavailable, ""},
 		{"a certificate that is known", Config{Trust: w.trust}, show(nil, w.client.Leaf), deviceEntry("a"), dtls.ReasonNone, "a"},
 		{"a certificate that is nobody's", Config{Trust: w.trust}, show(nil, w.client.Leaf), Entry{Reason: dtls.ReasonUnknownIdentity}, dtls.ReasonNone, ""},
 		{"a certificate that has to be known", Config{Trust: w.trust, RequireKnownCertificates: true}, show(nil, w.client.Leaf), Entry{Reason: dtls.ReasonUnknownIdentity}, dtls.ReasonUnknownIdentity, ""},
@@ -239,7 +239,7 @@ func TestDirectoryKeys(t *testing.T) {
 		}
 		q.Check(noon)
 		answer := ask(q)
-		if answer.Reason() != test.reason || answer.Principal.Device != test.device || answer.Key != nil {
+		if answer.Reason() != test.reason || answer.Principal.Device != test.device || answer.Key.Len() > 0 {
 			t.Errorf("%s: %s (%v) of %q, want %s of %q", test.what, answer.Reason(), answer.Err, answer.Principal.Device, test.reason, test.device)
 		}
 		if got := policy.Verdict(test.facts, noon); got != test.reason {
@@ -436,7 +436,7 @@ func BenchmarkQuestionPSK(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		q := policy.AskPSK("", identity)
-		if answer, ok := q.Cached(noon); !ok || answer.Key == nil {
+		if answer, ok := q.Cached(noon); !ok || answer.Key.Len() == 0 {
 			b.Fatal("no key")
 		}
 	}

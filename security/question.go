@@ -45,10 +45,12 @@ type Answer struct {
 	// or the Directory does not know. If the credential is refused it is whose
 	// it would have been.
 	Principal Principal
-	// Key is the pre-shared key, nil if there is none or it is refused: the
+	// Stale is that of the Directory's Entry.
+	Stale bool
+	// Key is the pre-shared key, empty if there is none or it is refused: the
 	// handshake must then go on with one that nobody has. It is read, not
-	// kept or changed.
-	Key []byte
+	// kept, changed or wiped.
+	Key keys.Secret
 }
 
 // Reason is the one word for Err.
@@ -147,7 +149,9 @@ func (q *Question) settled(now time.Time) (Answer, bool) {
 	switch nobody := q.claim.RawKey == nil && q.claim.Chain == nil && q.claim.Principal == nil; {
 	case q.claim.PSKIdentity != nil:
 		if key, found := q.policy.configuredPSK(q.name, q.claim.PSKIdentity); found {
-			return q.policy.psk(key, here, q.claim.PSKIdentity), true
+			answer := Answer{Principal: here}
+			q.policy.psk(&answer, keys.NewSecret(key), q.claim.PSKIdentity)
+			return answer, true
 		}
 	case nobody || q.policy.Unverified():
 		return Answer{Principal: here}, true
@@ -160,17 +164,17 @@ func (q *Question) settled(now time.Time) (Answer, bool) {
 
 // judge makes an answer of what the Directory says.
 func (q *Question) judge(entry Entry) Answer {
-	answer := Answer{Principal: entry.Principal}
+	answer := Answer{Principal: entry.Principal, Stale: entry.Stale}
 	answer.Principal.Host = q.claim.Host
 	switch {
-	case entry.Reason == dtls.ReasonUnknownIdentity, entry.Reason == dtls.ReasonStoreUnavailable && q.pinned():
+	case entry.Reason == dtls.ReasonUnknownIdentity:
 		return q.ownerless()
 	case entry.Reason != dtls.ReasonNone:
 		answer.Err = refusalOf(entry)
 	case q.claim.PSKIdentity != nil && !q.policy.mayUse(entry.Nodes):
 		answer.Err = refusal(dtls.ReasonWrongNode, "the key is for %q, this is %q", entry.Nodes, q.policy.node())
 	case q.claim.PSKIdentity != nil:
-		return q.policy.psk(entry.Key.Bytes(), answer.Principal, q.claim.PSKIdentity)
+		q.policy.psk(&answer, entry.Key, q.claim.PSKIdentity)
 	case q.claim.Chain != nil:
 		answer.Principal.NotAfter = earliest(answer.Principal.NotAfter, q.claim.Chain[0])
 	}

@@ -58,6 +58,14 @@ func (b *breaker) done(err error) {
 	}
 }
 
+// cancel takes back a look-up that was allowed and has not been made: that says
+// nothing of the store.
+func (b *breaker) cancel() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.probing = false
+}
+
 // state returns whether the breaker is open, since when the store does as it
 // does, and what is wrong with it, nil if nothing is.
 func (b *breaker) state() (open bool, since time.Time, err error) {

@@ -148,7 +148,9 @@ func (d *Directory) Fetch(ctx context.Context, c *security.Claim, now time.Time)
 	k, ok := d.cache.get([]byte(key))
 	if ok && !k.nobody && now.Sub(k.at) < d.options.Stale {
 		d.counters.stale.Add(1)
-		return k.found.at(now)
+		e := k.found.at(now)
+		e.Stale = true
+		return e
 	}
 	return unavailable(err)
 }

@@ -45,7 +45,7 @@ func Example() {
 	for _, identity := range []string{"sensor-7", "sensor-8"} {
 		question := policy.AskPSK("", []byte(identity))
 		answer := question.Answer(ctx, time.Now())
-		fmt.Println(answer.Principal.Device, answer.Principal.Groups, len(answer.Key), answer.Reason())
+		fmt.Println(answer.Principal.Device, answer.Principal.Groups, answer.Key.Len(), answer.Reason())
 	}
 	// Output:
 	// sensor-7 [sensors] 16 none

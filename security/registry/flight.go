@@ -18,10 +18,13 @@ import (
 
 // A flight is one look-up that is under way, for all who want to know the same.
 type flight struct {
+	moment    uint64        // before it began, see cache.moment
 	done      chan struct{} // closed when found and err are set
+	deadline  *time.Timer   // abandons it; nil until the store is asked
 	found     *found
 	err       error
-	abandoned bool // by those who waited; under flights.mu
+	landed    bool // under flights.mu, as the rest
+	abandoned bool // by those who waited, or at its deadline
 }
 
 // flights are the look-ups that are under way. Each has a goroutine of its own,
@@ -61,13 +64,16 @@ func (d *Directory) find(ctx context.Context, key string, claim *security.Claim,
 }
 
 // join returns the flight for a claim, and whether the caller has to launch it.
+// One that began before the last change was told may have read what was before
+// it, so whoever asks later has another.
 func (d *Directory) join(key string) (f *flight, leads bool) {
 	d.flights.mu.Lock()
 	defer d.flights.mu.Unlock()
-	if f := d.flights.all[key]; f != nil {
+	moment := d.cache.moment()
+	if f := d.flights.all[key]; f != nil && f.moment == moment {
 		return f, false
 	}
-	f = &flight{done: make(chan struct{})}
+	f = &flight{moment: moment, done: make(chan struct{})}
 	d.flights.all[key] = f
 	return f, true
 }
@@ -81,6 +87,7 @@ func (d *Directory) launch(ctx context.Context, timer *time.Timer, f *flight, ke
 		case d.flights.slots <- struct{}{}:
 			// The goroutine may outlive the caller, to whom the claim belongs.
 			own := copyClaim(claim)
+			d.flights.begin(f, d.options.Timeout, func() { d.abandon(key, f) })
 			go d.fly(f, key, &own, now)
 			return nil
 		case <-timer.C:
@@ -88,10 +95,17 @@ func (d *Directory) launch(ctx context.Context, timer *time.Timer, f *flight, ke
 		case <-ctx.Done():
 			err = fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 		}
-		d.breaker.done(err)
+		d.breaker.cancel()
 	}
 	d.land(key, f, nil, err, func(error) {})
 	return err
+}
+
+// begin sets the time of a flight, which runs whether anybody waits or not.
+func (l *flights) begin(f *flight, timeout time.Duration, late func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f.deadline = time.AfterFunc(timeout, late)
 }
 
 func copyClaim(c *security.Claim) security.Claim {
@@ -109,7 +123,6 @@ func copyClaim(c *security.Claim) security.Claim {
 func (d *Directory) fly(f *flight, key string, claim *security.Claim, now time.Time) {
 	ctx, cancel := context.WithTimeout(context.Background(), d.options.Timeout)
 	defer cancel()
-	moment := d.cache.moment()
 	result, err := look(ctx, d.store, claim)
 	<-d.flights.slots
 	if err == nil && !tenantFits(d.options.Split, claim, result) {
@@ -117,7 +130,7 @@ func (d *Directory) fly(f *flight, key string, claim *security.Claim, now time.T
 	}
 	// What a principal was, nobody invents: there is nothing to protect from.
 	if err == nil && (result != nil || claim.Principal == nil) {
-		d.cache.put(key, result, now, moment)
+		d.cache.put(key, result, now, f.moment)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		d.abandon(key, f)
@@ -131,26 +144,31 @@ func (d *Directory) fly(f *flight, key string, claim *security.Claim, now time.T
 func (d *Directory) land(key string, f *flight, result *found, err error, report func(error)) {
 	d.flights.mu.Lock()
 	defer d.flights.mu.Unlock()
+	if f.deadline != nil {
+		f.deadline.Stop()
+	}
 	if d.flights.all[key] == f {
 		delete(d.flights.all, key)
 	}
 	if !f.abandoned {
 		report(outage(err))
 	}
-	f.found, f.err = result, err
+	f.found, f.err, f.landed = result, err, true
 	close(f.done)
 }
 
-// abandon lets a flight be that takes too long. The next one who wants to know
-// begins another.
+// abandon lets a flight be that takes too long, whoever still waits for it. The
+// next one who wants to know begins another.
 func (d *Directory) abandon(key string, f *flight) {
 	d.flights.mu.Lock()
 	defer d.flights.mu.Unlock()
-	if f.abandoned || d.flights.all[key] != f {
-		return
+	if f.abandoned || f.landed || f.deadline == nil {
+		return // nil: the store has not been asked, so it has not failed
 	}
 	f.abandoned = true
-	delete(d.flights.all, key)
+	if d.flights.all[key] == f {
+		delete(d.flights.all, key)
+	}
 	d.counters.timeouts.Add(1)
 	d.breaker.done(errTimeout)
 }

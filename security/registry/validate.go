@@ -25,9 +25,9 @@ const (
 	MaxNodes       = 64
 	maxText        = 1024 // bytes of a name in a certificate
 	maxSPKI        = 2048
-	// maxPrincipal leaves room for the name of a host, see
-	// security.MaxPrincipalLen.
-	maxPrincipal = security.MaxPrincipalLen - 300
+	// maxPrincipal leaves room for the name of a host and for the ID of a
+	// credential, see security.MaxPrincipalLen.
+	maxPrincipal = security.MaxPrincipalLen - 300 - MaxName
 )
 
 // CheckName returns why s cannot be the name of a device, group or tenant: it

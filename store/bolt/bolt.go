@@ -4,9 +4,10 @@
 // Package bolt keeps records in one file, by bbolt: the usual choice for one
 // server, from a few devices to millions.
 //
-//   - The file is 0600, and one process has it at a time: Open by a second one
-//     returns ErrLocked at once, or after Options.Timeout. Who wants to change
-//     the records of a running server asks that server.
+//   - The file is 0600, and what others than its owner and group may do with one
+//     that is there is taken from them. One process has it at a time: Open by a
+//     second one returns ErrLocked at once, or after Options.Timeout. Who wants
+//     to change the records of a running server asks that server.
 //   - What Apply confirms is on the disk. A process that is killed, or a
 //     machine that loses power, leaves all of an Apply or none of it.
 //   - Load writes a new file beside the old one and renames it, so that a
@@ -189,6 +190,9 @@ func (s *Store) replaced() error {
 func (s *Store) prepare() error {
 	_ = os.Remove(s.path + loadSuffix)
 	_ = os.Remove(s.path + sortSuffix)
+	if err := closeToOthers(s.file); err != nil {
+		return classify(err)
+	}
 	err := guard(func() error {
 		fresh := false
 		err := s.db.View(func(tx *bbolt.Tx) error {

@@ -70,6 +70,28 @@ func TestMode(t *testing.T) {
 	mode(0o640)
 }
 
+// A copy that anybody can read is not left so.
+func TestModeOfCopy(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes")
+	}
+	path := filepath.Join(t.TempDir(), "devices.db")
+	for mode, want := range map[os.FileMode]os.FileMode{0o644: 0o640, 0o666: 0o660, 0o604: 0o600, 0o640: 0o640} {
+		if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if err := opened(t, path).Close(); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("opened with %o: %v, %v, want %o", mode, info.Mode(), err, want)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A Load replaces the file that a link leads to, not the link.
 func TestLink(t *testing.T) {
 	ctx := context.Background()

@@ -6,6 +6,7 @@
 package bolt
 
 import (
+	"fmt"
 	"os"
 	"syscall"
 )
@@ -31,6 +32,20 @@ func likeOwner(file, old *os.File) error {
 		return nil
 	}
 	return file.Chmod(was.Mode())
+}
+
+// closeToOthers takes a file that holds secrets from those who are neither its
+// owner nor of its group, as it may have come from a copy or a backup. Who wants
+// an administrators' group to have it can say so by its mode.
+func closeToOthers(file *os.File) error {
+	info, err := file.Stat()
+	if err != nil || info.Mode().Perm()&0o007 == 0 {
+		return err
+	}
+	if err := file.Chmod(info.Mode().Perm() &^ 0o007); err != nil {
+		return fmt.Errorf("anybody can get at the file, which holds secrets: %w", err)
+	}
+	return nil
 }
 
 // abandon closes a file that is still mapped and cannot be unmapped. The map

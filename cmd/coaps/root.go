@@ -97,7 +97,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: groupKeys, Title: "Keys:"})
 	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
 		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(),
-		a.deviceCommand(), a.pskCommand(), a.aclCommand(), a.keyCommand(), a.certCommand(), a.versionCommand())
+		a.deviceCommand(), a.pskCommand(), a.aclCommand(), a.storeCommand(), a.keyCommand(), a.certCommand(), a.versionCommand())
 	root.AddCommand(a.configCommand(), a.statusCommand(), a.sessionCommand(), a.reloadCommand())
 }
 

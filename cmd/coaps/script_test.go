@@ -59,6 +59,8 @@ func TestScripts(t *testing.T) {
 			"lines":      cmdLines,
 			"pins":       cmdPins,
 			"pki":        cmdPKI,
+			"absent":     cmdAbsent,
+			"recipient":  cmdRecipient,
 		},
 	})
 }

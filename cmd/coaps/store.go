@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/coaps-go/coaps/gateway"
+	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
 	"github.com/coaps-go/coaps/store/sealed"
@@ -45,14 +46,14 @@ func (f *storeFlags) register(all *pflag.FlagSet) {
 	defer done()
 	set.StringVar(&f.url, "store", "", "the store of devices and access rules: `URL` is "+storeForms+" (default: $COAPS_STORE, --config, $COAPS_CONFIG, ./coaps.yaml, or devices.db in the data directory)")
 	set.StringVar(&f.config, "config", "", "use the store that the server's configuration `FILE` names")
-	set.StringVar(&f.key, "store-key", "", "`FILE` with the age identity that a sealed store is opened with (default: $COAPS_STORE_KEY)")
+	set.StringVar(&f.key, "store-key", "", "`FILE` with the age identity that a sealed store is opened with (default: store.key of the configuration, or $COAPS_STORE_KEY)")
 }
 
 // storePlace is a store before it is opened.
 type storePlace struct {
 	url    string // scheme and the rest; "" if a configuration says it
 	config string // the configuration that names the store
-	key    string // file with age identities, "" if the store is not sealed
+	key    string // file with age identities; "": the configuration says it, or the store is not sealed
 	origin string // what told us: "--store", "$COAPS_STORE", ...
 	create bool   // the default place: its directory is made where it is missing
 }
@@ -75,9 +76,6 @@ func (f *storeFlags) find(cmd *cobra.Command, env func(string) (string, bool)) (
 		return nil, usage(cmd, "--store and --config exclude each other: each names a store")
 	}
 	place := &storePlace{key: f.key}
-	if place.key == "" {
-		place.key, _ = env("COAPS_STORE_KEY")
-	}
 	if f.url != "" {
 		place.url, place.origin = f.url, "--store"
 	} else if f.config != "" {
@@ -89,13 +87,23 @@ func (f *storeFlags) find(cmd *cobra.Command, env func(string) (string, bool)) (
 	} else if _, err := os.Stat(defaultConfigFile); err == nil {
 		place.config, place.origin = defaultConfigFile, "./"+defaultConfigFile
 	} else {
+		place.useKey(env)
 		return place, place.useDataDirectory(env)
 	}
+	place.useKey(env)
 	place.url = withScheme(place.url)
 	if kind, _, _ := strings.Cut(place.url, ":"); place.config == "" && !slices.Contains(storeKinds, kind) {
 		return nil, usage(cmd, "%s names a kind of store that there is not: %q", place.origin, kind).try("%s", storeForms)
 	}
 	return place, nil
+}
+
+// useKey takes the key of the environment where neither a flag nor a
+// configuration says which it is: a configuration is a whole.
+func (p *storePlace) useKey(env func(string) (string, bool)) {
+	if p.key == "" && p.config == "" {
+		p.key, _ = env("COAPS_STORE_KEY")
+	}
 }
 
 // storeKinds are what a store's URL may begin with.
@@ -196,6 +204,7 @@ var storeFailures = []struct {
 	{gateway.ErrSealed, "store_sealed"},
 	{sealed.ErrWrongKey, "store_sealed"},
 	{sealed.ErrPlain, "store_not_sealed"},
+	{sealed.ErrNoIdentity, "bad_credential_file"},
 	{store.ErrLocked, "store_locked"},
 	{store.ErrReadOnly, "store_readonly"},
 	{store.ErrFull, "store_full"},
@@ -219,6 +228,9 @@ func (p *storePlace) failure(err error) error {
 func storeFailure(what string, err error) error {
 	if _, ok := errors.AsType[*failure](err); ok {
 		return err
+	}
+	if open, ok := errors.AsType[*keys.PermissionError](err); ok {
+		return fileFailure("cannot read", open.Path, err)
 	}
 	for _, known := range storeFailures {
 		if errors.Is(err, known.err) {

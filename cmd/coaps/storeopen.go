@@ -35,11 +35,10 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 		return nil, err
 	}
 	if p.url = config.Store.URL; p.url == "" {
-		return nil, fail("setup", "cannot open "+p.name(), "the configuration names no store").
-			try("store: bolt:devices.db in %s, or --store URL", p.config)
+		return nil, p.noStore()
 	}
 	if !p.forgetful() {
-		opened, err := config.OpenStore(ctx)
+		opened, err := p.openWithKey(ctx, config)
 		if !errors.Is(err, store.ErrLocked) {
 			return opened, err
 		}
@@ -50,6 +49,20 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 		return nil, p.noServer(err)
 	}
 	return through, nil
+}
+
+func (p *storePlace) noStore() error {
+	return fail("setup", "cannot open "+p.name(), "the configuration names no store").
+		try("store: bolt:devices.db in %s, or --store URL", p.config)
+}
+
+// openWithKey opens the store of a configuration with the key that it names, or
+// with that of --store-key.
+func (p *storePlace) openWithKey(ctx context.Context, config *gateway.Config) (store.Store, error) {
+	if p.key != "" {
+		return gateway.OpenStore(ctx, config.StoreURL(), p.key)
+	}
+	return config.OpenStore(ctx)
 }
 
 // forgetful says that the store is in the memory of the server alone.

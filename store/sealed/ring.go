@@ -30,6 +30,9 @@ type Keys struct {
 	Recipients []age.Recipient
 }
 
+// ErrNoIdentity says that a file is none of age identities.
+var ErrNoIdentity = errors.New("not a file of age identities (AGE-SECRET-KEY-1...)")
+
 // ReadKeys reads a file of age identities, as age-keygen writes it.
 func ReadKeys(path string) (Keys, error) {
 	f, err := os.Open(path)
@@ -40,12 +43,29 @@ func ReadKeys(path string) (Keys, error) {
 	identities, err := age.ParseIdentities(io.LimitReader(f, 1<<20))
 	if err != nil {
 		// The message of age might have a part of the line.
-		return Keys{}, fmt.Errorf("%s: not a file of age identities (AGE-SECRET-KEY-1...)", path)
+		return Keys{}, fmt.Errorf("%s: %w", path, ErrNoIdentity)
 	}
 	return Keys{Identities: identities}, nil
 }
 
 var errNobody = errors.New("sealed: no recipient is known for these identities")
+
+// With returns keys whose new data keys are sealed for these recipients too.
+func (k Keys) With(more ...age.Recipient) (Keys, error) {
+	own, err := k.recipients()
+	if err != nil {
+		return Keys{}, err
+	}
+	k.Recipients = append(slices.Clip(own), more...)
+	return k, nil
+}
+
+// Opens reports whether an identity of the keys is that of the recipient, in
+// age's text form.
+func (k Keys) Opens(recipient string) bool {
+	own, err := Keys{Identities: k.Identities}.recipients()
+	return err == nil && slices.Contains(textsOf(own), recipient)
+}
 
 // recipients returns whom a data key is to be sealed for.
 func (k Keys) recipients() ([]age.Recipient, error) {

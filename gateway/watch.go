@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/security/registry"
 )
@@ -73,7 +72,7 @@ func (s *server) changed(changes []registry.Change, first bool) {
 	if more := len(changes) - changesLogged; more > 0 {
 		s.log.Info(LogCredentials, "more", more)
 	}
-	if concerned := matchOf(changes); concerned != nil {
+	if concerned, some := registry.Concerned(changes); some {
 		for _, l := range s.open() {
 			l.server.Recheck(concerned)
 		}
@@ -88,42 +87,6 @@ func (s *server) rulesChanged() {
 	select {
 	case s.dirty <- struct{}{}:
 	default: // they will be read anyway
-	}
-}
-
-// owner is a device or a group of a tenant.
-type owner struct{ tenant, name string }
-
-// matchOf picks the sessions that changes concern; nil if it is none. One whose
-// credential was nobody's until now may have got an owner.
-func matchOf(changes []registry.Change) func(*security.Principal, security.Mode) bool {
-	devices, groups, any := map[owner]bool{}, map[owner]bool{}, false
-	for _, c := range changes {
-		switch {
-		case c.All:
-			return func(*security.Principal, security.Mode) bool { return true }
-		case c.Device != "":
-			devices[owner{c.Tenant, c.Device}], any = true, true
-		case c.Group != "":
-			groups[owner{c.Tenant, c.Group}], any = true, true
-		}
-	}
-	if !any {
-		return nil
-	}
-	return func(p *security.Principal, mode security.Mode) bool {
-		if p.IsZero() {
-			return mode != security.PreSharedKey
-		}
-		if devices[owner{p.Tenant, p.Device}] || groups[owner{p.Tenant, p.Group}] {
-			return true
-		}
-		for _, group := range p.Groups {
-			if groups[owner{p.Tenant, group}] {
-				return true
-			}
-		}
-		return false
 	}
 }
 

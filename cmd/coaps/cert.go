@@ -111,6 +111,14 @@ func (f *nodeFlags) register(cmd *cobra.Command) {
 	completeValues(cmd, "profile", certProfiles)
 }
 
+// namedLeaf is leaf where nothing but the flags can say whose it is.
+func (f *nodeFlags) namedLeaf(cmd *cobra.Command) (keys.Leaf, error) {
+	if len(f.servers) == 0 && f.client == "" {
+		return keys.Leaf{}, usage(cmd, "whose certificate? --server NAME or --client NAME")
+	}
+	return f.leaf(cmd)
+}
+
 // leaf is what the flags say, without the times.
 func (f *nodeFlags) leaf(cmd *cobra.Command) (keys.Leaf, error) {
 	if err := oneOf("profile", f.profile, certProfiles...); err != nil {

@@ -39,10 +39,7 @@ func (c *certNew) runCSR(cmd *cobra.Command) error {
 	if c.key == "" {
 		return usage(cmd, "--key FILE is needed")
 	}
-	if len(c.node.servers) == 0 && c.node.client == "" {
-		return usage(cmd, "a certificate for whom? --server NAME or --client NAME")
-	}
-	leaf, err := c.node.leaf(cmd)
+	leaf, err := c.node.namedLeaf(cmd)
 	if err != nil {
 		return err
 	}

@@ -64,10 +64,7 @@ func (c *certNew) run(cmd *cobra.Command) error {
 	if c.output == "" || c.output == "-" {
 		return usage(cmd, "-o FILE is needed")
 	}
-	if len(c.node.servers) == 0 && c.node.client == "" {
-		return usage(cmd, "whose certificate? --server NAME or --client NAME")
-	}
-	leaf, err := c.node.leaf(cmd)
+	leaf, err := c.node.namedLeaf(cmd)
 	if err != nil {
 		return err
 	}

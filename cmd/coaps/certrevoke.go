@@ -4,9 +4,11 @@
 package main
 
 import (
+	"cmp"
 	"encoding/pem"
-	"fmt"
+	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +24,10 @@ var revocationWords = map[string]keys.RevocationReason{
 	"unspecified": 0, "key-compromise": 1, "affiliation-changed": 3, "superseded": 4, "cessation": 5, "privilege-withdrawn": 9,
 }
 
-var revocationNames = []string{"unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation", "privilege-withdrawn"}
+// revocationNames are the words in the order of their numbers.
+var revocationNames = slices.SortedFunc(maps.Keys(revocationWords), func(a, b string) int {
+	return cmp.Compare(revocationWords[a], revocationWords[b])
+})
 
 func (a *app) certRevokeCommand() *cobra.Command {
 	var issuer issuerFlags
@@ -48,36 +53,56 @@ func (a *app) certRevoke(cmd *cobra.Command, issuer *issuerFlags, what, reason s
 	if err := oneOf("reason", reason, revocationNames...); err != nil {
 		return usage(cmd, "%v", err)
 	}
-	ca, index, err := issuer.open(a, cmd)
+	c, err := issuer.find(a, cmd, "cannot revoke "+what, what)
 	if err != nil {
 		return err
 	}
-	serial, err := serialOf(ca, what)
-	if err != nil {
-		return err
-	}
-	entries, err := index.read()
-	if err != nil {
-		return err
-	}
-	if earlier := find(entries, eventRevoked, serial); earlier != nil {
-		a.notef("%s was revoked on %s already", serialText(serial), day(earlier.At))
+	if c.revoked != nil {
+		a.notef("%s was revoked on %s already", serialText(c.serial), day(c.revoked.At))
 		return nil
 	}
-	issued := find(entries, eventIssued, serial)
-	if issued == nil && !isFile(what) {
-		return fail("not_issued", "cannot revoke "+what, "the CA's list %s has no certificate with this serial number", index.path).
+	if c.issued == nil && !isFile(what) {
+		return fail("not_issued", "cannot revoke "+what, "the CA's list %s has no certificate with this serial number", c.index.path).
 			try("coaps cert show FILE prints the serial number; or name the file of the certificate itself")
 	}
-	if err := index.add(indexEntry{Event: eventRevoked, Serial: serialText(serial), Reason: revocationWords[reason]}); err != nil {
+	if err := c.index.add(indexEntry{Event: eventRevoked, Serial: serialText(c.serial), Reason: revocationWords[reason]}); err != nil {
 		return err
 	}
 	name := what
-	if issued != nil {
-		name = issued.Name
+	if c.issued != nil {
+		name = c.issued.Name
 	}
-	a.notef("revoked: %s, serial %s; now make the list for the servers: coaps cert crl", name, serialText(serial))
+	a.notef("revoked: %s, serial %s; now make the list for the servers: coaps cert crl", name, serialText(c.serial))
 	return nil
+}
+
+// A caCertificate is a certificate and what its CA's list says of it.
+type caCertificate struct {
+	ca              *keys.CA
+	index           *caIndex
+	serial          *big.Int
+	issued, revoked *indexEntry // nil: the list does not say
+}
+
+// find looks up the certificate that a person means. cannot is what is told if
+// it is not one of the CA's.
+func (f *issuerFlags) find(a *app, cmd *cobra.Command, cannot, what string) (*caCertificate, error) {
+	ca, index, err := f.open(a, cmd)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := serialOf(ca, cannot, what)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := index.read()
+	if err != nil {
+		return nil, err
+	}
+	return &caCertificate{
+		ca: ca, index: index, serial: serial,
+		issued: find(entries, eventIssued, serial), revoked: find(entries, eventRevoked, serial),
+	}, nil
 }
 
 func isFile(what string) bool {
@@ -85,8 +110,8 @@ func isFile(what string) bool {
 	return err == nil
 }
 
-// serialOf finds the certificate that a person means.
-func serialOf(ca *keys.CA, what string) (*big.Int, error) {
+// serialOf reads a serial number, or the file of a certificate that has one.
+func serialOf(ca *keys.CA, cannot, what string) (*big.Int, error) {
 	if !isFile(what) {
 		if serial, ok := parseSerial(what); ok {
 			return serial, nil
@@ -97,8 +122,8 @@ func serialOf(ca *keys.CA, what string) (*big.Int, error) {
 		return nil, fileFailure("cannot read the certificate", what, err)
 	}
 	if !ca.Owns(certificates[0]) {
-		return nil, fail("not_issued", "cannot revoke "+what, "another CA has issued it: %s", certificates[0].Issuer).
-			try("revoke it with the CA that issued it")
+		return nil, fail("not_issued", cannot, "another CA has issued it: %s", certificates[0].Issuer).
+			try("name the CA that issued it by --ca and --ca-key")
 	}
 	return certificates[0].SerialNumber, nil
 }
@@ -191,26 +216,18 @@ func (c *certOCSP) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	ca, index, err := c.issuer.open(c.app, cmd)
-	if err != nil {
-		return err
-	}
-	serial, err := serialOf(ca, path)
-	if err != nil {
-		return err
-	}
-	entries, err := index.read()
+	found, err := c.issuer.find(c.app, cmd, "cannot make an OCSP response about "+path, path)
 	if err != nil {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Second)
-	template := ocsp.Response{Status: ocsp.Good, SerialNumber: serial, ThisUpdate: now, NextUpdate: until}
+	template := ocsp.Response{Status: ocsp.Good, SerialNumber: found.serial, ThisUpdate: now, NextUpdate: until}
 	said := "good"
-	if gone := find(entries, eventRevoked, serial); gone != nil {
+	if gone := found.revoked; gone != nil {
 		template.Status, template.RevokedAt, template.RevocationReason = ocsp.Revoked, gone.At, int(gone.Reason)
 		said = "revoked"
 	}
-	response, err := ocsp.CreateResponse(ca.Certificate, ca.Certificate, template, ca.Key.Signer)
+	response, err := ocsp.CreateResponse(found.ca.Certificate, found.ca.Certificate, template, found.ca.Key.Signer)
 	if err != nil {
 		return certFailure("cannot make the OCSP response", err)
 	}
@@ -220,6 +237,6 @@ func (c *certOCSP) run(cmd *cobra.Command, path string) error {
 	if err := replaceFile(c.output, response); err != nil {
 		return err
 	}
-	c.notef("%s: %s is %s, until %s", c.output, fmt.Sprintf("serial %s", serialText(serial)), said, day(until))
+	c.notef("%s: serial %s is %s, until %s", c.output, serialText(found.serial), said, day(until))
 	return nil
 }

@@ -296,15 +296,21 @@ func (a *app) writeArtifact(cmd *cobra.Command, output string, made artifact) er
 
 // writeNew creates a file and overwrites nothing.
 func writeNew(path string, made artifact) error {
+	write, kept := keys.WriteFile, "nothing is overwritten"
 	if made.secret {
-		return writeSecret(path, made.data)
+		write, kept = keys.WriteSecretFile, "a key is never overwritten"
 	}
-	err := keys.WriteFile(path, made.data)
+	err := write(path, made.data)
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrExist):
-		return fail("file_exists", "cannot write "+path, "it is there already, and nothing is overwritten").because(err)
+		return fail("file_exists", "cannot write "+path, "it is there already, and %s", kept).because(err)
 	}
 	return fail("file_unwritable", "cannot write "+path, "%v", rootCause(err)).because(err)
+}
+
+// writeSecret is writeNew for its owner alone.
+func writeSecret(path string, data []byte) error {
+	return writeNew(path, artifact{data: data, secret: true})
 }

@@ -5,9 +5,7 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -85,16 +83,4 @@ func (a *app) noteNewKey(pair *dtls.KeyPair, file string) {
 	}
 	fmt.Fprintf(a.err, "%s\n", keys.NameOf(pair.SPKI, keys.SHA256))
 	fmt.Fprintf(a.err, "give this name to the other side (--peer-key); keep %s to yourself (--rpk)\n", file)
-}
-
-// writeSecret creates a file for its owner alone and overwrites nothing.
-func writeSecret(path string, data []byte) error {
-	err := keys.WriteSecretFile(path, data)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrExist):
-		return fail("file_exists", "cannot write "+path, "it is there already, and a key is never overwritten").because(err)
-	}
-	return fail("file_unwritable", "cannot write "+path, "%v", rootCause(err)).because(err)
 }

@@ -194,6 +194,7 @@ func (d *deviceAdd) addPSK(cmd *cobra.Command, name ownerName, m *made) error {
 	if !d.hasKey() {
 		return nil
 	}
+	d.out.fit(&d.key)
 	psk, err := d.key.psk(d.app, name.identity())
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func (f *keyFlags) registerSource(set *pflag.FlagSet, fresh string) {
 	if fresh != "" {
 		set.BoolVar(&f.fresh, fresh, false, "make a key and print it: 26 characters, 130 bits")
 	}
-	set.IntVar(&f.size, "bytes", 0, "make a key of `N` random octets instead, 16 or more; not every client takes them")
+	set.IntVar(&f.size, "bytes", 0, "make a key of `N` random octets instead, 16 or more; tinydtls takes 16 and no more, coap-client takes text alone")
 	set.StringVarP(&f.literal, "psk", "k", "", "this `KEY` in place of a new one: "+keyForms)
 	set.StringVarP(&f.identity, "identity", "u", "", "the `ID` that the client sends: text or 0xHEX (default: the name)")
 }
@@ -170,8 +170,16 @@ func (f *outFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// handOver prints what the other side needs. It is checked before a key is
-// stored, so that no key is made that cannot be told: see prepare.
+// fit makes a new key of the size that the other side takes, if it is one with a
+// limit and nothing was said.
+func (f *outFlags) fit(key *keyFlags) {
+	if f.as == "aiocoap" && key.literal == "" && key.size == 0 {
+		key.size = tinyKeyLen
+	}
+}
+
+// prepare makes what the other side needs. It is called before a key is stored,
+// so that no key is made that cannot be told.
 func (f *outFlags) prepare(a *app, cmd *cobra.Command, psk keys.PSK, owner ownerName) (*handOver, string, error) {
 	server, err := a.serverURI(cmd, f.server)
 	if err != nil {
@@ -180,6 +188,9 @@ func (f *outFlags) prepare(a *app, cmd *cobra.Command, psk keys.PSK, owner owner
 	h := &handOver{psk: psk, tenant: owner.tenant, server: server}
 	if !owner.group {
 		h.name = owner.name
+	}
+	if f.as == "aiocoap" && psk.Key.Len() > tinyKeyLen {
+		a.warnf("the key has %d bytes; tinydtls, which aiocoap uses, takes %d at most: coaps psk rotate NAME --as aiocoap makes one that fits", psk.Key.Len(), tinyKeyLen)
 	}
 	line, err := h.line(f.as)
 	return h, line, err
@@ -210,9 +221,9 @@ func (a *app) pskNewCommand() *cobra.Command {
 		Long: `Make a pre-shared key, print it, and keep it nowhere. With --identity the line
 for --psk-file is printed, or what --as asks for; else the key alone.
 
-A key is 26 characters of text, 130 random bits: every client takes it, also
-those that take no other than text. --bytes 16 makes 16 random octets, printed
-in hexadecimal.`,
+A key is 26 characters of text, 130 random bits, as there are clients whose
+command line takes nothing but text. --bytes 16 makes 16 random octets, printed in
+hexadecimal, for those that have no room for more (tinydtls).`,
 		Example: `  coaps psk new
   coaps psk new -u sensor-7 -o sensor-7.psk
   coaps psk new -u sensor-7 --as zephyr`,
@@ -236,6 +247,7 @@ func (a *app) pskNew(cmd *cobra.Command, key *keyFlags, out *outFlags) error {
 	if key.literal != "" && key.identity == "" {
 		return usage(cmd, "--psk needs --identity here: a key alone can only be made")
 	}
+	out.fit(key)
 	psk, err := key.psk(a, "")
 	if err != nil {
 		return err

@@ -74,6 +74,7 @@ func (a *app) pskAdd(cmd *cobra.Command, name string, target *pskTarget, key *ke
 	if err != nil {
 		return err
 	}
+	out.fit(key)
 	psk, err := key.psk(a, owner.identity())
 	if err != nil {
 		return err
@@ -173,6 +174,7 @@ func (a *app) pskRotate(cmd *cobra.Command, name, overlap string, target *pskTar
 		return err
 	}
 	defer done()
+	out.fit(key)
 	rotation, err := a.newRotation(cmd.Context(), reg, owner, key, what)
 	if err != nil {
 		return err

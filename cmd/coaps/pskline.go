@@ -30,6 +30,10 @@ type handOver struct {
 	server       coap.URI // where to; the host may be unknownServer
 }
 
+// tinyKeyLen is the longest key that tinydtls takes as it is built for aiocoap,
+// RIOT and Contiki-NG, in octets.
+const tinyKeyLen = 16
+
 // unknownServer stands where the address of the server is not known.
 const unknownServer = "SERVER"
 

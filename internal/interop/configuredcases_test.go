@@ -21,7 +21,8 @@ import (
 // TestConfigured is foreign clients of each mode with a server that a
 // configuration file describes and devices that have rights of their own.
 //
-// Proves rfc7252 §9: "Authentication and authorization: The devices have one of four security modes"
+// Proves rfc7252 §9: "At the end of the provisioning phase, the device will be in one of four security modes with the
+// following information for the given mode."
 func TestConfigured(t *testing.T) {
 	t.Parallel()
 	need(t, "go", "openssl", "gnutls-cli", "coap-client-gnutls", "coap-client-openssl", "coap-client-notls")

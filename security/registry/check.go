@@ -9,6 +9,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
+	"hash"
+
+	"github.com/coaps-go/coaps/security/keys"
 )
 
 // SharedKeys are owners whose pre-shared keys have the same octets.
@@ -20,51 +23,72 @@ type SharedKeys struct{ Owners []string }
 // group and not as a specific peer" (RFC 7252 §9): then each of them can pass
 // for the others.
 func (r *Registry) SharedKeys(ctx context.Context) ([]SharedKeys, error) {
-	// Under a key that nobody has, a table of hashes tells nothing.
-	var secret [sha256.Size]byte
-	if _, err := rand.Read(secret[:]); err != nil {
-		return nil, fmt.Errorf("registry: %w", err)
-	}
-	hash := hmac.New(sha256.New, secret[:])
-	first := map[[sha256.Size]byte]string{}
-	shared := map[[sha256.Size]byte]*SharedKeys{}
-	var order []*SharedKeys
-	note := func(o owner) {
-		list, what := o.credentials(), o.what()
-		for i := range list {
-			if list[i].PSK == nil {
-				continue
-			}
-			hash.Reset()
-			hash.Write(list[i].PSK.Key.Bytes())
-			sum := [sha256.Size]byte(hash.Sum(nil))
-			other, there := first[sum]
-			switch entry := shared[sum]; {
-			case !there:
-				first[sum] = what
-			case entry != nil && entry.Owners[len(entry.Owners)-1] != what:
-				entry.Owners = append(entry.Owners, what)
-			case entry == nil && other != what:
-				shared[sum] = &SharedKeys{[]string{other, what}}
-				order = append(order, shared[sum])
-			}
-		}
+	seen, err := newKeyOwners()
+	if err != nil {
+		return nil, err
 	}
 	for d, err := range r.Devices(ctx, Filter{}) {
 		if err != nil {
 			return nil, err
 		}
-		note(&d)
+		seen.note(&d)
 	}
 	for g, err := range r.Groups(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		note(&g)
+		seen.note(&g)
 	}
-	list := make([]SharedKeys, len(order))
-	for i, entry := range order {
+	list := make([]SharedKeys, len(seen.order))
+	for i, entry := range seen.order {
 		list[i] = *entry
 	}
 	return list, nil
+}
+
+// keyOwners are the owners of pre-shared keys, by hashes of these under a key
+// that nobody has: such a table tells nothing.
+type keyOwners struct {
+	hash   hash.Hash
+	first  map[[sha256.Size]byte]string
+	shared map[[sha256.Size]byte]*SharedKeys
+	order  []*SharedKeys
+}
+
+func newKeyOwners() (*keyOwners, error) {
+	var secret [sha256.Size]byte
+	if _, err := rand.Read(secret[:]); err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	return &keyOwners{
+		hash:   hmac.New(sha256.New, secret[:]),
+		first:  map[[sha256.Size]byte]string{},
+		shared: map[[sha256.Size]byte]*SharedKeys{},
+	}, nil
+}
+
+// note takes down the keys of one owner.
+func (k *keyOwners) note(o owner) {
+	list, what := o.credentials(), o.what()
+	for i := range list {
+		if list[i].PSK != nil {
+			k.add(list[i].PSK.Key, what)
+		}
+	}
+}
+
+func (k *keyOwners) add(key keys.Secret, what string) {
+	k.hash.Reset()
+	k.hash.Write(key.Bytes())
+	sum := [sha256.Size]byte(k.hash.Sum(nil))
+	other, there := k.first[sum]
+	switch entry := k.shared[sum]; {
+	case !there:
+		k.first[sum] = what
+	case entry != nil && entry.Owners[len(entry.Owners)-1] != what:
+		entry.Owners = append(entry.Owners, what)
+	case entry == nil && other != what:
+		k.shared[sum] = &SharedKeys{[]string{other, what}}
+		k.order = append(k.order, k.shared[sum])
+	}
 }

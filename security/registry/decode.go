@@ -39,12 +39,8 @@ func ParseGroup(data []byte) (Group, error) {
 // deviceOf reads the device in a record.
 func deviceOf(record store.Record) (Device, error) {
 	d, err := ParseDevice(record.Value)
-	if err == nil && deviceKey(d.Tenant, d.Name) != record.Key {
-		err = errors.New("another device's record")
-	}
-	err = sound(err, d.Credentials)
-	if err != nil {
-		return Device{}, fmt.Errorf("%w: %s: %w", store.ErrCorrupt, record.Key, err)
+	if err := sound(record, &d, err); err != nil {
+		return Device{}, err
 	}
 	d.Version = record.Version
 	return d, nil
@@ -53,24 +49,27 @@ func deviceOf(record store.Record) (Device, error) {
 // groupOf reads the group in a record.
 func groupOf(record store.Record) (Group, error) {
 	g, err := ParseGroup(record.Value)
-	if err == nil && groupKey(g.Tenant, g.Name) != record.Key {
-		err = errors.New("another group's record")
-	}
-	err = sound(err, g.Credentials)
-	if err != nil {
-		return Group{}, fmt.Errorf("%w: %s: %w", store.ErrCorrupt, record.Key, err)
+	if err := sound(record, &g, err); err != nil {
+		return Group{}, err
 	}
 	g.Version = record.Version
 	return g, nil
 }
 
-// sound checks credentials that come from a store: who can write there may have
-// done so without us.
-func sound(err error, list []Credential) error {
+// sound checks what was read from a record, if that went well: who can write into
+// the store may have done so without us.
+func sound(record store.Record, o owner, err error) error {
+	if err == nil && o.key() != record.Key {
+		err = errors.New("the record is that of " + o.what())
+	}
+	list := o.credentials()
 	for i := 0; err == nil && i < len(list); i++ {
 		err = list[i].normalize()
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", store.ErrCorrupt, record.Key, err)
+	}
+	return nil
 }
 
 func (d *Device) read(name string, t *tree) error {

@@ -180,6 +180,10 @@ func (b *bareStore) failure(what string, err error) error {
 	if errors.Is(err, sealed.ErrNoIdentity) {
 		return fail("bad_credential_file", what, "%v", err).because(err).try("the file has a line AGE-SECRET-KEY-1..., as age-keygen and coaps store seal write it")
 	}
+	if errors.Is(err, sealed.ErrRecipients) {
+		return fail("bad_credential", what, "%v", err).because(err).
+			try("all recipients age1pq1..., with a key of age-keygen -pq, or none of them")
+	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok && errors.Is(err, fs.ErrNotExist) {
 		return fail("file_unreadable", what, "%v", err).because(err).try("--store URL, --config FILE and --store-key FILE say which are meant")
 	}

@@ -156,7 +156,8 @@ func (a *app) recipientsRemoveCommand() *cobra.Command {
 		Short: "lock somebody out of the store",
 		Long: `Remove recipients, make a new data key and encrypt everything again under it: what
 is in the store from now on is out of their reach. What they have copied is not,
-so keys of devices that they should not know need coaps psk rotate.`,
+so keys of devices that they should not know need coaps psk rotate. If it is
+interrupted, coaps store rotate completes it.`,
 		Example: `  coaps store recipients remove age1...
   coaps store recipients remove --store-key next.key age1...`,
 		Args: cobra.ArbitraryArgs,

@@ -22,6 +22,9 @@ var (
 	// ErrLockOut says that who takes recipients away could then not open the
 	// store.
 	ErrLockOut = errors.New("sealed: none of the identities at hand could open the store any more")
+	// ErrRecipients says that age encrypts nothing for these together, such as
+	// post-quantum recipients among others.
+	ErrRecipients = errors.New("sealed: age cannot encrypt for these recipients")
 
 	errUnnamed = errors.New("sealed: the store has a recipient that has no text form; SetRecipients replaces all")
 )
@@ -114,7 +117,7 @@ func (s *Store) opensFor(to []age.Recipient) error {
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, to...)
 	if err != nil {
-		return fmt.Errorf("sealed: %w", err)
+		return fmt.Errorf("%w: %w", ErrRecipients, err)
 	}
 	if err := w.Close(); err != nil {
 		return err

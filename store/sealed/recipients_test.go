@@ -157,8 +157,8 @@ func TestMixedRecipients(t *testing.T) {
 	}
 	mine := identity(t)
 	s := opened(t, memory.New(), keysOf(mine))
-	if err := s.AddRecipients(ctx, hybrid.Recipient()); err == nil {
-		t.Error("mixed")
+	if err := s.AddRecipients(ctx, hybrid.Recipient()); !errors.Is(err, ErrRecipients) {
+		t.Errorf("%v, want ErrRecipients", err)
 	}
 	wantRecipients(t, s, mine)
 }

@@ -143,7 +143,7 @@ func (r *ring) sealed(to []age.Recipient) ([]byte, error) {
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, to...)
 	if err != nil {
-		return nil, fmt.Errorf("sealed: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrRecipients, err)
 	}
 	r.to = textsOf(to)
 	plain := r.plain()

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -188,4 +189,27 @@ func (b *bareStore) failure(what string, err error) error {
 		return fail("file_unreadable", what, "%v", err).because(err).try("--store URL, --config FILE and --store-key FILE say which are meant")
 	}
 	return storeFailure(what, err)
+}
+
+// working shows on a terminal that something goes on, and for how long, until stop
+// is called.
+func (a *app) working(text string) (stop func()) {
+	if a.quiet || !isTerminal(a.err) {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		begun := time.Now()
+		for wait := progressDelay; ; wait = progressStep {
+			select {
+			case <-done:
+				fmt.Fprint(a.err, "\r\x1b[K")
+				return
+			case <-time.After(wait):
+				fmt.Fprint(a.err, "\r\x1b[K"+a.errPalette().dim(fmt.Sprintf("%s, %.1f s", text, time.Since(begun).Seconds())))
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }

@@ -189,7 +189,9 @@ func (a *app) storeCompact(cmd *cobra.Command, flags *storeFlags) error {
 	}
 	before, err := os.Stat(b.Status().Where)
 	if err == nil {
+		stop := a.working("compacting")
 		err = file.Rewrite(cmd.Context())
+		stop()
 	}
 	if err != nil {
 		return b.failure(what, err)

@@ -211,7 +211,9 @@ func (a *app) reseal(cmd *cobra.Command, flags *storeFlags, what string, gone []
 	if len(gone) == 0 {
 		rotate = s.Rotate
 	}
+	stop := a.working("sealing again")
 	n, err := rotate(cmd.Context(), gone...)
+	stop()
 	switch {
 	case errors.Is(err, sealed.ErrNoRecipient):
 		return fail("not_found", what, "%v", err).because(err).try("coaps store recipients list shows them")

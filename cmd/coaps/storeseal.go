@@ -77,7 +77,7 @@ func (a *app) storeSeal(cmd *cobra.Command, flags *storeFlags, more []string) er
 	if keys, err = keys.With(to...); err != nil {
 		return b.failure(what, err)
 	}
-	n, err := sealed.Migrate(cmd.Context(), b.Store, keys)
+	n, err := a.migrate(cmd.Context(), b, keys)
 	if err != nil {
 		return b.sealFailure(what, err)
 	}
@@ -95,7 +95,7 @@ func (a *app) sealAgain(ctx context.Context, b *bareStore, what string, more boo
 	if more {
 		return fail("already_there", what, "it is sealed already").try("coaps store recipients add AGE1... adds who can open it")
 	}
-	n, err := sealed.Migrate(ctx, b.Store, keys)
+	n, err := a.migrate(ctx, b, keys)
 	if err != nil {
 		return b.sealFailure(what, err)
 	}
@@ -104,6 +104,11 @@ func (a *app) sealAgain(ctx context.Context, b *bareStore, what string, more boo
 	}
 	a.notef("%s is sealed, and %s opens it (%d records)", b.place.name(), b.key, max(s.Status().Records, 0))
 	return nil
+}
+
+func (a *app) migrate(ctx context.Context, b *bareStore, keys sealed.Keys) (int, error) {
+	defer a.working("sealing")()
+	return sealed.Migrate(ctx, b.Store, keys)
 }
 
 // sealFailure is for what becomes of Migrate.

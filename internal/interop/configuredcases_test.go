@@ -39,6 +39,9 @@ func TestConfigured(t *testing.T) {
 	}
 	t.Run("virtual hosts", p.testHosts)
 	t.Run("line for the other side", p.testLines)
+	t.Run("administrators at once", p.testAdministrators)
+	t.Run("full disk", p.testFullDisk)
+	t.Run("frozen store", p.testFrozenStore)
 }
 
 // testNoSec: who has proved nothing gets what is for anybody, and 4.01.

@@ -64,7 +64,7 @@ type Config struct {
 	Name string
 	// Hosts are virtual hosts by the DNS name that clients ask for (RFC 6066
 	// §3), each with credentials, trust and a name space of identities of its
-	// own; the Directory is this one's unless it has one. Suites, groups,
+	// own; Directory and Name are this one's unless it has its own. Suites, groups,
 	// schemes, the key log and AllowNoExtendedMasterSecret are those of all.
 	// Who asks for no name, or for another one, gets this Config itself. If it
 	// shows nothing he is refused.

@@ -332,9 +332,11 @@ func TestHosts(t *testing.T) {
 		"/psk dev1": pskEntry("default", "sixteen byte key"), "b.example/psk dev1": pskEntry("of-b", "the key for b...", "b.example"),
 		"b.example/psk here": pskEntry("here", "sixteen byte key", "gateway-b"),
 	}}
-	other := &book{entries: map[string]Entry{"c.example/psk dev1": pskEntry("of-c", "the key for c...")}}
+	other := &book{entries: map[string]Entry{
+		"c.example/psk dev1": pskEntry("of-c", "the key for c..."), "c.example/psk here": pskEntry("here", "sixteen byte key", "gateway"),
+	}}
 	config := Config{
-		Directory: directory, RawKey: w.serverKey,
+		Directory: directory, RawKey: w.serverKey, Name: "gateway",
 		Hosts: map[string]*Config{
 			"B.Example.": {Name: "gateway-b", Chains: []dtls.Chain{w.server}, Trust: w.trust},
 			"c.example":  {Directory: other},
@@ -352,8 +354,10 @@ func TestHosts(t *testing.T) {
 			t.Errorf("%q: %+v at %q", name, i.Principal(), i.Host())
 		}
 	}
-	if answer := ask(policy.AskPSK("b.example", []byte("here"))); answer.Err != nil {
-		t.Error(answer.Err)
+	for _, host := range []string{"b.example", "c.example"} { // that has a name of its own, and that has not
+		if answer := ask(policy.AskPSK(host, []byte("here"))); answer.Err != nil {
+			t.Error(answer.Err)
+		}
 	}
 	d := policy.DTLS(rand.Reader)
 	if c := d.Credentials("b.example"); c.RawKey != nil || len(c.Chains) != 1 || !c.AcceptCertificates || !c.PSK {

@@ -46,6 +46,9 @@ func (c *Config) asHost(parent *Config, name string) (*Policy, error) {
 	if own.Directory == nil {
 		own.Directory = parent.Directory
 	}
+	if own.Name == "" {
+		own.Name = parent.Name // it is the same node
+	}
 	if err := own.checkServer(); err != nil {
 		return nil, err
 	}

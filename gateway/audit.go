@@ -98,12 +98,9 @@ func (r *recorder) write(ctx context.Context, record slog.Record) error {
 func (r *recorder) flush(now time.Time) {
 	for _, one := range r.shared.repeats.ended(now) {
 		record := slog.NewRecord(now, slog.LevelWarn, LogRepeated, 0)
-		record.AddAttrs(slog.String("event", one.message), slog.Int("count", one.held), slog.String("reason", one.facts.reason))
-		if one.facts.peer.IsValid() {
-			record.AddAttrs(slog.String("peer", one.facts.peer.String()))
-		}
-		if one.facts.identity != "" {
-			record.AddAttrs(slog.String("identity", one.facts.identity))
+		record.AddAttrs(slog.String("event", one.message), slog.Int("count", one.held), slog.String("reason", one.reason))
+		if one.peer.IsValid() {
+			record.AddAttrs(slog.String("peer", one.peer.String()))
 		}
 		_ = r.write(context.Background(), record)
 	}
@@ -130,8 +127,8 @@ func (s *recorderState) refusals() map[string]uint64 {
 
 // facts are the attributes that are looked at here.
 type facts struct {
-	peer                   netip.Addr
-	reason, identity, what string
+	peer             netip.Addr
+	reason, identity string
 }
 
 func factsOf(record *slog.Record) facts {
@@ -144,8 +141,6 @@ func factsOf(record *slog.Record) facts {
 			f.reason = a.Value.String()
 		case "identity":
 			f.identity = a.Value.String()
-		case "path", "detail":
-			f.what = a.Value.String()
 		}
 		return true
 	})

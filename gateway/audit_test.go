@@ -102,12 +102,26 @@ func TestRepeats(t *testing.T) {
 	if len(held) != 1 || held[0].held != 100-repeatsWritten || len(r.seen) != 0 {
 		t.Errorf("%+v", held)
 	}
+	written = 0
+	for i := range 1000 { // what a peer chooses makes no difference
+		f.identity = hex.EncodeToString([]byte{byte(i >> 8), byte(i)})
+		if r.first(now, "m", &f) {
+			written++
+		}
+	}
+	if written != repeatsWritten {
+		t.Errorf("%d written of one that has many names", written)
+	}
 	for i := range 10 * repeatsKept {
-		f.identity = hex.EncodeToString([]byte{byte(i >> 16), byte(i >> 8), byte(i)})
+		f.peer = netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		r.first(now, "m", &f)
 	}
 	if len(r.seen) > repeatsKept+1 {
 		t.Errorf("%d kept", len(r.seen))
+	}
+	f.reason = "cert_expired"
+	if !r.first(now, "m", &f) {
+		t.Error("many addresses with one reason hide another reason")
 	}
 	if r.ended(now.Add(-time.Hour)); len(r.seen) != 0 {
 		t.Error("a clock that was set back keeps everything for ever")

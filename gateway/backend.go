@@ -26,13 +26,14 @@ func (s *server) status(context.Context) *Status {
 	g := s.current()
 	status := &Status{
 		V: schemaVersion, Name: g.config.Name, PID: os.Getpid(), Started: s.started,
-		Config: s.path, Hash: g.config.Hash(), Refused: s.recorder.shared.refusals(), Keys: g.material.certs,
+		Config: s.path, Hash: g.config.Hash(), Refused: s.recorder.shared.refusals(),
+		Keys: append([]KeyStatus{}, g.material.certs...), Stores: []StoreStatus{},
 	}
 	for _, l := range s.open() {
 		status.add(l)
 	}
 	if p := g.provision; p != nil {
-		status.Stores = append(status.Stores, storeStatusOf(p.store.Status()))
+		status.Stores = append(status.Stores, storeStatusOf(p.storeStatus()))
 		lookups := p.directory.Status()
 		status.Lookups = &LookupStatus{OK: lookups.OK, Watching: lookups.Watching, Breaker: lookups.Breaker,
 			Cached: lookups.Cached, Hits: lookups.Hits, Misses: lookups.Misses, Negative: lookups.Negative, Timeouts: lookups.Timeouts, Stale: lookups.Stale}

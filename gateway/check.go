@@ -28,6 +28,11 @@ import (
 // keep it from starting, and warnings.
 func (c *Config) Check(ctx context.Context) []Problem {
 	ch := &checker{Config: c, ctx: ctx}
+	if c.cutOff() {
+		p := c.lastLine()
+		p.Warning = true
+		ch.problems = append(ch.problems, p)
+	}
 	ch.store()
 	var lookup security.Directory
 	if ch.opened != nil {
@@ -43,6 +48,8 @@ func (c *Config) Check(ctx context.Context) []Problem {
 	ch.rules()
 	ch.problems = append(ch.problems, c.exposed()...)
 	ch.logs()
+	ch.socket()
+	ch.edited()
 	if ch.opened != nil {
 		ch.devices()
 	}
@@ -144,18 +151,74 @@ func loopback(addr string) bool {
 	return err == nil && at.Addr().IsLoopback()
 }
 
-// logs looks whether the files can be written.
+// logs looks whether the files can be written. What is not there is not made.
 func (ch *checker) logs() {
 	for _, one := range []struct{ key, path string }{{"log.audit", ch.Log.Audit}, {"log.ban", ch.Log.Ban}} {
 		if one.path == "" {
 			continue
 		}
-		if _, err := os.Stat(filepath.Dir(ch.Resolve(one.path))); err != nil {
+		path := ch.Resolve(one.path)
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			_, err = os.Stat(filepath.Dir(path))
+		}
+		if f != nil {
+			f.Close()
+		}
+		if err != nil {
 			ch.wrong(one.key, "%s", fileErrorText(err))
 		}
 	}
-	if sockets := ch.Sockets(); !ch.Admin.Off && len(sockets) == 1 && checkSocketPath(sockets[0]) != nil {
-		ch.wrong("admin.socket", "%v", checkSocketPath(sockets[0]))
+}
+
+// socket looks whether there is a place for the admin socket.
+func (ch *checker) socket() {
+	if ch.Admin.Off {
+		return
+	}
+	failed := &placesError{}
+	for _, path := range ch.Sockets() {
+		err := checkPlace(path)
+		if err == nil {
+			return
+		}
+		failed.failed = append(failed.failed, err)
+	}
+	ch.wrong("admin.socket", "%v", failed)
+}
+
+// checkPlace is why a socket cannot be made at a path, as far as can be told.
+func checkPlace(path string) error {
+	if err := checkSocketPath(path); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s is there and is no socket", path)
+	}
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir):
+			continue
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return fmt.Errorf("%s is no directory", dir)
+		case dir == filepath.Dir(path):
+			return checkPrivate(dir, info)
+		}
+		return nil
+	}
+}
+
+// edited warns of a file of devices that others can read.
+func (ch *checker) edited() {
+	kind, path, err := splitStoreURL(ch.StoreURL())
+	if err != nil || kind != kindFile {
+		return
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		ch.warn("store.url", "%s has mode %04o: others can read the keys in it; chmod 600", path, info.Mode().Perm())
 	}
 }
 

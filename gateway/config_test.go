@@ -67,6 +67,8 @@ func TestBadConfigurations(t *testing.T) {
 		{"name for address", "listen: [{addr: \"localhost:5683\", security: nosec}]\n", `a numeric address of this machine is expected here`},
 		{"port", "listen: [{addr: \":65536\", security: nosec}]\n", `the port is a number from 0 to 65535`},
 		{"listener twice", "listen: [{addr: \":5683\", security: nosec}, {addr: \":5683\", security: nosec}]\n", `1:51: listen[1].addr: :5683 is there twice`},
+		{"listeners overlap", "listen: [{addr: \":5683\", security: nosec}, {addr: \"192.0.2.1:5683\", security: dtls}]\n", `listen[1].addr: 192.0.2.1:5683 and :5683 are the same port`},
+		{"mtu", leastConfig + "dtls: {mtu: 10}\n", `3:13: dtls.mtu: 128 to 65535, or 0 for the default, is expected here, not 10`},
 		{"cert without key", leastConfig + "identity: {cert: a.crt}\n", `3:18: identity.cert: the key of the certificate is missing`},
 		{"ca without identity", leastConfig + "clients: {ca: ca.crt}\n", `clients: clients with certificates or keys, and anonymous ones, need a server that shows a key`},
 		{"crl without ca", leastConfig + "identity: {rpk: a}\nclients: {crl: a.crl}\n", `clients.crl: there is no ca`},
@@ -209,7 +211,7 @@ func TestTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err.(*ConfigError).Text())
 	}
-	least, err := parseText("listen: [{addr: \":5684\", security: dtls}]\nstore: bolt:devices.db\n")
+	least, err := parseText("listen: [{addr: \":5684\", security: dtls}]\nstore: bolt:devices.db\nresources: {store: {}}\n")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ const (
 	LogSessionsDropped = "sessions dropped"    // Info: count, filter, by, command
 	LogAdminRefused    = "admin refused"       // Warn: uid, pid
 	LogClockJumped     = "clock jumped"        // Warn: by
+	LogFileFailed      = "log file"            // Error: error. Lines of the audit or ban file are lost
 	LogTokenRefused    = "token refused"       // Warn*: peer, reason
 	LogRequest         = "request"             // Info: method, path, code, peer, mode, identity, took; where log.requests asks for it
 	LogStopped         = "stopped"             // Info

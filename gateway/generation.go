@@ -75,10 +75,24 @@ func (g *generation) fill(ctx context.Context, old *generation, s *server) (err 
 	if g.access, err = c.compile(g.stored); err != nil {
 		return err
 	}
-	if g.auditFile, err = openLog(c.Resolve(c.Log.Audit)); err == nil {
-		g.banFile, err = openLog(c.Resolve(c.Log.Ban))
+	return g.openLogs()
+}
+
+// openLogs opens the files that lines are appended to.
+func (g *generation) openLogs() (err error) {
+	c := g.config
+	if g.auditFile, err = openLog(c.Resolve(c.Log.Audit)); err != nil {
+		return c.wrong("log.audit", err)
 	}
-	return err
+	if g.banFile, err = openLog(c.Resolve(c.Log.Ban)); err != nil {
+		return c.wrong("log.ban", err)
+	}
+	return nil
+}
+
+// wrong is an error about one key.
+func (c *Config) wrong(key string, err error) error {
+	return newConfigError([]Problem{c.source.problem(c.source.find(key), key, "%s", fileErrorText(err))})
 }
 
 // refresh has a store that people edit read now what they have written.
@@ -143,6 +157,9 @@ func checkFixed(old, now *Config) error {
 		for _, before := range old.Listen {
 			if l.Addr == before.Addr && !slices.Contains(old.Listen, l) && !slices.Contains(now.Listen, before) {
 				changed = append(changed, "security of the listener "+l.Addr)
+			}
+			if l.Addr != before.Addr && !slices.Contains(old.Listen, l) && l.overlaps(before) {
+				changed = append(changed, "the listener "+before.Addr+" to "+l.Addr)
 			}
 		}
 	}

@@ -476,3 +476,91 @@ func TestReferencesAreWatched(t *testing.T) {
 	r.write("name", "two\n")
 	r.within(2*time.Second, "another name", func() bool { return r.status().Name == "two" })
 }
+
+// A backup that is put in the place of the database is what holds within a second,
+// for sessions too; what cannot be opened changes nothing.
+func TestDatabaseReplaced(t *testing.T) {
+	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\n", nil)
+	r.addDevice("sensor-7")
+	r.addDevice("sensor-8")
+	backup := string(must(os.ReadFile(r.path("devices.db"))))
+	if err := r.RemoveDevice(t.Context(), "", "sensor-8"); err != nil {
+		t.Fatal(err)
+	}
+	r.addDevice("sensor-9")
+	late := r.peer("sensor-9")
+	late.want("/hello", "2.05")
+	r.write("devices.db", "no database at all")
+	r.within(3*time.Second, "junk in its place", func() bool { return strings.Contains(r.log.String(), LogReloadFailed) })
+	late.want("/hello", "2.05")
+	if s := r.status(); s.Stores[0].OK || len(s.Problems) == 0 {
+		t.Errorf("%+v", s)
+	}
+	r.write("devices.db", backup)
+	r.within(3*time.Second, "a backup in its place", func() bool { return len(r.sessions(SessionFilter{Device: "sensor-9"})) == 0 })
+	r.peer("sensor-8").want("/hello", "2.05")
+	r.within(time.Second, "told", func() bool { s := r.status(); return s.Stores[0].OK && len(s.Problems) == 0 })
+	if _, err := r.UpdateDevice(t.Context(), "", "sensor-8", func(d *registry.Device) error { d.Disabled = true; return nil }); err != nil {
+		t.Errorf("a change of the new file: %v", err)
+	}
+	r.within(time.Second, "a change of the new file", func() bool { return len(r.sessions(SessionFilter{Device: "sensor-8"})) == 0 })
+}
+
+// The sessions of a device are those of its tenant's device alone.
+func TestFilterKeepsTenantsApart(t *testing.T) {
+	none, acme := &Session{Device: "sensor-7"}, &Session{Device: "sensor-7", Tenant: "acme"}
+	for _, test := range []struct {
+		filter     SessionFilter
+		none, acme bool
+	}{
+		{SessionFilter{}, true, true}, {SessionFilter{Device: "sensor-7"}, true, false}, {SessionFilter{Device: "sensor-7", Tenant: "acme"}, false, true},
+		{SessionFilter{Tenant: "acme"}, false, true}, {SessionFilter{Device: "sensor-8"}, false, false},
+	} {
+		if test.filter.fits(none) != test.none || test.filter.fits(acme) != test.acme {
+			t.Errorf("%+v", test)
+		}
+	}
+}
+
+// What Check calls good, Run can serve; what would keep it from starting is found.
+func TestCheckFindsWhatRunWould(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	for name, test := range map[string]struct {
+		config  string
+		prepare func(dir string) error
+		key     string
+	}{
+		"audit is a directory":   {liveConfig + "log: {audit: sub}\n", func(dir string) error { return os.Mkdir(filepath.Join(dir, "sub"), 0o700) }, "log.audit"},
+		"ban is in no directory": {liveConfig + "log: {ban: none/ban.log}\n", nil, "log.ban"},
+		"a file for a socket":    {liveConfig + "admin: {socket: a.sock}\n", func(dir string) error { return os.WriteFile(filepath.Join(dir, "a.sock"), nil, 0o600) }, "admin.socket"},
+		"no directory for it":    {liveConfig, func(dir string) error { return os.WriteFile(filepath.Join(dir, "coaps.yaml.run"), nil, 0o600) }, "admin.socket"},
+		"a directory of everybody": {liveConfig + "admin: {socket: open/a.sock}\n", func(dir string) error {
+			return errors.Join(os.Mkdir(filepath.Join(dir, "open"), 0o700), os.Chmod(filepath.Join(dir, "open"), 0o777))
+		}, "admin.socket"},
+		"a store that is none": {liveConfig, func(dir string) error { return os.Mkdir(filepath.Join(dir, "devices.db"), 0o700) }, "store.url"},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "coaps.yaml")
+		if err := os.WriteFile(path, []byte(test.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if test.prepare != nil {
+			if err := test.prepare(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		found := false
+		for _, p := range must(Load(path)).Check(t.Context()) {
+			found = found || !p.Warning && p.Key == test.key
+		}
+		if !found && (test.key != "admin.socket" || len(must(Load(path)).Sockets()) == 1) {
+			t.Errorf("%s: not found", name)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		err := Run(ctx, path, Options{})
+		if (err == nil) == found {
+			t.Errorf("%s: Run: %v, Check has found something: %v", name, err, found)
+		}
+		cancel()
+	}
+}

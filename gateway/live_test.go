@@ -320,15 +320,16 @@ func TestReload(t *testing.T) {
 	before := r.status()
 
 	for name, bad := range map[string]string{
-		"half-written":   liveConfig[:70],
-		"unknown key":    liveConfig + "acll: {}\n",
-		"bad rule":       liveConfig + "acl: {rules: [\"allow nobody GET /\"]}\n",
-		"missing file":   liveConfig + rules + "identity: {rpk: none.key}\n",
-		"missing folder": liveConfig + rules + "resources: {files: [{path: /fw/, dir: none}]}\n",
-		"taken port":     strings.Replace(liveConfig, "store:", fmt.Sprintf("  - {addr: %q, security: dtls}\nstore:", r.secure), 1) + rules,
-		"no such store":  strings.Replace(liveConfig, "bolt:devices.db", "file:none.yaml", 1),
-		"its own folder": liveConfig + rules + "resources: {files: [{path: /fw/, dir: .}]}\n",
-		"log folder":     liveConfig + rules + "log: {audit: none/audit.log}\n",
+		"half-written":    liveConfig[:70],
+		"unknown key":     liveConfig + "acll: {}\n",
+		"bad rule":        liveConfig + "acl: {rules: [\"allow nobody GET /\"]}\n",
+		"missing file":    liveConfig + rules + "identity: {rpk: none.key}\n",
+		"missing folder":  liveConfig + rules + "resources: {files: [{path: /fw/, dir: none}]}\n",
+		"taken port":      strings.Replace(liveConfig, "store:", fmt.Sprintf("  - {addr: %q, security: dtls}\nstore:", r.secure), 1) + rules,
+		"no such store":   strings.Replace(liveConfig, "bolt:devices.db", "file:none.yaml", 1),
+		"no last newline": strings.TrimSuffix(liveConfig+rules, "\n"),
+		"its own folder":  liveConfig + rules + "resources: {files: [{path: /fw/, dir: .}]}\n",
+		"log folder":      liveConfig + rules + "log: {audit: none/audit.log}\n",
 	} {
 		r.write("coaps.yaml", bad)
 		if _, err := r.client.Reload(t.Context()); err == nil {

@@ -40,6 +40,13 @@ func Load(path string) (*Config, error) {
 	return parse(path, text, os.LookupEnv)
 }
 
+// cutOff reports whether a file may be only the beginning of what somebody is
+// writing: its last line has no end.
+func (c *Config) cutOff() bool {
+	last := len(c.source.lines) - 1
+	return last >= 0 && c.source.lines[last] != ""
+}
+
 // readBounded reads a regular file of at most that many bytes.
 func readBounded(path string, most int64) ([]byte, error) {
 	f, err := os.Open(path)

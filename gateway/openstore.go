@@ -69,22 +69,29 @@ func checkStoreURL(url string) error {
 // path of a file with an age identity, under which the values are encrypted.
 // Another process that has the file is store.ErrLocked.
 func OpenStore(ctx context.Context, url, sealing string) (store.Store, error) {
+	s, _, err := openBoth(ctx, url, sealing)
+	return s, err
+}
+
+// openBoth also returns the store below the encryption.
+func openBoth(ctx context.Context, url, sealing string) (s, base store.Store, err error) {
 	kind, rest, err := splitStoreURL(url)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s, err := openKind(ctx, kind, rest)
+	base, err = openKind(ctx, kind, rest)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if sealing == "" {
-		return unsealed(ctx, s)
+		s, err = unsealed(ctx, base)
+		return s, base, err
 	}
-	sealed, err := seal(ctx, s, sealing)
+	s, err = seal(ctx, base, sealing)
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, nil, errors.Join(err, base.Close())
 	}
-	return sealed, nil
+	return s, base, nil
 }
 
 func openKind(ctx context.Context, kind, rest string) (store.Store, error) {

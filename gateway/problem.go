@@ -142,6 +142,12 @@ func (s *source) find(key string) Position {
 	return Position{}
 }
 
+// lastLine is the problem of a file that may be incomplete.
+func (c *Config) lastLine() Problem {
+	last := len(c.source.lines)
+	return c.source.problem(Position{last, 1}, "", "the last line does not end: is the file complete? A running server takes it only with a newline there")
+}
+
 // positionOf is where a node begins.
 func positionOf(n ast.Node) Position {
 	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 && !m.IsFlowStyle {

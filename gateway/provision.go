@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 // provision is an open store with the directory that looks things up in it.
 type provision struct {
 	store     store.Store
+	base      store.Store // below the encryption
 	directory *registry.Directory
 	settings  Store // those that the store was opened with
 	url       string
@@ -28,7 +30,39 @@ type provision struct {
 
 // sameStore reports whether the store of c is the one that is open.
 func (p *provision) sameStore(c *Config) bool {
-	return p != nil && p.url == c.StoreURL() && p.settings.Key == c.Store.Key
+	return p != nil && p.url == c.StoreURL() && p.settings.Key == c.Store.Key && p.replaced() == nil
+}
+
+// replaced returns why the file of the store is not the one that is at its path
+// any more, nil if it is, and for stores that have no file open.
+func (p *provision) replaced() error {
+	if file, ok := p.base.(interface{ Current() error }); ok {
+		return file.Current()
+	}
+	return nil
+}
+
+// storeStatus is how the store does, its file included.
+func (p *provision) storeStatus() store.Status {
+	status := p.store.Status()
+	if err := p.replaced(); err != nil && status.OK {
+		status.OK, status.Err = false, err
+	}
+	return status
+}
+
+// stillThere keeps an open store whose file was removed from being exchanged for a
+// new one without a device.
+func (p *provision) stillThere(c *Config) error {
+	if p == nil || p.url != c.StoreURL() {
+		return nil
+	}
+	if kind, path, _ := splitStoreURL(p.url); kind == kindBolt {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sameDirectory reports whether nothing about the look-ups has changed either.
@@ -48,13 +82,15 @@ func (c *Config) provide(ctx context.Context, old *provision) (*provision, error
 	}
 	p := &provision{settings: c.Store, url: c.StoreURL(), split: c.Tenants.Split, done: make(chan struct{})}
 	if old.sameStore(c) {
-		p.store = old.store
+		p.store, p.base = old.store, old.base
 	} else {
-		opened, err := c.OpenStore(ctx)
+		err := old.stillThere(c)
+		if err == nil {
+			p.store, p.base, err = openBoth(ctx, c.StoreURL(), c.Resolve(c.Store.Key))
+		}
 		if err != nil {
 			return nil, err
 		}
-		p.store = opened
 	}
 	p.directory = registry.NewDirectory(p.store, registry.Options{
 		Timeout: c.Store.Timeout, Entries: c.Store.Entries, Negative: c.Store.Negative, Split: c.Tenants.Split,

@@ -52,6 +52,9 @@ func (s *server) reloadNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.cutOff() {
+		return newConfigError([]Problem{c.lastLine()})
+	}
 	s.remember()
 	if err := checkFixed(old.config, c); err != nil {
 		return err

@@ -4,12 +4,14 @@
 package gateway
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
 
 // How often the same event is written down before the rest is only counted, for
-// how long, and how many different ones are told apart. Beyond that they are one.
+// how long, and how many different ones are told apart. Beyond that the events of
+// all addresses for one reason are one.
 const (
 	repeatsWritten = 5
 	repeatWindow   = time.Minute
@@ -23,9 +25,10 @@ type repeats struct {
 	seen map[repeatKey]*repeated
 }
 
+// repeatKey has nothing in it that a peer can choose, but for its address.
 type repeatKey struct {
-	message string
-	facts   facts
+	message, reason string
+	peer            netip.Addr
 }
 
 type repeated struct {
@@ -35,9 +38,6 @@ type repeated struct {
 	held    int
 }
 
-// overflow is the key of all events for which there is no room.
-var overflow = facts{reason: "various"}
-
 // first reports whether this event is to be written down.
 func (r *repeats) first(now time.Time, message string, f *facts) bool {
 	r.mu.Lock()
@@ -45,10 +45,10 @@ func (r *repeats) first(now time.Time, message string, f *facts) bool {
 	if r.seen == nil {
 		r.seen = map[repeatKey]*repeated{}
 	}
-	key := repeatKey{message, *f}
+	key := repeatKey{message, f.reason, f.peer}
 	one := r.seen[key]
 	if one == nil && len(r.seen) >= repeatsKept {
-		key.facts = overflow
+		key.peer = netip.Addr{}
 		one = r.seen[key]
 	}
 	if one == nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -47,8 +48,9 @@ type server struct {
 	dirty  chan struct{} // the rules of the store have changed
 	turn   chan struct{} // held by who changes what is in force
 
-	// numbers is used under turn only.
+	// numbers is used under turn only, tried by watchHealth only.
 	numbers int
+	tried   os.FileInfo // a file in place of the store's that did not open
 
 	mu        sync.Mutex // the rest is for a moment only
 	now       *generation

@@ -113,6 +113,10 @@ func privateDirectory(dir string) error {
 	if err != nil {
 		return err
 	}
+	return checkPrivate(dir, info)
+}
+
+func checkPrivate(dir string, info fs.FileInfo) error {
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("others may write into %s, where the admin socket would be; chmod go-w %s", dir, dir)
 	}

@@ -124,7 +124,7 @@ type Session struct {
 }
 
 // SessionFilter says which sessions are meant: those that fit all that is not
-// empty.
+// empty. A Device is that of the Tenant: without one, of no tenant.
 type SessionFilter struct {
 	ID     string `json:"id,omitempty"`
 	Device string `json:"device,omitempty"`
@@ -153,5 +153,5 @@ func (f SessionFilter) fits(s *Session) bool {
 			return false
 		}
 	}
-	return true
+	return f.Device == "" || f.Tenant == s.Tenant
 }

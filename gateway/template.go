@@ -15,6 +15,7 @@ var inForce = map[string]bool{
 	"listen": true, "listen.addr": true, "listen.security": true,
 	"store": true, "store.url": true, "acl": true, "acl.on-revoke": true,
 	"resources": true, "resources.hello": true, "resources.time": true, "resources.whoami": true,
+	"resources.store": true, "resources.store.path": true,
 	"log": true, "log.level": true,
 }
 

@@ -23,6 +23,9 @@ const (
 	securityNoSec = "nosec"
 )
 
+// The bounds of dtls.Config.MTU.
+const leastMTU, mostMTU = 128, 65535
+
 // validate looks at what the values mean, without any other file.
 func (c *Config) validate(d *decoder) {
 	each(reflect.ValueOf(c).Elem(), "", func(key string, f reflect.StructField, v reflect.Value) {
@@ -71,7 +74,35 @@ func (c *Config) validateListeners(d *decoder) {
 			d.reject(key+".addr", "%s is there twice", l.Addr)
 		}
 		seen[port] = true
+		for _, other := range c.Listen[:i] {
+			if other.Addr != l.Addr && other.overlaps(l) {
+				d.reject(key+".addr", "%s and %s are the same port", l.Addr, other.Addr)
+			}
+		}
 	}
+}
+
+// overlaps reports whether two listeners cannot both be open: one port, of which
+// one has all addresses.
+func (l Listener) overlaps(other Listener) bool {
+	host, port, err := net.SplitHostPort(l.Addr)
+	otherHost, otherPort, otherErr := net.SplitHostPort(other.Addr)
+	if err != nil || otherErr != nil || port != otherPort || port == "0" {
+		return false
+	}
+	return host == otherHost || everyAddress(host, otherHost) || everyAddress(otherHost, host)
+}
+
+// everyAddress reports whether host stands for all addresses, among them other's.
+func everyAddress(host, other string) bool {
+	at, err := netip.ParseAddr(other)
+	switch host {
+	case "", "::": // IPv4 too
+		return true
+	case "0.0.0.0":
+		return err == nil && at.Unmap().Is4()
+	}
+	return false
 }
 
 func checkAddr(addr string) error {
@@ -203,6 +234,9 @@ func (c *Config) validateRest(d *decoder) {
 		if _, ok := suiteNamed(name); !ok {
 			d.reject("dtls.ciphers["+strconv.Itoa(i)+"]", "%q is not implemented; there are %s", clipText(name), suiteNames())
 		}
+	}
+	if mtu := c.DTLS.MTU; mtu != 0 && (mtu < leastMTU || mtu > mostMTU) {
+		d.reject("dtls.mtu", "%d to %d, or 0 for the default, is expected here, not %d", leastMTU, mostMTU, mtu)
 	}
 	if c.ACL.Open && len(c.ACL.Rules) > 0 {
 		d.reject("acl.open", "without access control the rules mean nothing")

@@ -7,11 +7,13 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/security/registry"
+	"github.com/coaps-go/coaps/store"
 )
 
 // watchSignals reloads when asked to.
@@ -167,11 +169,11 @@ func (s *server) watchHealth(ctx context.Context) {
 		now := time.Now()
 		s.judgeClock(now.Round(0).Sub(last.Round(0)), now.Sub(last))
 		last = now
-		s.judgeStore()
+		s.judgeStore(ctx)
 		s.recorder.flush(now)
 		for name, file := range map[string]*logFile{"the audit file": s.recorder.shared.auditFile, "the ban file": s.recorder.shared.banFile} {
 			if what := file.problem(name); s.trouble(name, what) && what != "" {
-				s.log.Error("log file", "error", what)
+				s.log.Error(LogFileFailed, "error", what)
 			}
 		}
 	}
@@ -190,13 +192,14 @@ func (s *server) judgeClock(onTheWall, monotonic time.Duration) {
 	}
 }
 
-// judgeStore says when the store goes away and when it is back.
-func (s *server) judgeStore() {
+// judgeStore says when the store goes away and when it is back. A file that was
+// replaced, as when a backup is put in its place, is opened by a reload.
+func (s *server) judgeStore(ctx context.Context) {
 	p := s.current().provision
 	if p == nil {
 		return
 	}
-	status := p.store.Status()
+	status := p.storeStatus()
 	if status.OK {
 		if s.trouble("store", "") {
 			s.log.Info(LogStoreUp, "kind", status.Kind, "where", status.Where)
@@ -209,5 +212,22 @@ func (s *server) judgeStore() {
 	}
 	if s.trouble("store", "the store is not available: "+err.Error()) {
 		s.log.Error(LogStoreDown, "kind", status.Kind, "where", status.Where, "error", err.Error())
+	}
+	s.openReplaced(ctx, p)
+}
+
+// openReplaced tries a file that is new at the path of the store: once, unless a
+// command has it just now.
+func (s *server) openReplaced(ctx context.Context, p *provision) {
+	kind, path, _ := splitStoreURL(p.url)
+	if kind != kindBolt || p.replaced() == nil {
+		return
+	}
+	info, err := os.Stat(path)
+	if err != nil || s.tried != nil && os.SameFile(info, s.tried) {
+		return
+	}
+	if err := s.reload(ctx, path+" was replaced"); !errors.Is(err, store.ErrLocked) {
+		s.tried = info
 	}
 }

@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"syscall"
 
 	"github.com/coaps-go/coaps/store"
 )
@@ -34,6 +35,8 @@ var wireErrors = []struct {
 	{"invalid", store.ErrInvalid},
 	{"deadline", context.DeadlineExceeded},
 	{"restart", ErrNeedsRestart},
+	{"address_in_use", syscall.EADDRINUSE},
+	{"address_unavailable", syscall.EADDRNOTAVAIL},
 }
 
 func toWire(err error) *wireError {

@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -58,15 +59,30 @@ func (a *app) reload(cmd *cobra.Command, flags *serverFlags, asJSON bool) error 
 func (a *app) reloadFailure(err error) error {
 	const what = "the configuration was not reloaded; the old one is in force"
 	remote, ok := errors.AsType[*gateway.RemoteError](err)
-	if !ok || errors.Is(err, store.ErrUnavailable) && remote.Text == "" && !ok {
+	if !ok {
 		return adminFailure("cannot ask the server", err)
 	}
 	if remote.Text != "" {
 		fmt.Fprintln(a.err, remote.Text)
 	}
-	f := fail("invalid_config", what, "%s", remote.Message).because(err)
-	if errors.Is(err, gateway.ErrNeedsRestart) {
-		return f.try("undo that change, or restart the server")
+	for _, known := range []struct {
+		err          error
+		reason, hint string
+	}{
+		{gateway.ErrNeedsRestart, "invalid_config", "undo that change, or restart the server"},
+		{syscall.EADDRINUSE, "address_in_use", "another process has the port: ss -ulpn shows it"},
+		{syscall.EADDRNOTAVAIL, "address_unavailable", ""},
+		{store.ErrLocked, "store_locked", ""},
+		{store.ErrCorrupt, "store_corrupt", ""},
+		{store.ErrUnavailable, "setup", "coaps status shows since when and why"},
+	} {
+		if !errors.Is(err, known.err) {
+			continue
+		}
+		f := fail(known.reason, what, "%s", remote.Message).because(err)
+		f.hint, f.code = known.hint, exitSetup
+		return f
 	}
-	return f.try("coaps config check FILE shows everything; then coaps reload again")
+	return fail("invalid_config", what, "%s", remote.Message).because(err).
+		try("mend that; coaps config check FILE looks at everything but ports")
 }

@@ -6,8 +6,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
-	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -82,25 +83,39 @@ func (s *server) gatewayFailure(err error) error {
 	if broken, ok := errors.AsType[*gateway.ConfigError](err); ok {
 		return s.configFailure(what, broken, exitSetup)
 	}
+	again := "mend " + s.config + "; coaps config check " + s.config + " looks again"
 	if down, ok := errors.AsType[*gateway.StoreError](err); ok {
-		return storeFailure(what, down)
-	}
-	f := asFailure(what, err)
-	if f.reason != "unexpected" {
+		f := asFailure(what, storeFailure(what, down))
+		if f.reason == "store_unavailable" || f.reason == "file_unreadable" || f.reason == "unexpected" {
+			f.hint = again
+		}
+		if f.reason == "unexpected" {
+			f.reason, f.code = "setup", exitSetup
+		}
 		return f
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f // of Ready
 	}
 	switch {
 	case errors.Is(err, gateway.ErrServerRunning):
 		return fail("address_in_use", what, "%v", err).because(err).try("coaps reload has it read its configuration again, coaps status shows it")
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fail("address_in_use", what, "%v", err).because(err).try("stop the other server: ss -ulpn shows it")
+		return fail("address_in_use", what, "%v", err).because(err).try("another socket has the port: ss -ulpn shows whose, or another listener of the file")
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fail("address_unavailable", what, "%v", err).because(err)
-	case errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
-		return fail("file_unreadable", what, "%v", rootCause(err)).because(err).try("coaps config init %s writes one to begin with", s.config)
 	}
-	f.reason, f.code = "setup", exitSetup
-	return f
+	if path, ok := errors.AsType[*fs.PathError](err); ok && path.Op == "open" && samePath(path.Path, s.config) {
+		return fail("file_unreadable", what, "%v", path.Err).because(err).try("coaps config init %s writes one to begin with", s.config)
+	}
+	return fail("setup", what, "%v", err).because(err).try("%s", again)
+}
+
+// samePath compares paths of which one may be relative.
+func samePath(a, b string) bool {
+	first, err := filepath.Abs(a)
+	second, other := filepath.Abs(b)
+	return err == nil && other == nil && first == second
 }
 
 // configFailure shows everything that is wrong with a configuration, with the

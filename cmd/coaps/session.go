@@ -33,7 +33,7 @@ type sessionFlags struct {
 
 func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.serverFlags.register(set)
-	set.StringVar(&f.filter.Device, "device", "", "sessions of this device, by `NAME`")
+	set.StringVar(&f.filter.Device, "device", "", "sessions of the device `NAME`, or TENANT/NAME")
 	set.StringVar(&f.filter.Tenant, "tenant", "", "sessions of this tenant, by `NAME`")
 	set.StringVar(&f.filter.Mode, "mode", "", "sessions of this `MODE`: psk, rpk or certificate")
 }
@@ -41,12 +41,26 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 var sessionModes = []string{"psk", "rpk", "certificate"}
 
 func (f *sessionFlags) check(cmd *cobra.Command) error {
-	if f.filter.Mode == "" {
+	if f.filter.Mode != "" {
+		if err := oneOf("mode", f.filter.Mode, sessionModes...); err != nil {
+			return usage(cmd, "%v", err)
+		}
+	}
+	return nameDevice(cmd, &f.filter, f.filter.Device)
+}
+
+// nameDevice has the filter mean a device: NAME, or TENANT/NAME as session list
+// prints it. Without a tenant it is one of no tenant.
+func nameDevice(cmd *cobra.Command, filter *gateway.SessionFilter, text string) error {
+	tenant, name, found := strings.Cut(text, "/")
+	if !found {
+		filter.Device = text
 		return nil
 	}
-	if err := oneOf("mode", f.filter.Mode, sessionModes...); err != nil {
-		return usage(cmd, "%v", err)
+	if filter.Tenant != "" && filter.Tenant != tenant {
+		return usage(cmd, "--tenant %s and %s name two tenants", filter.Tenant, text)
 	}
+	filter.Tenant, filter.Device = tenant, name
 	return nil
 }
 
@@ -156,9 +170,12 @@ func (a *app) sessionShow(cmd *cobra.Command, flags *serverFlags, which string) 
 		return err
 	}
 	defer client.Close()
-	filter := gateway.SessionFilter{Device: which}
-	if isSessionID(which) {
-		filter = gateway.SessionFilter{ID: which}
+	filter := gateway.SessionFilter{ID: which}
+	if !isSessionID(which) {
+		filter = gateway.SessionFilter{}
+		if err := nameDevice(cmd, &filter, which); err != nil {
+			return err
+		}
 	}
 	found := false
 	for session, err := range client.Sessions(cmd.Context(), filter) {
@@ -192,6 +209,7 @@ func (a *app) sessionDropCommand() *cobra.Command {
 client whose credential is still good comes back: coaps device disable keeps it
 out, and closes its sessions by itself.`,
 		Example: `  coaps session drop sensor-7
+  coaps session drop acme/sensor-7
   coaps session drop 1-0.2a.17
   coaps session drop --tenant acme`,
 		Args: cobra.MaximumNArgs(1),
@@ -215,7 +233,9 @@ func (a *app) sessionDrop(cmd *cobra.Command, flags *sessionFlags, args []string
 		case filter.Device != "":
 			return usage(cmd, "the device is named twice")
 		default:
-			filter.Device = args[0]
+			if err := nameDevice(cmd, &filter, args[0]); err != nil {
+				return err
+			}
 		}
 	}
 	if filter.Empty() {

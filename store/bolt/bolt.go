@@ -185,6 +185,17 @@ func (s *Store) replaced() error {
 	return nil
 }
 
+// Current returns why the path does not lead to the file that is open, nil if it
+// does: somebody has moved, removed or replaced it. It asks the file system.
+func (s *Store) Current() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.db == nil {
+		return store.ErrClosed
+	}
+	return s.named(s.replaced())
+}
+
 // prepare makes a new file ours, or checks that an old one is, and removes
 // what a Load has left that was killed.
 func (s *Store) prepare() error {

@@ -102,6 +102,9 @@ func (r *recorder) flush(now time.Time) {
 		if one.peer.IsValid() {
 			record.AddAttrs(slog.String("peer", one.peer.String()))
 		}
+		if one.device != "" {
+			record.AddAttrs(slog.String("device", one.device))
+		}
 		_ = r.write(context.Background(), record)
 	}
 }
@@ -129,6 +132,7 @@ func (s *recorderState) refusals() map[string]uint64 {
 type facts struct {
 	peer             netip.Addr
 	reason, identity string
+	device, rule     string
 }
 
 func factsOf(record *slog.Record) facts {
@@ -141,6 +145,10 @@ func factsOf(record *slog.Record) facts {
 			f.reason = a.Value.String()
 		case "identity":
 			f.identity = a.Value.String()
+		case "device":
+			f.device = a.Value.String()
+		case "rule":
+			f.rule = a.Value.String()
 		}
 		return true
 	})

@@ -25,10 +25,12 @@ type repeats struct {
 	seen map[repeatKey]*repeated
 }
 
-// repeatKey has nothing in it that a peer can choose, but for its address.
+// repeatKey has nothing in it that a peer can choose, but for its address: the
+// device is the one that it has proved to be, the rule one of ours.
 type repeatKey struct {
 	message, reason string
 	peer            netip.Addr
+	device, rule    string
 }
 
 type repeated struct {
@@ -45,10 +47,10 @@ func (r *repeats) first(now time.Time, message string, f *facts) bool {
 	if r.seen == nil {
 		r.seen = map[repeatKey]*repeated{}
 	}
-	key := repeatKey{message, f.reason, f.peer}
+	key := repeatKey{message, f.reason, f.peer, f.device, f.rule}
 	one := r.seen[key]
 	if one == nil && len(r.seen) >= repeatsKept {
-		key.peer = netip.Addr{}
+		key.peer, key.device, key.rule = netip.Addr{}, "", ""
 		one = r.seen[key]
 	}
 	if one == nil {

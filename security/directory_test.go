@@ -311,8 +311,17 @@ func TestAskPrincipal(t *testing.T) {
 		}
 	}
 	alone := must((&Config{RawKey: w.serverKey, AllowAnonymousClients: true}).Server())
-	if answer := ask(alone.AskPrincipal("", &Principal{Device: "x"})); answer.Err != nil || answer.Principal.Device != "x" {
-		t.Errorf("without directory: %+v", answer)
+	for _, test := range []struct {
+		who    Principal
+		reason dtls.Reason
+	}{
+		{Principal{Device: "x"}, dtls.ReasonNone},
+		{Principal{Device: "x", Credential: "the application's"}, dtls.ReasonNone},
+		{Principal{Device: "x", Credential: "of a directory that is gone", Mark: 7}, dtls.ReasonUnknownIdentity},
+	} {
+		if answer := ask(alone.AskPrincipal("", &test.who)); answer.Reason() != test.reason || answer.Err == nil && answer.Principal.Device != "x" {
+			t.Errorf("without directory: %+v: %+v", test.who, answer)
+		}
 	}
 }
 

@@ -90,7 +90,8 @@ func (p *Policy) askVerdict(facts *dtls.Facts) Question {
 // AskPrincipal asks whether somebody whom the application has authorized is
 // still good. Who has a Credential is looked up with it in the Directory; who
 // has none is known to the application alone, and stays good unless the
-// Directory knows and refuses him.
+// Directory knows and refuses him; so does, where there is no Directory, who has
+// not come from one, which the Mark tells.
 func (p *Policy) AskPrincipal(serverName string, who *Principal) Question {
 	host := p.For(serverName)
 	return Question{policy: host, claim: Claim{Host: host.host, Principal: who}, checked: true}
@@ -209,7 +210,7 @@ func (q *Question) unknown() error {
 		return refusal(dtls.ReasonRPKNotPinned, "the peer's key is %s", keys.NameOf(q.claim.RawKey, keys.SHA256_120))
 	case q.claim.Chain != nil && q.policy.server && q.policy.config.RequireKnownCertificates:
 		return refusal(dtls.ReasonUnknownIdentity, "nobody has the certificate of %s", keys.CertificateName(q.claim.Chain[0]))
-	case q.claim.Principal != nil && q.claim.Principal.Credential != "":
+	case q.claim.Principal != nil && q.claim.Principal.Credential != "" && (q.policy.directory() != nil || q.claim.Principal.Mark != 0):
 		return refusal(dtls.ReasonUnknownIdentity, "nobody is %s any more", q.claim.Principal.Name())
 	}
 	return nil

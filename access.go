@@ -107,15 +107,22 @@ var (
 // means who the peer is, by a token that the request has brought for example.
 // When the handler has returned, all requests of the session are who's, for
 // access rules, logs and handlers, until who.NotAfter if that is set; the
-// session is not closed when Server.AnonymousTime is over. What the session
-// itself has proved does not change.
+// session is not closed when Server.AnonymousTime is over.
 //
-// When a Directory is asked about the session later (see Server.Recheck) it is
-// asked by who.Credential, if there is one.
+// What the session itself has proved does not change, and must stay good: when
+// its own credential ends, is disabled, removed or revoked, so does the session,
+// whoever it is by then. A Match is asked for both.
+//
+// If a Directory gave who, it is to be passed on as it is, Mark and all. It is
+// asked about who right then, as the answer may have come before a change, and
+// with each Recheck: by who.Credential if there is one, and then what it says
+// holds from there on, NotAfter and Groups included. An application that knows
+// more than the Directory does leaves Credential empty.
 //
 // Errors: ErrNoSession for a request without DTLS, as its address can be
 // forged, and for a client's; ErrNobody for a who without a name;
-// endpoint.ErrNoteTooLong if the names are too long to be kept.
+// endpoint.ErrNoteTooLong if the names, together with those that the session has
+// proved, are too long to be kept.
 func (r *Request) Authorize(who security.Principal) error {
 	switch {
 	case r.session == nil || r.session.policy == nil:
@@ -124,8 +131,8 @@ func (r *Request) Authorize(who security.Principal) error {
 		return ErrNobody
 	}
 	n := r.session.note
-	who.Host, who.Mark = r.session.peer.Identity.Host(), 0
-	n.authorized, n.anonymous, n.principal = true, false, who
+	who.Host = r.session.peer.Identity.Host()
+	n.authorize(who)
 	octets := n.append(nil)
 	if bytes.Equal(octets, r.session.note.append(nil)) {
 		return nil // said before
@@ -139,19 +146,27 @@ func (r *Request) Authorize(who security.Principal) error {
 	return nil
 }
 
-// authorize makes what a handler has said of its peer the session's.
+// authorize makes the session that of somebody else than its own credential, which
+// is kept beside him.
+func (n *sessionNote) authorize(who security.Principal) {
+	own := *n.proved()
+	n.own, n.authorized, n.principal = &own, true, who
+}
+
+// authorize makes what a handler has said of its peer the session's. What it was
+// told of him may have changed while it was at work.
 func (s *shard) authorize(now tick.Time, w *work) {
 	r := &w.request
 	id := w.exchange.Peer
-	current, ok := parseNote(s.ep.Note(id))
+	n, ok := parseNote(s.ep.Note(id))
 	if !ok {
 		return // it has ended
 	}
-	n := r.session.note
-	n.forbidden = current.forbidden
+	n.authorize(r.session.note.principal)
 	if s.keep(now, id, &n) {
 		s.ep.SetTag(id, nil)
 		s.server.log.authorized(&r.Peer)
+		s.recheck.authorized(now, id)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
+	"github.com/coaps-go/coaps/tick"
 )
 
 // Who has proved who he is and may not is told 4.03, who has not 4.01, before
@@ -255,13 +256,17 @@ func TestSessionNote(t *testing.T) {
 		{mode: security.Certificate, anonymous: true, established: 12_345_678_000_000},
 		{mode: security.PreSharedKey, forbidden: true, authorized: true, principal: security.Principal{Device: "d", Groups: []string{"g"}, Mark: 7}},
 		{established: 1_000_000, principal: security.Principal{Group: "g", NotAfter: time.Unix(1<<33, 0).UTC()}},
+		{doubted: true, principal: security.Principal{Device: "d"}},
+		{authorized: true, own: &security.Principal{Device: "own", Host: "h", Mark: 5}, principal: security.Principal{Device: "d", Host: "h"}},
+		{authorized: true, anonymous: true, own: &security.Principal{}, principal: security.Principal{Device: "d", NotAfter: time.Unix(5000, 0).UTC()}},
 	} {
 		b := n.append(nil)
 		got, ok := parseNote(b)
-		if !ok || !bytes.Equal(got.append(nil), b) || got.mode != n.mode || got.established != n.established || got.principal.Device != n.principal.Device {
+		if !ok || !bytes.Equal(got.append(nil), b) || got.mode != n.mode || got.established != n.established || got.principal.Device != n.principal.Device ||
+			got.proved().Device != n.proved().Device || got.proved().Host != n.proved().Host {
 			t.Errorf("%+v came back as %+v", n, got)
 		}
-		if g := glance(b); g.established != n.established || g.anonymous != n.anonymous || !g.principal.NotAfter.Equal(n.principal.NotAfter) {
+		if g := glance(b); g.established != n.established || g.anonymous != n.anonymous || !g.notAfter().Equal(n.notAfter()) {
 			t.Errorf("%+v at a glance is %+v", n, g)
 		}
 		if allocated := testing.AllocsPerRun(10, func() { glance(b) }); allocated != 0 {
@@ -270,6 +275,31 @@ func TestSessionNote(t *testing.T) {
 	}
 	if _, ok := parseNote(nil); ok {
 		t.Error("nothing is a note")
+	}
+	// What finds room in the cells of a session that sleeps is tested with those.
+	usual := sessionNote{mode: security.PreSharedKey, established: tick.Time(30 * 24 * time.Hour), principal: security.Principal{
+		Device: "sensor-7", Groups: []string{"sensors"}, Credential: "psk", Mark: 1 << 31,
+	}}
+	if n := len(usual.append(nil)); n > 38 {
+		t.Errorf("a note has %d octets", n)
+	}
+}
+
+// Of the ends of an authorized session the earlier one counts.
+func TestEndOfAuthorized(t *testing.T) {
+	early, late := time.Unix(1000, 0).UTC(), time.Unix(2000, 0).UTC()
+	for _, test := range []struct{ own, who, want time.Time }{
+		{}, {early, time.Time{}, early}, {time.Time{}, early, early}, {early, late, early}, {late, early, early},
+	} {
+		n := sessionNote{principal: security.Principal{Device: "own", NotAfter: test.own}}
+		n.authorize(security.Principal{Device: "who", NotAfter: test.who})
+		if g := glance(n.append(nil)); !n.notAfter().Equal(test.want) || !g.notAfter().Equal(test.want) {
+			t.Errorf("%+v: it ends at %v, at a glance %v", test, n.notAfter(), g.notAfter())
+		}
+		n.authorize(security.Principal{Device: "another"})
+		if !n.notAfter().Equal(test.own) || n.proved().Device != "own" {
+			t.Errorf("%+v: authorized again, %s ends at %v", test, n.proved().Device, n.notAfter())
+		}
 	}
 }
 

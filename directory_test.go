@@ -28,6 +28,7 @@ type directory struct {
 	cached  map[string]bool           // what needs no Fetch
 	hangs   bool
 	away    bool
+	stale   map[string]security.Entry // what it remembers and the store cannot be asked about
 	fetches int
 }
 
@@ -71,6 +72,10 @@ func (d *directory) Fetch(ctx context.Context, c *security.Claim, _ time.Time) s
 		d.mu.Unlock()
 		<-ctx.Done()
 		d.mu.Lock()
+	}
+	if e, ok := d.stale[claimKey(c)]; ok {
+		e.Stale = true
+		return e
 	}
 	if d.away || d.hangs {
 		return security.Entry{Reason: dtls.ReasonStoreUnavailable, Err: errors.New("the store is away")}

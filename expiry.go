@@ -29,10 +29,10 @@ type expiry struct {
 // on the wall, which may be set: it is looked at again after a while.
 func (s *shard) endOf(now tick.Time, n *sessionNote) tick.Time {
 	end := tick.Never
-	if n.anonymous && s.server.AnonymousTime > 0 {
+	if s.awaitsToken(n) {
 		end = n.established.Add(s.server.AnonymousTime)
 	}
-	if last := n.principal.NotAfter; !last.IsZero() && s.server.OnRevoke == RevokeClose {
+	if last := n.notAfter(); !last.IsZero() && s.server.OnRevoke == RevokeClose {
 		left := time.Until(last) + time.Millisecond // it is good in that very moment
 		end = min(end, now.Add(min(left, clockTrust)))
 	}
@@ -41,13 +41,19 @@ func (s *shard) endOf(now tick.Time, n *sessionNote) tick.Time {
 
 // ended is why a session has to end now, "" if it has not.
 func (s *shard) ended(now tick.Time, n *sessionNote) (reason string) {
+	end := n.notAfter()
 	switch {
-	case n.anonymous && s.server.AnonymousTime > 0 && now >= n.established.Add(s.server.AnonymousTime):
+	case s.awaitsToken(n) && now >= n.established.Add(s.server.AnonymousTime):
 		return ReasonNotAuthorized
-	case n.principal.Ended(time.Now()):
+	case !end.IsZero() && time.Now().After(end):
 		return dtls.ReasonCredentialExpired.String()
 	}
 	return ""
+}
+
+// awaitsToken reports whether a session has to be authorized some time.
+func (s *shard) awaitsToken(n *sessionNote) bool {
+	return n.anonymous && !n.authorized && s.server.AnonymousTime > 0
 }
 
 // due notes when a session has to end.
@@ -118,10 +124,8 @@ func (s *shard) wakeAt(at tick.Time) { s.alarm = min(s.alarm, at) }
 // ring follows when the time that wakeAt has set has come.
 func (s *shard) ring(now tick.Time) {
 	s.recheck.begin(now)
+	s.strays.begin(now)
 	s.expiry.begin(now)
-	if len(s.recheck.waiting) > 0 && !s.recheck.walking {
-		s.wakeAt(s.recheck.retry)
-	}
 	if !s.expiry.walking {
 		s.wakeAt(max(s.expiry.earliest, s.expiry.rest))
 	}

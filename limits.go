@@ -49,9 +49,11 @@ const (
 	walkPlaces, sessionsListed = 1024, 64
 
 	// batchQuestions is how many credentials are looked at again together, and
-	// batchesAsked how many such batches each event loop has at work: some of the
-	// look-up workers are always free for handshakes.
-	batchQuestions, batchesAsked = 32, 4
+	// batchesAsked how many such batches each event loop has at work, for each of
+	// its two walks; alonesAsked is how many sessions it has looked at by themselves
+	// at a time. There is a place for all of them before the workers, so that none
+	// is refused; those beyond wait for the next walk.
+	batchQuestions, batchesAsked, alonesAsked = 32, 4, 64
 
 	// matchesKept is how many changes may wait to be looked at; with more of them
 	// all sessions are.
@@ -60,6 +62,12 @@ const (
 	// recheckAgain is after how long credentials are looked at again if the store
 	// could not be asked, twice as long each time, but recheckAtLeast so often.
 	recheckAgain, recheckAtLeast = time.Second, 30 * time.Second
+
+	// straysShare is how many times as long as a walk over the certificates that
+	// are nobody's has taken the next one has to wait, but straysRest at most. Any
+	// device that is added may be the owner of any of them; to verify 10,000 takes
+	// some 3 s of a processor.
+	straysShare, straysRest = 20, time.Minute
 
 	// expiryRest is how long after a walk to end sessions the next may begin, or
 	// expiryShare times as long as it took, so that it takes a small part of a

@@ -232,7 +232,7 @@ func (t *lookup) deliver(now tick.Time) {
 // remember leaves with a handshake whose credential it is, and when that was
 // asked. It reports false if the handshake has ended.
 func (t *lookup) remember(now tick.Time) bool {
-	s, n := t.shard, sessionNote{principal: t.answer.Principal, established: t.asked}
+	s, n := t.shard, sessionNote{principal: t.answer.Principal, established: t.asked, doubted: t.answer.Stale}
 	s.noted = n.append(s.noted[:0])
 	err := s.ep.SetNote(now, t.peer, s.noted)
 	if err == endpoint.ErrNoteTooLong {

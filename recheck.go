@@ -4,10 +4,9 @@
 package coaps
 
 import (
-	"runtime"
+	"slices"
 	"time"
 
-	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/tick"
@@ -15,7 +14,10 @@ import (
 
 // A Match says which sessions a change concerns. It is called on the event
 // loops, so it must not wait, and nothing is to be kept of the Principal; one
-// without a name is of a session whose credential is in no Directory.
+// without a name is of a session whose credential is in no Directory. For a
+// session that was authorized (Request.Authorize) it is called with whose its own
+// credential is, if it has shown one, and with whom it was authorized as: either
+// will do.
 type Match func(*security.Principal, security.Mode) bool
 
 // Recheck has the credentials of all sessions that match looked at again, as if
@@ -24,14 +26,16 @@ type Match func(*security.Principal, security.Mode) bool
 // them. What has become of each is acted upon as soon as it is known: who is in
 // other groups now is so from the next request on; whose credential is not good
 // any more, or has another key or owner, ends as OnRevoke says. If the store
-// cannot be asked, the sessions stay as they are and it is asked again.
+// cannot be asked, or the Directory answers from what it remembers
+// (security.Entry.Stale), the sessions stay as they are and it is asked again.
 //
 // Recheck returns at once. The sessions are looked at in pieces, between
-// datagrams.
+// datagrams. To look at a certificate again is to verify it, and any device that
+// is added may be the owner of one that is nobody's: if these match, but not
+// with a nil match, they are looked at by themselves, and with so long a pause
+// after it that it takes one part in twenty of the time, however many changes
+// there are.
 func (s *Server) Recheck(match Match) {
-	if match == nil {
-		match = func(*security.Principal, security.Mode) bool { return true }
-	}
 	for _, one := range s.secureShards() {
 		_ = one.mail.post(recheckLetter{one, match}, true) // a loop that has ended has no sessions
 	}
@@ -43,43 +47,74 @@ type recheckLetter struct {
 }
 
 func (l recheckLetter) deliver(now tick.Time) {
-	l.shard.recheck.last, l.shard.recheck.retry = now, 0
+	l.shard.recheck.last = now
 	l.shard.recheck.add(now, l.match)
+	if l.match != nil {
+		l.shard.strays.add(now, l.match)
+	}
 }
 
 // A recheck is one walk after the other over the sessions of a shard. All changes
 // that are told of during a walk are looked at by the next one. It holds few
-// questions at a time, however many sessions a change concerns.
+// questions at a time, however many sessions a change concerns. A nil Match is
+// everything.
 type recheck struct {
 	shard   *shard
+	strays  bool      // of the sessions of which sessionNote.stray is true; else of all others
 	last    tick.Time // when there was a change; before all time if never
 	matches []Match   // of this walk
 	waiting []Match   // for the next
 	walking bool
 	place   int // where to go on
 	batch   *batch
-	asked   int // batches that are not answered yet
+	asked   int // batches of the walk that are not answered yet
+	alones  int // those that are of no walk
 
-	failed  bool // nobody could say: once more, later
+	failed  bool    // nobody could say
+	later   []Match // therefore once more, at the time retry
 	retry   tick.Time
 	backoff time.Duration
+
+	spent time.Duration // on this walk
+	rest  tick.Time     // no other before
 }
 
-func (r *recheck) add(now tick.Time, match Match) {
-	if len(r.waiting) >= matchesKept {
-		r.waiting = append(r.waiting[:0], func(*security.Principal, security.Mode) bool { return true })
-	}
-	r.waiting = append(r.waiting, match)
+func (r *recheck) add(now tick.Time, matches ...Match) {
+	r.waiting = gathered(r.waiting, matches)
 	r.begin(now)
+}
+
+// gathered adds to a list of matches, which stays short: beyond, it is everybody.
+func gathered(list, more []Match) []Match {
+	list = append(list, more...)
+	switch {
+	case slices.ContainsFunc(list, func(m Match) bool { return m == nil }):
+		return append(list[:0], nil)
+	case len(list) > matchesKept:
+		return append(list[:0], func(*security.Principal, security.Mode) bool { return true })
+	}
+	return list
 }
 
 // begin starts a walk, if there is reason to and none goes on.
 func (r *recheck) begin(now tick.Time) {
-	if r.walking || len(r.waiting) == 0 || now < r.retry {
+	switch {
+	case r.walking:
+		return
+	case len(r.later) > 0 && r.retry > now:
+		r.shard.wakeAt(r.retry)
+	case len(r.later) > 0:
+		r.waiting, r.later = gathered(r.waiting, r.later), nil
+	}
+	switch {
+	case len(r.waiting) == 0:
+		return
+	case r.rest > now:
+		r.shard.wakeAt(r.rest)
 		return
 	}
 	r.matches, r.waiting = r.waiting, nil
-	r.walking, r.failed, r.place, r.retry = true, false, 0, 0
+	r.walking, r.failed, r.place, r.spent = true, false, 0, 0
 	r.step()
 }
 
@@ -88,8 +123,9 @@ func (r *recheck) step() { _ = r.shard.mail.post(r, true) }
 
 // deliver is one step.
 func (r *recheck) deliver(now tick.Time) {
+	began := r.shard.clock.now()
 	if r.batch == nil {
-		r.batch = &batch{recheck: r, policy: r.shard.policy}
+		r.batch = r.newBatch(now)
 	}
 	r.place = r.shard.ep.Walk(r.place, walkPlaces, r.visit)
 	full := len(r.batch.questions) >= batchQuestions
@@ -98,6 +134,7 @@ func (r *recheck) deliver(now tick.Time) {
 		r.batch.ask()
 		r.batch = nil
 	}
+	r.spent += r.shard.clock.now().Sub(began)
 	switch {
 	case r.place == 0 || r.failed:
 		r.place = 0
@@ -107,46 +144,31 @@ func (r *recheck) deliver(now tick.Time) {
 	}
 }
 
-// alone looks at one session, most often in memory, and at once.
-func (r *recheck) alone(now tick.Time, id endpoint.PeerID) {
-	at, ok := r.shard.ep.Look(id)
-	if !ok {
-		return
-	}
-	n, _ := parseNote(at.Note)
-	b := &batch{recheck: r, policy: r.shard.policy, alone: true}
-	b.add(at, n)
-	q := &b.questions[0]
-	if !q.question.Costly() && b.policy.instant {
-		if q.answer, q.answered = q.question.Cached(time.Now()); q.answered {
-			r.shard.settle(now, q)
-			return
-		}
-	}
-	b.ask()
-}
-
 // visit looks at one session, and reports whether there is room for the next.
 func (r *recheck) visit(at *endpoint.Resident) (more bool) {
+	if r.strays && (len(at.Note) == 0 || glance(at.Note).mode != security.Certificate) {
+		return true
+	}
 	n, ok := parseNote(at.Note)
 	if ok && r.concerns(&n) {
-		r.batch.add(at, n)
+		r.batch.add(at, &n)
 	}
 	return len(r.batch.questions) < batchQuestions
 }
 
+// concerns reports whether this walk has to look at a session, for what it has
+// proved itself or for whom it was authorized as.
 func (r *recheck) concerns(n *sessionNote) bool {
-	for _, match := range r.matches {
-		if match(&n.principal, n.mode) {
-			return true
-		}
-	}
-	return false
+	proved := n.stray() == r.strays && !(n.anonymous && n.authorized)
+	return slices.ContainsFunc(r.matches, func(match Match) bool {
+		return match == nil || proved && match(n.proved(), n.mode) || n.authorized && !r.strays && match(&n.principal, n.mode)
+	})
 }
 
 // answered follows a batch.
-func (r *recheck) answered(now tick.Time) {
+func (r *recheck) answered(now tick.Time, b *batch) {
 	r.asked--
+	r.spent += b.spent
 	switch {
 	case r.place != 0 && r.asked == batchesAsked-1:
 		r.step()
@@ -156,6 +178,7 @@ func (r *recheck) answered(now tick.Time) {
 }
 
 // end ends a walk when all is answered. What nobody could answer is asked again.
+// If all was, so may be what could not be before.
 func (r *recheck) end(now tick.Time) {
 	if !r.walking || r.place != 0 || r.asked > 0 {
 		return
@@ -164,151 +187,55 @@ func (r *recheck) end(now tick.Time) {
 	matches := r.matches
 	r.matches = nil
 	if r.failed {
-		r.again(now, matches)
-		return
+		r.again(now, matches...)
+	} else {
+		r.retry, r.backoff = min(r.retry, now), 0
 	}
-	r.backoff = 0
+	if r.strays {
+		r.rest = max(r.retry, now.Add(min(straysShare*r.spent, straysRest)))
+	}
 	r.begin(now)
 }
 
-// again has all that match looked at once more, after a while.
-func (r *recheck) again(now tick.Time, matches []Match) {
-	r.backoff = min(max(2*r.backoff, recheckAgain), recheckAtLeast)
-	r.retry = now.Add(r.backoff)
-	for _, match := range matches {
-		r.add(now, match)
+// again has all that match looked at once more, after a while. Those that fail
+// until then wait no longer for it.
+func (r *recheck) again(now tick.Time, matches ...Match) {
+	if r.retry <= now {
+		r.backoff = min(max(2*r.backoff, recheckAgain), recheckAtLeast)
+		r.retry = now.Add(r.backoff)
 	}
+	r.later = gathered(r.later, matches)
 	r.shard.wakeAt(r.retry)
 }
 
-// A batch is some sessions whose credentials are looked at together, on a worker
-// that may block.
-type batch struct {
-	recheck   *recheck
-	policy    *policy
-	questions []questioned
-	alone     bool // no part of a walk
-}
-
-type questioned struct {
-	id       endpoint.PeerID
-	note     sessionNote
-	facts    *dtls.Facts
-	question security.Question
-	answer   security.Answer
-	answered bool
-}
-
-func (b *batch) add(at *endpoint.Resident, n sessionNote) {
-	q := questioned{id: at.ID, note: n, facts: at.Facts()}
-	if n.authorized {
-		q.question = b.policy.AskPrincipal(q.facts.ServerName, &q.note.principal)
-	} else {
-		q.question = b.policy.AskPeer(q.facts)
-	}
-	b.questions = append(b.questions, q)
-}
-
-// ask gives the batch to a worker. If there is none, nobody can say.
-func (b *batch) ask() {
-	s := b.recheck.shard
-	if !s.server.lookups.submit(b) {
-		s.server.counters.lookupsRefused.Add(1)
-		_ = s.mail.post(b, true)
+// alone looks at one session, most often in memory, and at once.
+func (r *recheck) alone(now tick.Time, id endpoint.PeerID) {
+	if at, ok := r.shard.ep.Look(id); ok {
+		n, _ := parseNote(at.Note)
+		b := r.newBatch(now)
+		b.add(at, &n)
+		b.alone(now)
 	}
 }
 
-// run is on a worker. When the store is not there it asks no more.
-func (b *batch) run() {
-	server := b.recheck.shard.server
-	for i := range b.questions {
-		q := &b.questions[i]
-		costly := q.question.Costly()
-		q.answer = server.fetch(&q.question, time.Now().Add(server.lookupTime()))
-		if costly || i == len(b.questions)-1 {
-			server.nudgeSometimes() // as relieve says
-			runtime.Gosched()
-		}
-		if q.answer.Reason() == dtls.ReasonStoreUnavailable {
-			break
-		}
-		q.answered = true
-	}
-	_ = b.recheck.shard.mail.post(b, true)
-}
-
-// deliver is on the event loop.
-func (b *batch) deliver(now tick.Time) {
-	r := b.recheck
-	for i := range b.questions {
-		if q := &b.questions[i]; q.answered {
-			r.shard.settle(now, q)
-		} else {
-			b.failed(now, q)
-		}
-	}
-	if !b.alone {
-		r.answered(now)
+// authorized looks at whom a session was authorized as, and at nothing else of
+// it.
+func (r *recheck) authorized(now tick.Time, id endpoint.PeerID) {
+	if at, ok := r.shard.ep.Look(id); ok {
+		n, _ := parseNote(at.Note)
+		b := r.newBatch(now)
+		b.add(at, &n).own.wanted = false
+		b.alone(now)
 	}
 }
 
-// failed has what nobody could answer asked again.
-func (b *batch) failed(now tick.Time, q *questioned) {
-	if !b.alone {
-		b.recheck.failed = true
-		return
+// same has one session, and all that are of the same credential, looked at by the
+// next walk that is for it.
+func (r *recheck) same(n *sessionNote) (walk *recheck, matches []Match) {
+	whose := n.principal
+	match := func(p *security.Principal, _ security.Mode) bool { return p.SameCredential(&whose) }
+	if n.stray() && !n.authorized {
+		return &r.shard.strays, []Match{match}
 	}
-	whose := q.note.principal
-	b.recheck.again(now, []Match{func(p *security.Principal, _ security.Mode) bool { return p.SameCredential(&whose) }})
-}
-
-// settle acts upon what has become of a credential.
-func (s *shard) settle(now tick.Time, q *questioned) {
-	at, ok := s.ep.Look(q.id)
-	if !ok {
-		return
-	}
-	n, _ := parseNote(at.Note)
-	if n.authorized != q.note.authorized || !n.principal.SameCredential(&q.note.principal) {
-		return // the application has authorized it meanwhile
-	}
-	asleep := at.Asleep
-	whose := &q.answer.Principal
-	switch {
-	case q.answer.Err != nil:
-		s.revoke(now, at, &n, q.answer.Reason().String())
-		return
-	case n.authorized && n.principal.Credential == "":
-		whose = &n.principal // the application alone knows
-	case !n.principal.SameCredential(whose):
-		s.revoke(now, at, &n, ReasonCredentialChanged)
-		return
-	}
-	n.principal, n.forbidden = *whose, false
-	s.renew(now, q.id, &n, asleep)
-}
-
-// renew changes the note of a session. One that is awake is to be identified
-// anew.
-func (s *shard) renew(now tick.Time, id endpoint.PeerID, n *sessionNote, asleep bool) {
-	if s.keep(now, id, n) && !asleep {
-		s.ep.SetTag(id, nil)
-	}
-}
-
-// revoke ends a session as OnRevoke says.
-func (s *shard) revoke(now tick.Time, at *endpoint.Resident, n *sessionNote, reason string) {
-	id, asleep, action := at.ID, at.Asleep, s.server.OnRevoke
-	if action == RevokeForbid && n.forbidden {
-		return
-	}
-	s.server.counters.sessionsRevoked.Add(1)
-	s.server.log.revoked(&s.known(at).peer, reason, action)
-	switch action {
-	case RevokeClose:
-		s.ep.Disconnect(now, id)
-	case RevokeForbid:
-		n.forbidden = true
-		s.renew(now, id, n, asleep)
-	}
+	return &r.shard.recheck, []Match{match}
 }

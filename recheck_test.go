@@ -198,8 +198,10 @@ func TestRecheckOfTokens(t *testing.T) {
 		say(w, r)
 	}), func(s *Server) { s.Security.AllowAnonymousClients = true; dozing(s) })
 	phone, own := s.anonymous(), s.anonymous()
+	token := security.Entry{Principal: security.Principal{Device: "phone", Credential: "token-1"}}
+	d.change(func(d *directory) { d.entries["/credential token-1"] = token })
 	_, _ = get(t, phone, s.secure+"/token"), get(t, own, s.secure+"/own")
-	token := security.Entry{Principal: security.Principal{Device: "phone", Credential: "token-1", Groups: []string{"people"}}}
+	token.Groups = []string{"people"}
 	d.change(func(d *directory) { d.entries["/credential token-1"] = token })
 	s.server.Recheck(nil)
 	eventually(t, "groups", func() bool { return strings.HasSuffix(get(t, phone, s.secure+"/"), "device=phone groups=people") })

@@ -96,6 +96,7 @@ type Server struct {
 	access     atomic.Pointer[acl.List]
 	keyWorkers *pool
 	lookups    *pool          // of its own: who waits for a store holds up nobody else
+	rechecks   *pool          // likewise: strangers do not keep a revocation from being seen
 	unseen     sync.WaitGroup // look-ups that wait for their moment
 	clock      clock
 	nudged     atomic.Int64 // when the loops were last sent to look at their sockets
@@ -154,6 +155,7 @@ func (s *Server) prepare() {
 	s.access.Store(s.Access)
 	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)
 	s.lookups = newPool(lookupWorkers, lookupsWaiting)
+	s.rechecks = newPool(batchesAsked*s.loops, (2*batchesAsked+alonesAsked)*s.loops)
 	s.clock = clock{time.Now()}
 	s.ended = make(chan struct{})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -226,6 +228,7 @@ func (s *Server) start() error {
 			p.workers.close()
 		}
 		s.keyWorkers.close()
+		s.rechecks.close()
 		go func() {
 			s.keyWorkers.wait() // who may have look-ups to make still
 			s.unseen.Wait()
@@ -316,6 +319,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.keyWorkers.wait()
 		s.unseen.Wait()
 		s.lookups.wait()
+		s.rechecks.wait()
 	}()
 	select {
 	case <-workers:

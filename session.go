@@ -29,7 +29,7 @@ type session struct {
 func (p *policy) session(at *Peer, facts *dtls.Facts, n *sessionNote) *session {
 	identity := p.Identify(facts, &n.principal)
 	s := &session{note: *n, policy: p}
-	s.watched = n.forbidden || n.anonymous || !n.principal.NotAfter.IsZero()
+	s.watched = n.forbidden || n.anonymous && !n.authorized || !n.notAfter().IsZero()
 	s.peer = Peer{
 		Mode: identity.Mode(), Identity: identity, CipherSuite: facts.CipherSuite, Addr: at.Addr, Facts: facts,
 	}
@@ -59,35 +59,64 @@ func (n *sessionNote) aclMode(mode security.Mode) acl.Mode {
 // again without asking anybody.
 type sessionNote struct {
 	mode        security.Mode
-	anonymous   bool      // nobody knows who it is
-	authorized  bool      // the application has said who it is
-	forbidden   bool      // RevokeForbid
-	established tick.Time // to the millisecond; during the handshake, when its credential was asked for
-	principal   security.Principal
+	anonymous   bool                // it has proved nothing itself
+	authorized  bool                // the application has said who it is
+	forbidden   bool                // RevokeForbid
+	doubted     bool                // during the handshake: the answer on its credential may be out of date
+	established tick.Time           // to the millisecond; during the handshake, when its credential was asked for
+	principal   security.Principal  // who it is for rules and logs
+	own         *security.Principal // if it is authorized: whose the credential is that it has proved itself
 }
 
-// The bytes of a note: an octet of flags and the mode, the end of the principal
-// in seconds of Unix time in 5 if there is one, milliseconds until the session
-// was established (a varint), and the principal.
+// proved is whose the session's own credential is, which is looked at as long as
+// the session lasts.
+func (n *sessionNote) proved() *security.Principal {
+	if n.own != nil {
+		return n.own
+	}
+	return &n.principal
+}
+
+// notAfter is when the session ends: with its own credential, or with that of
+// whom it was authorized as, whichever is earlier; zero if with none.
+func (n *sessionNote) notAfter() time.Time {
+	end, other := n.principal.NotAfter, n.proved().NotAfter
+	if end.IsZero() || !other.IsZero() && other.Before(end) {
+		return other
+	}
+	return end
+}
+
+// stray reports whether the session has proved a certificate that is nobody's in
+// particular.
+func (n *sessionNote) stray() bool {
+	return n.mode == security.Certificate && !n.anonymous && n.proved().IsZero()
+}
+
+// The bytes of a note: an octet of flags and the mode, when the session ends in
+// seconds of Unix time in 5 if it does, milliseconds until it was established (a
+// varint), if it is authorized its own principal, without the host and with its
+// length before it (a varint), and the principal.
 const (
 	noteMode       = 1<<2 - 1
 	noteAnonymous  = 1 << 2
 	noteAuthorized = 1 << 3
 	noteForbidden  = 1 << 4
 	noteEnds       = 1 << 5
+	noteDoubted    = 1 << 6
 	noteMark       = 1 << 7 // always, so that no note is empty or begins with 0
 
 	noteEndLen = 5
 )
 
 func (n *sessionNote) append(dst []byte) []byte {
-	flags := noteMark | byte(n.mode)&noteMode
+	flags, end := noteMark|byte(n.mode)&noteMode, n.notAfter()
 	for _, f := range [...]struct {
 		set bool
 		bit byte
 	}{
 		{n.anonymous, noteAnonymous}, {n.authorized, noteAuthorized}, {n.forbidden, noteForbidden},
-		{!n.principal.NotAfter.IsZero(), noteEnds},
+		{n.doubted, noteDoubted}, {!end.IsZero(), noteEnds},
 	} {
 		if f.set {
 			flags |= f.bit
@@ -95,10 +124,16 @@ func (n *sessionNote) append(dst []byte) []byte {
 	}
 	dst = append(dst, flags)
 	if flags&noteEnds != 0 {
-		end := uint64(max(n.principal.NotAfter.Unix(), 0))
-		dst = append(dst, byte(end>>32), byte(end>>24), byte(end>>16), byte(end>>8), byte(end))
+		seconds := uint64(max(end.Unix(), 0))
+		dst = append(dst, byte(seconds>>32), byte(seconds>>24), byte(seconds>>16), byte(seconds>>8), byte(seconds))
 	}
 	dst = binary.AppendUvarint(dst, uint64(n.established/tick.Time(time.Millisecond)))
+	if n.authorized {
+		own := *n.proved()
+		own.Host = "" // the same
+		octets := own.AppendBinary(nil)
+		dst = append(binary.AppendUvarint(dst, uint64(len(octets))), octets...)
+	}
 	return n.principal.AppendBinary(dst)
 }
 
@@ -113,16 +148,26 @@ func parseNote(b []byte) (n sessionNote, ok bool) {
 		rest = rest[noteEndLen:]
 	}
 	_, size := binary.Uvarint(rest)
-	n.principal, _ = security.ParsePrincipal(rest[size:]) // what it has written itself
+	rest = rest[size:]
+	if n.authorized {
+		length, size := binary.Uvarint(rest)
+		own, _ := security.ParsePrincipal(rest[size:][:length]) // what it has written itself, as below
+		n.own, rest = &own, rest[size:][length:]
+	}
+	n.principal, _ = security.ParsePrincipal(rest)
+	if n.authorized {
+		n.own.Host = n.principal.Host
+	}
 	return n, true
 }
 
-// glance reads of a note, which is not empty, all but the principal, of which it
-// reads the end. It allocates nothing.
+// glance reads of a note, which is not empty, all but the principals, and when
+// the session ends. It allocates nothing.
 func glance(b []byte) (n sessionNote) {
 	flags := b[0]
 	n.mode = security.Mode(flags & noteMode)
 	n.anonymous, n.authorized, n.forbidden = flags&noteAnonymous != 0, flags&noteAuthorized != 0, flags&noteForbidden != 0
+	n.doubted = flags&noteDoubted != 0
 	b = b[1:]
 	if flags&noteEnds != 0 {
 		end := int64(b[0])<<32 | int64(binary.BigEndian.Uint32(b[1:]))

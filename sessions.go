@@ -64,7 +64,7 @@ type SessionInfo struct {
 	LastSeen    time.Time // to the second
 	Asleep      bool      // its keys are packed; that is no difference to anybody
 	Forbidden   bool      // RevokeForbid
-	NotAfter    time.Time // when its credential ends; zero: it does not
+	NotAfter    time.Time // when the first of its credentials ends; zero: none does
 	Authorized  bool      // the application has said who it is (Request.Authorize)
 }
 
@@ -131,7 +131,7 @@ func (s *shard) info(number int, at *endpoint.Resident) SessionInfo {
 	return SessionInfo{
 		ID: SessionID{number, at.ID}, Peer: known.peer,
 		Established: s.clock.wall(n.established).Round(0), LastSeen: s.clock.wall(at.Heard).Round(0),
-		Asleep: at.Asleep, Forbidden: n.forbidden, NotAfter: n.principal.NotAfter, Authorized: n.authorized,
+		Asleep: at.Asleep, Forbidden: n.forbidden, NotAfter: n.notAfter(), Authorized: n.authorized,
 	}
 }
 

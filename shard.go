@@ -28,6 +28,7 @@ type shard struct {
 	inHand   int  // requests given to handlers and not answered yet
 
 	recheck recheck
+	strays  recheck // of certificates that are nobody's, in their own time
 	expiry  expiry
 	noted   []byte // a note on its way to its session
 }
@@ -35,8 +36,8 @@ type shard struct {
 func newShard(p *port, l *loop, policy *policy) *shard {
 	s := &shard{loop: l, port: p, server: p.server, policy: policy, details: make(map[endpoint.PeerID]error)}
 	s.stranger.subject.Mode = acl.NoSec
-	s.recheck.last = -1
-	s.recheck.shard, s.expiry.shard, s.expiry.earliest = s, s, tick.Never
+	s.recheck.last, s.strays.strays = -1, true
+	s.recheck.shard, s.strays.shard, s.expiry.shard, s.expiry.earliest = s, s, s, tick.Never
 	l.handle, l.handOver, l.giveWay, l.ring = s.handle, s.handOver, s.server.nudge, s.ring
 	return s
 }
@@ -84,15 +85,15 @@ func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
 	}
 	delete(s.details, ev.Peer())
 	n, _ := parseNote(ev.Note)
-	asked := n.established
+	asked, doubted := n.established, n.doubted
 	identity := s.policy.Identify(ev.Facts, &n.principal)
-	n.mode, n.anonymous, n.established = identity.Mode(), identity.Anonymous(), now
+	n.mode, n.anonymous, n.established, n.doubted = identity.Mode(), identity.Anonymous(), now, false
 	if !s.keep(now, ev.Peer(), &n) {
 		return
 	}
 	s.server.log.accepted(&s.identify(ev, ev.Facts, &n).peer)
-	if asked <= s.recheck.last {
-		s.recheck.alone(now, ev.Peer()) // what was true when its handshake asked may not be so now
+	if asked <= s.recheck.last || doubted {
+		s.recheck.alone(now, ev.Peer()) // what its handshake was told may not be so now
 	}
 }
 

@@ -30,7 +30,7 @@ func TestDevice(t *testing.T) {
 	p := thePKI()
 	end := noon.Add(time.Hour)
 	d := Device{
-		Name: "sensor-7", Tenant: "acme", Label: "north \"gate\"\n", Groups: []string{"sensors", "ümläut"}, Disabled: true,
+		Name: "sensor-7", Tenant: "acme", Label: "north \"gate\", \u00e9", Groups: []string{"sensors", "ümläut"}, Disabled: true,
 		NotBefore: noon, NotAfter: end,
 		Credentials: []Credential{
 			{PSK: &PSK{Key: secret("sixteen byte key"), Nodes: []string{"gateway-1"}}, NotAfter: end},

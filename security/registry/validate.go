@@ -4,8 +4,10 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +34,8 @@ const (
 
 // CheckName returns why s cannot be the name of a device, group or tenant: it
 // is printable UTF-8 of up to MaxName bytes without spaces at its ends, has no
-// "/", and is neither ".", ".." nor "*".
+// "/", and means nothing else where names are written: not ".", ".." or "*" in a
+// path, not "group:ops" or "anybody" in an access rule and on a command line.
 func CheckName(s string) error {
 	switch {
 	case s == "":
@@ -45,6 +48,28 @@ func CheckName(s string) error {
 		return fmt.Errorf(`the name %q has a "/"`, s)
 	case s == "." || s == ".." || s == "*":
 		return fmt.Errorf("the name %q means something else in a path", s)
+	case slices.Contains(reservedWords, strings.ToLower(s)):
+		return fmt.Errorf("the name %q means something else in an access rule", s)
+	}
+	for _, prefix := range reservedPrefixes {
+		if strings.HasPrefix(strings.ToLower(s), prefix) {
+			return fmt.Errorf("the name %q begins with what says of which kind a name is", s)
+		}
+	}
+	return nil
+}
+
+// What package acl and the commands take for something other than a name.
+var (
+	reservedWords    = []string{"anybody", "anonymous", "authenticated"}
+	reservedPrefixes = []string{"device:", "group:", "tenant:", "host:", "mode:"}
+)
+
+// checkListed returns why s cannot be a name that stands in lists, as groups and
+// nodes do on command lines and in files of other software.
+func checkListed(s string) error {
+	if strings.ContainsAny(s, ",;|") {
+		return fmt.Errorf("the name %q has a character that separates names in a list", s)
 	}
 	return nil
 }
@@ -57,7 +82,7 @@ func checkGroups(groups []string) error {
 		return fmt.Errorf("%d groups, at most %d are taken", len(groups), MaxGroups)
 	}
 	for i, group := range groups {
-		if err := CheckName(group); err != nil {
+		if err := cmp.Or(CheckName(group), checkListed(group)); err != nil {
 			return at("groups", under(i, err))
 		}
 		for _, other := range groups[:i] {
@@ -110,6 +135,9 @@ func (g *Group) normalize(now time.Time) error {
 	if err := checkOwner(g.Name, g.Tenant, g.Label); err != nil {
 		return err
 	}
+	if err := checkListed(g.Name); err != nil {
+		return at("name", err)
+	}
 	for i := range g.Credentials {
 		if c := &g.Credentials[i]; c.RPK != nil || c.Certificate != nil {
 			// Whoever has the private half is one node, or the key is not
@@ -133,8 +161,8 @@ func checkOwner(name, tenant, label string) error {
 			return at("tenant", err)
 		}
 	}
-	if len(label) > MaxLabel || !utf8.ValidString(label) {
-		return at("label", fmt.Errorf("not text of up to %d bytes", MaxLabel))
+	if len(label) > MaxLabel || !utf8.ValidString(label) || strings.ContainsFunc(label, notPrintable) {
+		return at("label", fmt.Errorf("not one line of printable text of up to %d bytes", MaxLabel))
 	}
 	return nil
 }
@@ -282,7 +310,7 @@ func (p *PSK) check() error {
 		return at("nodes", fmt.Errorf("%d nodes, at most %d are taken", len(p.Nodes), MaxNodes))
 	}
 	for i, node := range p.Nodes {
-		if node == "" || len(node) > maxText || !utf8.ValidString(node) {
+		if node == "" || len(node) > maxText || !utf8.ValidString(node) || strings.ContainsFunc(node, notPrintable) || checkListed(node) != nil {
 			return at("nodes", under(i, errors.New("not the name of a node")))
 		}
 	}

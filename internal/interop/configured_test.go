@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -42,8 +43,8 @@ type plant struct {
 	server        *process
 	plain, secure int // ports
 	devices       []*device
-	pace          sync.Mutex
-	clients       int // under pace
+	refusals      sync.Mutex
+	clients       atomic.Int32
 }
 
 // device is a device and what its client shows.

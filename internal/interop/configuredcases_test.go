@@ -28,25 +28,34 @@ func TestConfigured(t *testing.T) {
 	need(t, "go", "openssl", "gnutls-cli", "coap-client-gnutls", "coap-client-openssl", "coap-client-notls")
 	p := newPlant(t)
 	t.Run("NoSec", p.testNoSec)
-	for i, v := range visitors {
-		for _, mode := range v.modes {
-			t.Run("rights/"+mode+"/"+v.name, func(t *testing.T) { p.testRights(t, v, p.good(mode, i)) })
-			t.Run("disabled while connected/"+mode+"/"+v.name, func(t *testing.T) { p.testDisable(t, v, p.good(mode, forDisabling+i)) })
-		}
-	}
+	t.Run("virtual hosts", p.testHosts)
+	t.Run("line for the other side", p.testLines)
+	t.Run("rights", func(t *testing.T) { p.eachMode(t, 0, p.testRights) })
+	t.Run("disabled while connected", func(t *testing.T) { p.eachMode(t, forDisabling, p.testDisable) })
 	for _, mode := range []string{"psk", "rpk", "x509"} {
 		t.Run("refused/"+mode, func(t *testing.T) { p.testRefused(t, mode) })
 	}
-	t.Run("virtual hosts", p.testHosts)
-	t.Run("line for the other side", p.testLines)
 	t.Run("administrators at once", p.testAdministrators)
 	t.Run("full disk", p.testFullDisk)
 	t.Run("frozen store", p.testFrozenStore)
 }
 
+// eachMode runs a test with each client in each mode and a device of its own, one
+// after the other: the log has no more than ten lines of one kind in a second.
+func (p *plant) eachMode(t *testing.T, first int, test func(*testing.T, *visitor, *device)) {
+	t.Parallel()
+	for i, v := range visitors {
+		for _, mode := range v.modes {
+			t.Run(mode+"/"+v.name, func(t *testing.T) { test(t, v, p.good(mode, first+i)) })
+			time.Sleep(150 * time.Millisecond)
+		}
+	}
+}
+
 // testNoSec: who has proved nothing gets what is for anybody, and 4.01.
 func (p *plant) testNoSec(t *testing.T) {
-	ctx, _ := p.approach(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
 	for path, want := range map[string]string{"/hello": "Hello", "/telemetry/" + p.good("psk", 0).name: "4.01"} {
 		proc := start(ctx, t, nil, "coap-client-notls", "-B", "30", "-m", "get", fmt.Sprintf("coap://127.0.0.1:%d%s", p.plain, path))
 		if !proc.await(ctx, want) {
@@ -127,62 +136,63 @@ func (p *plant) testDisable(t *testing.T, v *visitor, d *device) {
 // what a store knows of a credential.
 func (p *plant) testRefused(t *testing.T, mode string) {
 	t.Parallel()
-	flows := make(chan flow, 100)
-	t.Run("all", func(t *testing.T) {
-		for _, v := range visitors {
-			for _, d := range p.bad(mode) {
-				if v.knows(mode) {
-					t.Run(v.name+"/"+d.what, func(t *testing.T) { p.testBad(t, v, d, flows) })
-				}
+	var visits []visit
+	for _, v := range visitors {
+		for _, d := range p.bad(mode) {
+			if v.knows(mode) {
+				visits = append(visits, p.refuse(t, v, d))
 			}
 		}
-	})
-	close(flows)
-	first := map[string]flow{}
-	for f := range flows {
-		if _, tells := badCertificates[f.what]; tells {
+	}
+	if mode == "psk" {
+		time.Sleep(settle)
+	}
+	first := map[*visitor]visit{}
+	for _, one := range visits {
+		if one.proc.shows(`(?m)^[245]\.\d\d\b|Handshake was completed`) {
+			t.Errorf("%s, %s: the client thinks otherwise: %s", one.by.name, one.device.what, one.proc.text())
+		}
+		if _, tells := badCertificates[one.device.what]; tells {
 			continue // of its own certificate a client may know
 		}
-		one, ok := first[f.visitor]
-		if !ok {
-			first[f.visitor] = f
-		} else if !slices.Equal(one.lines, f.lines) {
-			t.Errorf("%s can tell %q from %q:\n%s\n%s", f.visitor, f.what, one.what, strings.Join(f.lines, "\n"), strings.Join(one.lines, "\n"))
+		if _, seen := first[one.by]; !seen {
+			first[one.by] = one
+		}
+		what, flow, other := one.device.what, one.relay.fromServer(), first[one.by].relay.fromServer()
+		if !slices.Equal(flow, other) {
+			t.Errorf("%s can tell %q from %q:\n%q\n%q", one.by.name, what, first[one.by].device.what, flow, other)
 		}
 	}
 }
 
-// flow is what the server sent in a handshake that it refused.
-type flow struct {
-	visitor, what string
-	lines         []string
+// visit is one of a client that is refused.
+type visit struct {
+	by     *visitor
+	device *device
+	proc   *process
+	relay  *relay
 }
 
-// settle is how long a client with a pre-shared key is watched, which hears
-// nothing: within it each repeats its last flight once (after one second) and not
-// yet twice.
+// settle is how long clients with a pre-shared key are watched, which hear
+// nothing: within it each repeats its last flight.
 const settle = 2 * time.Second
 
-func (p *plant) testBad(t *testing.T, v *visitor, d *device, flows chan<- flow) {
-	need(t, v.tool)
+// refuse has a client come, and waits until the log says why it may not.
+func (p *plant) refuse(t *testing.T, v *visitor, d *device) visit {
+	t.Helper()
+	p.refusals.Lock() // ten a second are logged
+	defer p.refusals.Unlock()
 	ctx, r := p.approach(t)
-	proc := v.dial(ctx, t, p, d, r.port(), "", "/telemetry/"+d.name)
-	e := p.logged(ctx, t, d.what, func(e *entry) bool { return e.Msg == "handshake refused" && r.carries(e.Peer) })
-	if e == nil {
-		return
+	proc := v.dial(t.Context(), t, p, d, r.port(), "", "/telemetry/"+d.name)
+	e := p.logged(ctx, t, v.name+" "+d.what, func(e *entry) bool { return e.Msg == "handshake refused" && r.carries(e.Peer) })
+	if e != nil && (e.Reason != d.reason || e.Identity != d.identity()) {
+		t.Errorf("%s, %s: reason %q of %q, want %q of %q", v.name, d.what, e.Reason, e.Identity, d.reason, d.identity())
 	}
-	if e.Reason != d.reason || e.Identity != d.identity() {
-		t.Errorf("reason %q of %q, want %q of %q", e.Reason, e.Identity, d.reason, d.identity())
+	if d.mode != "psk" && !proc.await(ctx, "(?i)alert") { // with a key that it has shown, it is told
+		t.Errorf("%s, %s: the client is not told", v.name, d.what)
 	}
-	if d.mode == "psk" {
-		time.Sleep(time.Until(e.Time.Add(settle)))
-	} else {
-		proc.await(ctx, "(?i)alert") // with a key that it has shown, it is told
-	}
-	flows <- flow{v.name, d.what, r.fromServer()}
-	if proc.shows(`(?m)^[245]\.\d\d\b|Handshake was completed`) {
-		t.Errorf("the client thinks otherwise: %s", proc.text())
-	}
+	time.Sleep(110 * time.Millisecond)
+	return visit{v, d, proc, r}
 }
 
 // identity is what a device claims to be.
@@ -196,19 +206,15 @@ func (d *device) identity() string {
 	return d.name
 }
 
-// approach is parallel for a client that the server knows by an address of its
-// own: the log has five lines a minute about one address.
+// approach is the way of a client whom the server knows by an address of its own:
+// the log has five lines a minute about one address.
 func (p *plant) approach(t *testing.T) (context.Context, *relay) {
 	t.Helper()
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	t.Cleanup(cancel)
 	r := newRelay(t, p.secure, 0, 0)
-	p.pace.Lock()
-	defer p.pace.Unlock()
-	time.Sleep(130 * time.Millisecond) // and no more than ten of one kind in a second
-	p.clients++
-	r.from = net.IPv4(127, 0, byte(1+p.clients>>8), byte(p.clients))
+	n := p.clients.Add(1)
+	r.from = net.IPv4(127, 0, byte(1+n>>8), byte(n))
 	return ctx, r
 }
 
@@ -224,8 +230,8 @@ func (r *relay) carries(peer string) bool {
 	return false
 }
 
-// fromServer is what came from the server, without times; and without the size
-// where a signature is in it, which has one of three lengths.
+// fromServer is what came from the server, without times and repetitions; and
+// without the size where a signature is in it, which has one of three lengths.
 func (r *relay) fromServer() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -235,7 +241,9 @@ func (r *relay) fromServer() []string {
 			if _, names, _ := strings.Cut(what, " "); strings.Contains(names, "ServerKeyExchange") {
 				what = names
 			}
-			lines = append(lines, what)
+			if !slices.Contains(lines, what) {
+				lines = append(lines, what)
+			}
 		}
 	}
 	return lines
@@ -252,7 +260,8 @@ func (p *plant) testHosts(t *testing.T) {
 		}
 		t.Run(v.name, func(t *testing.T) {
 			need(t, v.tool)
-			ctx, _ := p.approach(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+			defer cancel()
 			proc := v.dial(ctx, t, p, there, p.secure, virtualHost, "")
 			putRaw(ctx, t, proc, second.name, "aa", 0x41, 0x44)
 			putRaw(ctx, t, proc, first.name, "bb", 0x83)
@@ -275,7 +284,8 @@ func (p *plant) testLines(t *testing.T) {
 	for tool, as := range map[string]string{"coap-client-gnutls": "libcoap", "coap-client-openssl": "libcoap", "openssl": "openssl"} {
 		t.Run(tool, func(t *testing.T) {
 			need(t, tool)
-			ctx, _ := p.approach(t)
+			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+			defer cancel()
 			line := p.run(t, "psk", "show", d.name, "--as", as, "--server", fmt.Sprintf("coaps://127.0.0.1:%d/telemetry/%s", p.secure, p.good("psk", forHosts).name))
 			// Distributions have coap-client under several names.
 			bin := t.TempDir()
@@ -288,7 +298,7 @@ func (p *plant) testLines(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			proc := start(ctx, t, []string{"PATH=" + bin + ":" + os.Getenv("PATH")}, "sh", "-c", line)
+			proc := start(ctx, t, []string{"PATH=" + bin + ":" + os.Getenv("PATH")}, "sh", "-c", "exec "+line)
 			if as == "libcoap" {
 				if !proc.await(ctx, "4.03") {
 					t.Errorf("%s: %s", line, proc.text())

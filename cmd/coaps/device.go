@@ -207,10 +207,8 @@ func (a *app) deviceMove(cmd *cobra.Command, args []string, target *deviceTarget
 	if m.to == m.from && len(m.groups)+len(m.ungroup) == 0 && !m.setLabel {
 		return usage(cmd, "nothing to change: NEWNAME, --group, --ungroup or --label")
 	}
-	for _, group := range m.groups {
-		if err := registry.CheckName(group); err != nil {
-			return fail("bad_name", what, "--group: %v", err).because(err)
-		}
+	if err := firstError(checkGroups(what, m.groups), checkLabel(cmd, m.label)); err != nil {
+		return err
 	}
 	reg, done, err := a.openRegistry(cmd)
 	if err != nil {

@@ -94,7 +94,7 @@ func TestNextIdentity(t *testing.T) {
 		{"0xff00", "", "0xff002e32"},
 	} {
 		list := has(test.identity, "sensor-7.3")
-		if got := nextIdentity(list, test.identity, test.tenant); got != test.want {
+		if got := keys.PrintableIdentity(nextIdentity(list, list[0].PSK.Identity, test.tenant)); got != test.want {
 			t.Errorf("after %s of %q comes %s, want %s", test.identity, test.tenant, got, test.want)
 		}
 	}

@@ -156,10 +156,8 @@ func (d *deviceAdd) run(cmd *cobra.Command, text string) error {
 	if err != nil {
 		return err
 	}
-	for _, group := range d.groups {
-		if err := registry.CheckName(group); err != nil {
-			return fail("bad_name", what, "--group: %v", err).because(err)
-		}
+	if err := firstError(checkGroups(what, d.groups), checkLabel(cmd, d.label)); err != nil {
+		return err
 	}
 	m, err := d.credentials(cmd, name)
 	if err != nil {

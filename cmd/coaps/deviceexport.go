@@ -32,6 +32,7 @@ type deviceExport struct {
 	progress string
 
 	left  int // credentials and devices that could not be written
+	notes int // what was written and needs care
 	bar   *transferProgress
 	count int
 }
@@ -60,7 +61,7 @@ and told: a device that is disabled is not written where it would be good again.
 	done()
 	set, done = beginGroup(cmd.Flags(), groupOutput)
 	set.StringVar(&d.as, "as", "json", "the `FORMAT`: "+strings.Join(formatNames((*foreign.Format).CanWrite), ", "))
-	set.StringVarP(&d.output, "output", "o", "", "write to `FILE`, mode 0600, instead of stdout")
+	set.StringVarP(&d.output, "output", "o", "", "write to `FILE`, mode 0600, instead of stdout (-)")
 	set.BoolVar(&d.reveal, "reveal", false, "show keys on a terminal too")
 	set.StringVar(&d.hint, "hint", "", "the identity hint of libcoap's lines (default CoAP)")
 	set.StringVar(&d.progress, "progress", "auto", "show how far it is, `WHEN`: auto (on a terminal), plain or off")
@@ -77,6 +78,9 @@ func (d *deviceExport) run(cmd *cobra.Command) error {
 	}
 	if err := oneOf("progress", d.progress, progressModes...); err != nil {
 		return usage(cmd, "%v", err)
+	}
+	if d.output == "-" { // stdout, as elsewhere
+		d.output = ""
 	}
 	if d.output == "" && isTerminal(d.app.out) && !d.reveal {
 		return fail("secret_to_terminal", "cannot export to this terminal", "")
@@ -157,7 +161,7 @@ func (d *deviceExport) writeTo(w io.Writer, format *foreign.Format, devices iter
 		}
 	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	n, err := format.Write(out, watched, foreign.WriteOptions{Hint: d.hint, Left: d.tellLeft})
+	n, err := format.Write(out, watched, foreign.WriteOptions{Hint: d.hint, Left: d.tellLeft, Note: d.tellNote})
 	if reading != nil {
 		return n, storeFailure("cannot read the devices", reading)
 	}
@@ -170,6 +174,15 @@ func (d *deviceExport) tellLeft(device *registry.Device, why string) {
 	if d.left <= maxBadLines {
 		d.bar.clear()
 		d.warnf("left out: %s: %s", nameOfDevice(device), why)
+	}
+}
+
+// tellNote tells what needs care, the first few times.
+func (d *deviceExport) tellNote(device *registry.Device, text string) {
+	d.notes++
+	if d.notes <= maxBadLines {
+		d.bar.clear()
+		d.warnf("%s: %s", nameOfDevice(device), text)
 	}
 }
 

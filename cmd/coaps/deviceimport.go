@@ -135,9 +135,9 @@ func (d *deviceImport) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	d.path = path
-	in, size, err := d.open(path)
+	in, size, err := interruptible(cmd.Context(), func() (io.ReadCloser, int64, error) { return d.open(path) })
 	if err != nil {
-		return err
+		return storeFailure("cannot import "+path, err)
 	}
 	defer in.Close()
 	d.reader = &countedReader{r: in}
@@ -184,11 +184,51 @@ func (d *deviceImport) open(path string) (io.ReadCloser, int64, error) {
 	return file, info.Size(), nil
 }
 
+// interruptible opens and reads a file that may be a pipe, at both of which the
+// system waits as long as nobody writes: a signal ends the wait.
+func interruptible(ctx context.Context, open func() (io.ReadCloser, int64, error)) (io.ReadCloser, int64, error) {
+	type opened struct {
+		in   io.ReadCloser
+		size int64
+		err  error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		in, size, err := open()
+		done <- opened{in, size, err}
+	}()
+	select {
+	case o := <-done:
+		if o.err != nil {
+			return nil, 0, o.err
+		}
+		return interruptibleReader(ctx, o.in), o.size, nil
+	case <-ctx.Done():
+		return nil, 0, ctx.Err()
+	}
+}
+
+// interruptibleReader reads by way of a pipe, which the end of ctx closes.
+func interruptibleReader(ctx context.Context, in io.ReadCloser) io.ReadCloser {
+	out, pipe := io.Pipe()
+	stop := context.AfterFunc(ctx, func() { pipe.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.CopyBuffer(pipe, in, make([]byte, 64<<10))
+		stop()
+		pipe.CloseWithError(err)
+		_ = in.Close()
+	}()
+	return out
+}
+
 func (d *deviceImport) recognise(in *bufio.Reader) (*foreign.Format, error) {
 	if d.format != "auto" {
 		return foreign.Find(d.format), nil
 	}
 	head, err := in.Peek(foreign.HeadSize)
+	if errors.Is(err, context.Canceled) {
+		return nil, storeFailure("cannot import "+d.path, err)
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fileFailure("cannot import", d.path, err)
 	}

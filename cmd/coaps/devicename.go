@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 	"time"
 
@@ -37,11 +38,11 @@ func (o ownerName) String() string {
 
 // identity is what a client sends where nobody asks for anything else. With the
 // tenant in it, two tenants may have devices of the same name.
-func (o ownerName) identity() string {
+func (o ownerName) identity() []byte {
 	if o.tenant == "" {
-		return o.name
+		return []byte(o.name)
 	}
-	return o.name + "@" + o.tenant
+	return []byte(o.name + "@" + o.tenant)
 }
 
 // nameOfDevice is how a device is named in output.
@@ -61,6 +62,9 @@ func parseDeviceName(what, text, tenant string) (ownerName, error) {
 	}
 	o.name, o.tenant = rest, tenant
 	err := registry.CheckName(rest)
+	if strings.HasPrefix(rest, groupPrefix) {
+		err = errors.New("group:NAME is a group, and a device is needed")
+	}
 	if err == nil && tenant != "" {
 		err = registry.CheckName(tenant)
 	}
@@ -77,6 +81,29 @@ func parseOwner(what, text, tenant string) (ownerName, error) {
 	o, err := parseDeviceName(what, rest, tenant)
 	o.group = isGroup
 	return o, err
+}
+
+// checkGroups checks the values of --group. One value is one group: what looks like
+// a list is taken for a slip.
+func checkGroups(what string, groups []string) error {
+	for _, group := range groups {
+		err := registry.CheckName(group)
+		if err == nil && strings.ContainsAny(group, ",;|") {
+			err = errors.New("one --group is one group; it may be repeated")
+		}
+		if err != nil {
+			return fail("bad_name", what, "--group: %v", err).because(err)
+		}
+	}
+	return nil
+}
+
+// checkLabel refuses what would do something to a terminal.
+func checkLabel(cmd *cobra.Command, label string) error {
+	if strings.ContainsFunc(label, isControl) {
+		return usage(cmd, "--label has control characters in it")
+	}
+	return nil
 }
 
 // moment is a flag for a point in time: RFC 3339, a date, or how long from now.

@@ -96,9 +96,9 @@ func (f *keyFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// psk makes or reads the key and joins it to the identity.
-func (f *keyFlags) psk(a *app, name string) (keys.PSK, error) {
-	identity, err := f.identityOr(name)
+// psk makes or reads the key and joins it to --identity, or to the one given.
+func (f *keyFlags) psk(a *app, fallback []byte) (keys.PSK, error) {
+	identity, err := f.identityOr(fallback)
 	if err != nil {
 		return keys.PSK{}, err
 	}
@@ -117,12 +117,11 @@ func (f *keyFlags) psk(a *app, name string) (keys.PSK, error) {
 	return psk, nil
 }
 
-func (f *keyFlags) identityOr(name string) ([]byte, error) {
-	text := f.identity
-	if text == "" {
-		text = name
+func (f *keyFlags) identityOr(fallback []byte) ([]byte, error) {
+	if f.identity == "" {
+		return fallback, nil
 	}
-	identity, err := keys.ParseIdentity(text)
+	identity, err := keys.ParseIdentity(f.identity)
 	if err != nil {
 		return nil, fail("bad_credential", "cannot use --identity", "%v", err).because(err).try("text, or 0x and hexadecimal digits")
 	}
@@ -159,6 +158,9 @@ func (f *outFlags) register(cmd *cobra.Command) {
 }
 
 func (f *outFlags) check(cmd *cobra.Command) error {
+	if f.output == "-" { // stdout, as elsewhere
+		f.output = ""
+	}
 	if err := oneOf("as", f.as, lineFormNames()...); err != nil {
 		return usage(cmd, "%v", err)
 	}
@@ -248,7 +250,7 @@ func (a *app) pskNew(cmd *cobra.Command, key *keyFlags, out *outFlags) error {
 		return usage(cmd, "--psk needs --identity here: a key alone can only be made")
 	}
 	out.fit(key)
-	psk, err := key.psk(a, "")
+	psk, err := key.psk(a, nil)
 	if err != nil {
 		return err
 	}

@@ -228,15 +228,15 @@ func (a *app) newRotation(ctx context.Context, reg *registry.Registry, owner own
 	if old == nil {
 		return nil, fail("not_found", what, "it has no pre-shared key to replace").try("coaps psk add %s --new", shellQuote(owner.String()))
 	}
-	name := ""
+	var next []byte
 	if key.identity == "" {
-		name = nextIdentity(list, keys.PrintableIdentity(old.PSK.Identity), owner.tenant)
+		next = nextIdentity(list, old.PSK.Identity, owner.tenant)
 	}
 	if key.nodes == nil {
 		key.nodes = old.PSK.Nodes
 	}
 	r := &rotation{owner: owner, key: key}
-	r.psk, err = key.psk(a, name)
+	r.psk, err = key.psk(a, next)
 	return r, err
 }
 
@@ -252,28 +252,22 @@ func newestPSK(list []registry.Credential, host string) *registry.Credential {
 
 // nextIdentity counts: sensor-7, sensor-7.2, sensor-7.3; before "@acme" if the
 // identity ends with the tenant.
-func nextIdentity(list []registry.Credential, identity, tenant string) string {
-	base, tail := identity, ""
-	if tenant != "" && len(identity) > len(tenant)+1 && strings.HasSuffix(identity, tenant) {
-		base, tail = identity[:len(identity)-len(tenant)-1], identity[len(identity)-len(tenant)-1:]
+func nextIdentity(list []registry.Credential, identity []byte, tenant string) []byte {
+	base, tail := string(identity), ""
+	if tenant != "" && len(base) > len(tenant)+1 && strings.HasSuffix(base, tenant) {
+		at := len(base) - len(tenant) - 1 // of the separator
+		base, tail = base[:at], base[at:]
 	}
-	hexadecimal := strings.HasPrefix(base, "0x") && tail == ""
 	n := 1
-	if dot := strings.LastIndexByte(base, '.'); dot > 0 && !hexadecimal {
+	if dot := strings.LastIndexByte(base, '.'); dot > 0 {
 		if last, err := strconv.Atoi(base[dot+1:]); err == nil && last > 0 && last < 1<<30 {
 			base, n = base[:dot], last
 		}
 	}
 	for {
 		n++
-		next := fmt.Sprintf("%s.%d%s", base, n, tail)
-		if hexadecimal {
-			next = fmt.Sprintf("%s2e%x", base, strconv.Itoa(n))
-		}
-		taken := slices.ContainsFunc(list, func(c registry.Credential) bool {
-			return c.PSK != nil && keys.PrintableIdentity(c.PSK.Identity) == next
-		})
-		if !taken {
+		next := fmt.Appendf(nil, "%s.%d%s", base, n, tail)
+		if !slices.ContainsFunc(list, func(c registry.Credential) bool { return c.PSK != nil && bytes.Equal(c.PSK.Identity, next) }) {
 			return next
 		}
 	}

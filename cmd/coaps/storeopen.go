@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,18 +38,17 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 	if p.url = config.Store.URL; p.url == "" {
 		return nil, p.noStore()
 	}
-	if !p.forgetful() {
-		opened, err := p.openWithKey(ctx, config)
-		if !errors.Is(err, store.ErrLocked) {
-			return opened, err
-		}
+	if !p.exclusive() {
+		return p.openWithKey(ctx, config)
 	}
-	through := gateway.AdminStore(command, config.Sockets()...)
-	if _, err := through.Get(ctx, storeProbe); err != nil && !errors.Is(err, store.ErrNotFound) {
-		_ = through.Close()
-		return nil, p.noServer(err)
+	through, err := p.throughServer(ctx, config, command)
+	if through != nil || err != nil {
+		return through, err
 	}
-	return through, nil
+	if p.forgetful() {
+		return nil, fmt.Errorf("%w: it is in the memory of a server, and none runs", store.ErrUnavailable)
+	}
+	return p.openWithKey(ctx, config)
 }
 
 func (p *storePlace) noStore() error {
@@ -65,6 +65,35 @@ func (p *storePlace) openWithKey(ctx context.Context, config *gateway.Config) (s
 	return config.OpenStore(ctx)
 }
 
+// throughServer returns the store that a running server has open, nil if none
+// runs. It goes before the file, which may be another one by now: then a change
+// would be made where nobody looks.
+func (p *storePlace) throughServer(ctx context.Context, config *gateway.Config, command string) (store.Store, error) {
+	client := gateway.Dial(command, config.Sockets()...)
+	defer client.Close()
+	status, err := client.Status(ctx)
+	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if _, none := errors.AsType[*gateway.NoServerError](err); none {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, path, _ := strings.Cut(config.StoreURL(), ":")
+	for _, s := range status.Stores {
+		if p.forgetful() && strings.HasPrefix(s.Kind, "memory") || strings.HasPrefix(s.Kind, "bolt") && s.Where == path {
+			return gateway.AdminStore(command, config.Sockets()...), nil
+		}
+	}
+	return nil, fail("conflict", "cannot open "+p.name(), "the server that runs with this configuration has another store open").
+		try("coaps reload %s has it read the configuration again", shellQuote(p.config))
+}
+
+// exclusive says that one process has the store at a time.
+func (p *storePlace) exclusive() bool { return p.forgetful() || strings.HasPrefix(p.url, "bolt:") }
+
 // forgetful says that the store is in the memory of the server alone.
 func (p *storePlace) forgetful() bool {
 	return p.url == "memory" || strings.HasPrefix(p.url, "memory:")
@@ -72,15 +101,6 @@ func (p *storePlace) forgetful() bool {
 
 // storeProbe is a key nobody uses: to ask for it shows that somebody answers.
 const storeProbe = "?"
-
-// noServer is for a locked store whose server does not answer: then another
-// command has it, and its turn will end.
-func (p *storePlace) noServer(err error) error {
-	if errors.Is(err, store.ErrUnavailable) && !p.forgetful() {
-		return fmt.Errorf("%w, and %w", store.ErrLocked, err)
-	}
-	return err
-}
 
 // prepare makes the directory of the default place.
 func (p *storePlace) prepare() error {

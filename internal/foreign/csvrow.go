@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -48,20 +49,41 @@ func (r *csvRow) label(value string) error {
 	return nil
 }
 
-func (r *csvRow) groups(value string) error {
-	r.device.Groups = listed(value)
-	return nil
+func (r *csvRow) groups(value string) (err error) {
+	r.device.Groups, err = listed(value)
+	return err
 }
 
-// listed splits a field that holds several words.
-func listed(value string) []string {
+// listed splits a field that holds several words: separated by semicolon, comma
+// or bar, or a JSON array where one of these is in a word.
+func listed(value string) ([]string, error) {
 	var all []string
-	for one := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ';' || r == ',' || r == '|' }) {
+	if strings.HasPrefix(value, "[") {
+		if err := json.Unmarshal([]byte(value), &all); err != nil {
+			return nil, errors.New("what begins with [ is a JSON array of texts")
+		}
+		return all, nil
+	}
+	for one := range strings.FieldsFuncSeq(value, isListSeparator) {
 		if one = strings.TrimSpace(one); one != "" && !slices.Contains(all, one) {
 			all = append(all, one)
 		}
 	}
-	return all
+	return all, nil
+}
+
+func isListSeparator(r rune) bool { return r == ';' || r == ',' || r == '|' }
+
+// listText is what listed reads as the same list.
+func listText(list []string) string {
+	plain := !slices.ContainsFunc(list, func(one string) bool {
+		return one == "" || strings.ContainsFunc(one, isListSeparator) || strings.TrimSpace(one) != one || strings.HasPrefix(one, "[")
+	})
+	if plain {
+		return strings.Join(list, ";")
+	}
+	text, _ := marshal(list) // texts never fail
+	return string(text)
 }
 
 func (r *csvRow) disabled(value string) (err error) {
@@ -127,9 +149,9 @@ func (r *csvRow) host(value string) error {
 	return nil
 }
 
-func (r *csvRow) nodes(value string) error {
-	r.psk.Nodes = listed(value)
-	return nil
+func (r *csvRow) nodes(value string) (err error) {
+	r.psk.Nodes, err = listed(value)
+	return err
 }
 
 func (r *csvRow) identity(value string) error {
@@ -344,7 +366,7 @@ func csvNodes(_ *registry.Device, c *registry.Credential) string {
 	if c.PSK == nil {
 		return ""
 	}
-	return strings.Join(c.PSK.Nodes, ";")
+	return listText(c.PSK.Nodes)
 }
 
 // csvRPK writes the key if it is known, else its name.
@@ -397,11 +419,22 @@ func (c *csvWriter) device(d *registry.Device) (bool, error) {
 		for column := range csvColumns {
 			c.fields[column] = csvColumns[column].get(d, &credentials[i])
 		}
+		c.warnFormulas(d)
 		if err := c.w.Write(c.fields); err != nil {
 			return true, err
 		}
 	}
 	return true, nil
+}
+
+// warnFormulas tells of cells that a spreadsheet would calculate. They are
+// written as they are, so that they can be read again.
+func (c *csvWriter) warnFormulas(d *registry.Device) {
+	for i, field := range c.fields {
+		if c.o.Note != nil && field != "" && strings.IndexByte("=+-@", field[0]) >= 0 {
+			c.o.Note(d, "its "+csvColumns[i].name+" begins like a formula: take care when a spreadsheet opens this file")
+		}
+	}
 }
 
 func (c *csvWriter) end() error {

@@ -17,11 +17,13 @@
 package foreign
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/coaps-go/coaps/security/registry"
 )
@@ -76,6 +78,8 @@ type WriteOptions struct {
 	// Left is told what could not be written and why; nil: nobody wants to
 	// know.
 	Left func(d *registry.Device, why string)
+	// Note is told what was written and needs care; nil: nobody wants to know.
+	Note func(d *registry.Device, text string)
 }
 
 func (o *WriteOptions) left(d *registry.Device, format string, args ...any) {
@@ -180,6 +184,9 @@ func (e *Entry) settle(o *Options) error {
 		if d.Credentials[i].Host == "" {
 			d.Credentials[i].Host = o.Host
 		}
+	}
+	if strings.ContainsFunc(d.Label, unicode.IsControl) {
+		return &LineError{Line: e.Line, Err: errors.New("the label has control characters")}
 	}
 	if err := d.Check(); err != nil {
 		return &LineError{Line: e.Line, Err: err}

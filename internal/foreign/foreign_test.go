@@ -169,9 +169,9 @@ func testDevices(t testing.TB) []registry.Device {
 		{Name: "bare", Groups: []string{"g"}},
 	}
 	full := psk("full", "0123456789abcdef")
-	full.PSK.Nodes, full.Host, full.ID, full.Disabled = []string{"gw-1", "gw-2"}, "vhost.example", "old", true
+	full.PSK.Nodes, full.Host, full.ID, full.Disabled = []string{"gw-1", "gw;2"}, "vhost.example", "old", true
 	full.NotBefore, full.NotAfter = time.Unix(1700000000, 0).UTC(), time.Unix(1800000000, 0).UTC()
-	return append(all, registry.Device{Name: "full", Label: "a \"quoted\" label\nof two lines", Groups: []string{"g"}, Credentials: []registry.Credential{full},
+	return append(all, registry.Device{Name: "full", Label: "a \"quoted\" label, and more", Groups: []string{"g"}, Credentials: []registry.Credential{full},
 		NotBefore: time.Unix(1600000000, 0).UTC(), NotAfter: time.Unix(1900000000, 0).UTC()})
 }
 
@@ -301,5 +301,34 @@ func TestWriteNothing(t *testing.T) {
 		for _, err := range format.Read(bytes.NewReader(file.Bytes()), Options{}) {
 			t.Errorf("%s: %v", format.Name, err)
 		}
+	}
+}
+
+// A name may have what separates the words of a list: nobody may come into other
+// groups by a backup that is read again.
+func TestCSVLists(t *testing.T) {
+	devices := []registry.Device{
+		{Name: "a", Groups: []string{"ops,root;admin"}},
+		{Name: "b", Groups: []string{"[x]", "y"}},
+		{Name: "c", Groups: []string{"a|b", "c"}},
+		{Name: "d", Groups: []string{"plain", "words with spaces"}},
+		{Name: "=cmd()", Label: "+1", Groups: []string{"@all"}},
+	}
+	var file bytes.Buffer
+	var notes []string
+	_, err := formatCSV.Write(&file, sequence(devices), WriteOptions{Note: func(d *registry.Device, text string) { notes = append(notes, d.Name+": "+text) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back []registry.Device
+	for e, err := range formatCSV.Read(&file, Options{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		back = append(back, e.Device)
+	}
+	checkSame(t, devices, back)
+	if len(notes) != 3 || !strings.Contains(notes[0], "formula") {
+		t.Errorf("notes %q", notes)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"iter"
-	"strings"
 
 	"github.com/coaps-go/coaps/store"
 )
@@ -191,7 +190,10 @@ func (s *Store) forget(ctx context.Context, keys []string) {
 // beyond is the upper bound of the keys with a prefix, for ZRANGEBYLEX: the
 // least text that is greater than all of them.
 func beyond(prefix string) string {
-	end := []byte(strings.TrimRight(prefix, "\xff"))
+	end := []byte(prefix)
+	for len(end) > 0 && end[len(end)-1] == 0xff {
+		end = end[:len(end)-1]
+	}
 	if len(end) == 0 {
 		return "+"
 	}

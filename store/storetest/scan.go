@@ -29,7 +29,7 @@ func (s *suite) scanOrder() {
 }
 
 func (s *suite) scanPrefix() {
-	for _, key := range []string{"a", "a*", "a*b", "a/1", "a/2", "a0", "aé", "b", "\xff", "\xff\xff\x01"} {
+	for _, key := range []string{"a", "a*", "a*b", "a/1", "a/2", "a0", "aé", "b", "d\xfe", "d\xfe1", "d\xff", "e\ufffd", "e\xf0", "\xff", "\xff\xff\x01"} {
 		s.put(key, key)
 	}
 	for prefix, want := range map[string][]string{
@@ -37,6 +37,8 @@ func (s *suite) scanPrefix() {
 		"a*":       {"a*", "a*b"},
 		"a0":       {"a0"},
 		"a\xc3":    {"aé"},
+		"d\xfe":    {"d\xfe", "d\xfe1"},
+		"e\ufffd":  {"e\ufffd"},
 		"\xff":     {"\xff", "\xff\xff\x01"},
 		"\xff\xff": {"\xff\xff\x01"},
 		"c":        nil,

@@ -173,6 +173,9 @@ func (c *certVerify) report(v jsonVerdict, chain []*x509.Certificate, judged err
 	}
 	f := fail(keys.ReasonOf(judged).String(), "no, "+v.File+" would not be believed", "%v", detail).because(judged)
 	f.code = exitCheck
+	if hint := clientAdvice[f.reason]; c.client && hint != "" {
+		f.hint = hint
+	}
 	if c.asJSON {
 		v.Error = f.json()
 		if err := writeJSON(c.out, v); err != nil {
@@ -180,4 +183,14 @@ func (c *certVerify) report(v jsonVerdict, chain []*x509.Certificate, judged err
 		}
 	}
 	return f
+}
+
+// clientAdvice is what to try where the words for a server's certificate do not
+// fit a client's.
+var clientAdvice = map[string]string{
+	"cert_bad_usage":   "a client's certificate needs clientAuth and digitalSignature: coaps cert new --client NAME",
+	"cert_revoked":     "the client needs a new certificate",
+	"cert_expired":     "coaps cert sign with a new request; coaps cert show FILE has the dates",
+	"cert_unknown_ca":  "--ca CA.pem with the CA that signed it",
+	"cert_unsupported": "coaps cert show FILE has its kind and use",
 }

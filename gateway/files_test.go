@@ -121,8 +121,10 @@ func TestNoWayOut(t *testing.T) {
 	}
 }
 
-// Proves rfc7252 §5.10.6.2: "In a GET request, the ETag Option indicates to the
-// endpoint which (if any) cached representations are of interest"
+// Proves rfc7252 §5.10.6.2: "A server can issue a 2.03 Valid response (Section
+// 5.9.1.3) in place of a 2.05 Content response if one of the ETags given is the
+// entity-tag for the current representation, i.e., is valid; the 2.03 Valid response
+// then echoes this specific ETag in a response option."
 func TestETagOfFiles(t *testing.T) {
 	files, dir := tree(t)
 	first := files.ask(coap.GET, "/fw/a.txt")

@@ -83,18 +83,17 @@ func (b *batch) ask() {
 	}
 }
 
-// run is on a worker. When the store is not there it asks no more.
+// run is on a worker. That nobody can say of one credential says nothing of the
+// others: its record may be damaged.
 func (b *batch) run() {
 	server, began := b.recheck.shard.server, time.Now()
 	for i, q := range b.questions {
 		costly := q.own.costly()
-		known := q.own.ask(server) && q.who.ask(server)
+		q.own.ask(server)
+		q.who.ask(server)
 		if costly || i == len(b.questions)-1 {
 			server.nudgeSometimes() // as relieve says
 			runtime.Gosched()
-		}
-		if !known {
-			break
 		}
 	}
 	b.spent = time.Since(began)
@@ -112,6 +111,8 @@ func (b *batch) deliver(now tick.Time) {
 	for _, q := range b.questions {
 		if !r.shard.settle(now, q) {
 			r.failed = true
+			walk, matches := r.same(&q.note)
+			walk.again(now, matches...)
 		}
 	}
 	r.answered(now, b)
@@ -141,14 +142,13 @@ func (a *asking) remember() {
 	}
 }
 
-// ask reports whether somebody could say. What a Directory only remembers may be
-// what has changed.
-func (a *asking) ask(s *Server) (known bool) {
+// ask may block. What a Directory only remembers may be what has changed, and is
+// no answer.
+func (a *asking) ask(s *Server) {
 	if a.wanted && !a.answered {
 		a.answer = s.fetch(&a.question, time.Now().Add(s.lookupTime()))
 		a.answered = a.answer.Reason() != dtls.ReasonStoreUnavailable && !a.answer.Stale
 	}
-	return a.answered || !a.wanted
 }
 
 // verdict is why a session may not go on as whose, "" if it may. Then whose is

@@ -70,8 +70,8 @@ type recheck struct {
 	asked   int // batches of the walk that are not answered yet
 	alones  int // those that are of no walk
 
-	failed  bool    // nobody could say
-	later   []Match // therefore once more, at the time retry
+	failed  bool    // this walk has met some of whom nobody could say
+	later   []Match // those, to be looked at once more at the time retry
 	retry   tick.Time
 	backoff time.Duration
 
@@ -136,8 +136,7 @@ func (r *recheck) deliver(now tick.Time) {
 	}
 	r.spent += r.shard.clock.now().Sub(began)
 	switch {
-	case r.place == 0 || r.failed:
-		r.place = 0
+	case r.place == 0:
 		r.end(now)
 	case r.asked < batchesAsked:
 		r.step()
@@ -177,22 +176,19 @@ func (r *recheck) answered(now tick.Time, b *batch) {
 	}
 }
 
-// end ends a walk when all is answered. What nobody could answer is asked again.
-// If all was, so may be what could not be before.
+// end ends a walk when all has been asked. If somebody could say of everyone, so he
+// may of those that have to wait.
 func (r *recheck) end(now tick.Time) {
 	if !r.walking || r.place != 0 || r.asked > 0 {
 		return
 	}
 	r.walking, r.batch = false, nil
-	matches := r.matches
 	r.matches = nil
-	if r.failed {
-		r.again(now, matches...)
-	} else {
+	if !r.failed {
 		r.retry, r.backoff = min(r.retry, now), 0
 	}
 	if r.strays {
-		r.rest = max(r.retry, now.Add(min(straysShare*r.spent, straysRest)))
+		r.rest = now.Add(min(straysShare*r.spent, straysRest))
 	}
 	r.begin(now)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/store"
 )
 
 // nap is a look-up of somebody whom nobody knows, in a store that is slow.
@@ -154,6 +155,19 @@ func TestTokenThatIsStale(t *testing.T) {
 	}
 	d.change(func(d *directory) { d.stale = nil }) // nobody has such a token
 	s.wantLog(LogSessionRevoked, "reason=unknown_identity", "device=other")
+}
+
+// Where there is no Directory an application may call a credential what it likes.
+func TestTokenWithoutADirectory(t *testing.T) {
+	s := newStage(t, loginTo(security.Principal{Device: "other", Credential: "its own"}, atOnce), nil)
+	c := s.client(security.PreSharedKey)
+	_ = get(t, c, s.secure+"/login")
+	s.server.Recheck(nil)
+	s.onLoop(func() {})
+	time.Sleep(50 * time.Millisecond)
+	if got := get(t, c, s.secure+"/"); !strings.Contains(got, "device=other") || s.server.Stats().Handshakes != 1 {
+		t.Errorf("got %s", got)
+	}
 }
 
 // An authorized session has two credentials, and needs both: its own may be that
@@ -378,6 +392,40 @@ func TestStaleAnswers(t *testing.T) {
 		}
 		d.change(func(d *directory) { d.stale = nil })
 		s.wantLog(LogSessionRevoked, "reason=device_disabled")
+	}
+}
+
+// damaged is a directory of which one record cannot be read.
+type damaged struct{ *directory }
+
+func (d damaged) Fetch(ctx context.Context, c *security.Claim, now time.Time) security.Entry {
+	if e := d.directory.Fetch(ctx, c, now); e.Device != "damaged" {
+		return e
+	}
+	return security.Entry{Reason: dtls.ReasonStoreUnavailable, Err: store.ErrCorrupt}
+}
+
+// A record that cannot be read keeps nobody else from being looked at, and its own
+// session waits for another time.
+func TestRecheckBesideDamage(t *testing.T) {
+	s, d := newGuarded(t, say, func(s *Server) { s.Security.Directory = damaged{s.Security.Directory.(*directory)} })
+	for _, name := range []string{"device-1", "device-2", "device-3"} {
+		_ = get(t, s.with(d.add(name)), s.secure+"/")
+	}
+	d.set("device-1", func(e *security.Entry) { e.Device = "damaged" })
+	d.set("device-2", func(e *security.Entry) { e.Reason = dtls.ReasonDeviceDisabled })
+	s.server.Recheck(nil)
+	s.wantLog(LogSessionRevoked, "reason=device_disabled", "device=device-2")
+	asked := d.asked()
+	eventually(t, "another look", func() bool { return d.asked() > asked })
+	time.Sleep(100 * time.Millisecond)
+	if looks := d.asked() - asked; looks != 1 {
+		t.Errorf("%d looks for the sake of one session", looks)
+	}
+	d.set("device-1", func(e *security.Entry) { e.Device, e.Reason = "device-1", dtls.ReasonCredentialDisabled })
+	s.wantLog(LogSessionRevoked, "reason=credential_disabled", "device=device-1")
+	if got := s.server.Stats().Sessions; got != 1 {
+		t.Errorf("%d sessions", got)
 	}
 }
 

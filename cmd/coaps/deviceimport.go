@@ -58,6 +58,7 @@ type deviceImport struct {
 
 	path   string
 	notes  int
+	weak   int
 	bar    *transferProgress
 	reader *countedReader
 }
@@ -254,6 +255,15 @@ type importer struct {
 	more  int // wrong lines beyond those in bad
 }
 
+// countWeak counts keys that a server refuses unless it is told otherwise.
+func (d *deviceImport) countWeak(device *registry.Device) {
+	for i := range device.Credentials {
+		if psk := device.Credentials[i].PSK; psk != nil && psk.Key.Len() < keys.MinPSKLen {
+			d.weak++
+		}
+	}
+}
+
 // errBadLines ends an import whose file is wrong; what is wrong is in bad.
 var errBadLines = errors.New("the file has lines that cannot be used")
 
@@ -277,6 +287,7 @@ func (i *importer) devices(entries iter.Seq2[foreign.Entry, error]) iter.Seq2[re
 			if len(i.bad) > 0 {
 				continue
 			}
+			i.d.countWeak(&e.Device)
 			i.lines = append(i.lines, int32(min(e.Line, 1<<31-1)))
 			if !yield(e.Device, nil) {
 				return
@@ -379,11 +390,28 @@ func (d *deviceImport) refused(what string, i *importer, wrong []*registry.Impor
 	for _, one := range wrong {
 		fmt.Fprintf(d.err, "%s %s\n", p.warn("bad line:"), oneLine(fmt.Sprintf("%s, line %d: %v", d.path, i.line(one.Index), one.Err)))
 	}
-	word, hint := "bad_lines", "mend the lines named; --dry-run reads without changing anything"
-	if _, taken := errors.AsType[*registry.ConflictError](err); taken {
-		word, hint = "conflict", "--replace or --skip-existing says what to do with names that are there; coaps device list shows them"
-	}
+	word, hint := refusal(wrong)
 	return fail(word, what, "%s cannot be added; nothing was imported", plural(len(wrong), "device")).because(err).try("%s", hint)
+}
+
+// refusal is the reason and the advice for devices that are not taken: another
+// one may have the name, or what they show.
+func refusal(wrong []*registry.ImportError) (word, hint string) {
+	names, shown := 0, 0
+	for _, one := range wrong {
+		if taken, ok := errors.AsType[*registry.ConflictError](one); ok && taken.Whose == "" {
+			names++
+		} else if ok {
+			shown++
+		}
+	}
+	switch {
+	case names > 0:
+		return "conflict", "--replace or --skip-existing says what to do with names that are there; coaps device list shows them"
+	case shown > 0:
+		return "conflict", "two devices cannot show the same: give one of them another, or make a shared key that of a group (coaps psk add group:NAME)"
+	}
+	return "bad_lines", "mend the lines named; --dry-run reads without changing anything"
 }
 
 // importJSON is what device import --json prints.
@@ -401,6 +429,10 @@ type importJSON struct {
 func (d *deviceImport) report(format *foreign.Format, r registry.ImportResult) error {
 	if d.notes > maxBadLines {
 		d.warnf("%s: %d more lines were skipped", d.path, d.notes-maxBadLines)
+	}
+	if d.weak > 0 {
+		d.warnf("%s: %s shorter than %d bytes: a server refuses them unless its configuration says otherwise; coaps device list --check names them",
+			d.path, plural(d.weak, "key"), keys.MinPSKLen)
 	}
 	if d.json {
 		return outputFailure(writeJSON(d.app.out, importJSON{jsonSchemaVersion, d.path, format.Name, d.dryRun, r.Added, r.Replaced, r.Skipped, d.notes}))

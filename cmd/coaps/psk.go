@@ -140,6 +140,7 @@ type outFlags struct {
 	server string
 	qr     string
 	output string
+	json   bool
 }
 
 // qrAsked is what --qr alone means.
@@ -157,7 +158,16 @@ func (f *outFlags) register(cmd *cobra.Command) {
 	completeValues(cmd, "qr", qrStyles)
 }
 
+// registerJSON adds --json, which says the same as --as json.
+func (f *outFlags) registerJSON(cmd *cobra.Command) { registerJSON(cmd.Flags(), &f.json) }
+
 func (f *outFlags) check(cmd *cobra.Command) error {
+	if f.json && cmd.Flags().Changed("as") && f.as != "json" {
+		return usage(cmd, "--json and --as %s exclude each other", f.as)
+	}
+	if f.json {
+		f.as = "json"
+	}
 	if f.output == "-" { // stdout, as elsewhere
 		f.output = ""
 	}

@@ -45,6 +45,7 @@ SERVER, to be replaced.`,
 	set.StringVarP(&identity, "identity", "u", "", "the key of this `ID`: text or 0xHEX")
 	done()
 	out.register(cmd)
+	out.registerJSON(cmd)
 	return cmd
 }
 

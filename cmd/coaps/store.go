@@ -21,6 +21,7 @@ import (
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/file"
 	"github.com/coaps-go/coaps/store/sealed"
 )
 
@@ -241,6 +242,9 @@ func storeFailure(what string, err error) error {
 			f.code = exitSetup // the table's is that of a peer
 			return f
 		}
+	}
+	if broken, ok := errors.AsType[*file.Error](err); ok {
+		return fail("invalid_config", what, "%v", broken).because(err).try("mend the file at that place; a server goes on with what it has read before")
 	}
 	if taken, ok := errors.AsType[*registry.ConflictError](err); ok {
 		word := "conflict"

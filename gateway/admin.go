@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -101,7 +102,7 @@ func (a *adminServer) admit(next http.Handler) http.Handler {
 		who := callerOf(r.Context())
 		if who.uid != -1 && who.uid != own && who.uid != 0 {
 			a.log.Warn(LogAdminRefused, "uid", who.uid, "pid", who.pid)
-			writeError(w, http.StatusForbidden, errors.New("the admin socket is for the owner of the server and root"))
+			writeError(w, http.StatusForbidden, fmt.Errorf("%w: the admin socket is for the owner of the server and root", fs.ErrPermission))
 			return
 		}
 		who.command = clip(r.Header.Get(commandHeader))

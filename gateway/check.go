@@ -204,6 +204,8 @@ func checkPlace(path string) error {
 			return err
 		case !info.IsDir():
 			return fmt.Errorf("%s is no directory", dir)
+		case !writable(dir):
+			return &fs.PathError{Op: "access", Path: dir, Err: fs.ErrPermission}
 		case dir == filepath.Dir(path):
 			return checkPrivate(dir, info)
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"net"
 	"net/http"
@@ -48,7 +49,9 @@ func (c *Client) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 				return conn, nil
 			}
 		}
-		failed.Err = err
+		if !errors.Is(failed.Err, fs.ErrPermission) { // that tells most
+			failed.Err = err
+		}
 	}
 	return nil, failed
 }

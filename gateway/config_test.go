@@ -6,6 +6,7 @@ package gateway
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -141,6 +142,48 @@ func TestErrorsDoNotEscape(t *testing.T) {
 	}
 	_, err = parseText(leastConfig + "hosts: {\"a\\eb\": {}}\n")
 	if broken, ok := errors.AsType[*ConfigError](err); !ok || strings.Contains(broken.Text(), "\x1b") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A line that is shown has no password of a URL in it, and is not longer than a
+// terminal is wide.
+func TestLinesThatAreShown(t *testing.T) {
+	for _, test := range []struct {
+		source      string
+		column      int
+		line, caret string
+	}{
+		{"store: redis://user:geheim@host/0 # x", 8, "store: redis://user:******@host/0 # x", "       ^"},
+		{"a: [\"redis://:gehe%21m@host\", \"rediss://u:p@h\"]", 31, "a: [\"redis://:********@host\", \"rediss://u:*@h\"]", strings.Repeat(" ", 30) + "^"},
+		{"\tx: y", 5, "\tx: y", "\t   ^"},
+		{strings.Repeat("x", 5000) + "here", 5001, "..." + strings.Repeat("x", 97) + "here", strings.Repeat(" ", 100) + "^"},
+		{"here" + strings.Repeat("x", 5000), 1, "here" + strings.Repeat("x", 153) + "...", "^"},
+	} {
+		line, caret := Problem{Source: test.source, Column: test.column}.excerpt()
+		if line != test.line || caret != test.caret {
+			t.Errorf("%.60q:\n%s\n%s", test.source, line, caret)
+		}
+	}
+}
+
+// A file with very many mistakes is read in no time, and the first hundred told.
+func TestManyMistakes(t *testing.T) {
+	var b strings.Builder
+	for i := range maxConfigLines - 1 {
+		fmt.Fprintf(&b, "key-%d: 1\n", i)
+	}
+	begin := time.Now()
+	_, err := parseText(b.String())
+	broken, ok := errors.AsType[*ConfigError](err)
+	if !ok || len(broken.Problems) != mostProblems {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+	b.WriteString("one: more\n")
+	if _, err := parseText(b.String()); err == nil || !strings.Contains(err.Error(), "more than 10000 lines") {
 		t.Errorf("%v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +25,13 @@ type decoder struct {
 	problems []Problem
 }
 
+// mostProblems bounds what is told of one file.
+const mostProblems = 100
+
 func (d *decoder) fail(at Position, key, format string, args ...any) {
+	if len(d.problems) >= mostProblems {
+		return
+	}
 	d.problems = append(d.problems, d.problem(at, key, format, args...))
 }
 
@@ -126,15 +131,17 @@ func (d *decoder) entries(key string, n ast.Node) []entry {
 		return nil
 	}
 	var all []entry
+	seen := map[string]bool{}
 	for iter := mapping.MapRange(); iter.Next(); {
 		at := positionOf(iter.Key())
 		name, ok := keyText(iter.Key())
 		switch {
 		case !ok:
 			d.fail(at, key, "a key is plain text")
-		case slices.ContainsFunc(all, func(e entry) bool { return e.name == name }):
-			d.fail(at, key, "%q is there twice", name)
+		case seen[name]:
+			d.fail(at, key, "%q is there twice", clipText(name))
 		default:
+			seen[name] = true
 			all = append(all, entry{name, at, iter.Value()})
 		}
 	}
@@ -162,7 +169,7 @@ func (d *decoder) structure(key string, n ast.Node, v reflect.Value) {
 		at := join(key, e.name)
 		field, ok := fieldNamed(v, e.name)
 		if !ok {
-			d.fail(e.at, key, "there is no key %q here%s", e.name, suggest(e.name, v.Type()))
+			d.fail(e.at, key, "there is no key %q here%s", clipText(e.name), suggest(e.name, v.Type()))
 			continue
 		}
 		d.at[at] = e.at

@@ -19,9 +19,12 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// maxConfigSize bounds a configuration file, in bytes. Devices belong into a
-// store.
-const maxConfigSize = 1 << 20
+// Bounds of a configuration file, in bytes and lines: what the parser takes grows
+// faster than they do. Devices and their rules belong into a store.
+const (
+	maxConfigSize  = 256 << 10
+	maxConfigLines = 10_000
+)
 
 // Load reads a configuration file. Unknown keys, bad values and duplicates are
 // refused; ${env:X} and ${file:X} in values are replaced by an environment
@@ -90,6 +93,9 @@ const maxNesting = 64
 func (s *source) parse(text []byte) (ast.Node, error) {
 	if !utf8.Valid(text) {
 		return nil, newConfigError([]Problem{{File: s.name, Line: 1, Column: 1, Message: "the file is not UTF-8 text"}})
+	}
+	if len(s.lines) > maxConfigLines {
+		return nil, newConfigError([]Problem{s.problem(Position{maxConfigLines, 1}, "", "more than %d lines; devices and their rules belong into the store", maxConfigLines)})
 	}
 	if p, ok := s.tooDeep(text); ok {
 		return nil, newConfigError([]Problem{p})

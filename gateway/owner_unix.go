@@ -8,7 +8,12 @@ package gateway
 import (
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// writable reports whether this user may make files in a directory.
+func writable(dir string) bool { return unix.Access(dir, unix.W_OK|unix.X_OK) == nil }
 
 // ownerOf is the user to whom a file belongs.
 func ownerOf(info fs.FileInfo) (uid int, ok bool) {

@@ -6,6 +6,7 @@ package gateway
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -35,7 +36,8 @@ func (p Problem) String() string {
 		return text
 	}
 	number := fmt.Sprintf("%5d", p.Line)
-	return text + "\n" + number + " | " + printableLine(p.Source) + "\n" + strings.Repeat(" ", len(number)) + " | " + p.caret()
+	line, caret := p.excerpt()
+	return text + "\n" + number + " | " + printableLine(line) + "\n" + strings.Repeat(" ", len(number)) + " | " + caret
 }
 
 // Summary is the first line of String.
@@ -53,22 +55,37 @@ func (p Problem) Summary() string {
 	return printableLine(b.String())
 }
 
-// caret points at the column, below a line in which tabs stay tabs.
-func (p Problem) caret() string {
-	var b strings.Builder
-	column := 1
-	for _, r := range p.Source {
-		if column >= p.Column {
-			break
-		}
-		if r == '\t' {
-			b.WriteByte('\t')
-		} else {
-			b.WriteByte(' ')
-		}
-		column++
+// widest is how many characters of a line are shown, and how many of them before
+// the caret at most.
+const widest, widestBefore = 160, 100
+
+// userinfo is the password in a URL.
+var userinfo = regexp.MustCompile(`(://[^/@\s"']*?:)([^/@\s"']+)@`)
+
+// excerpt is the line, or the part of it around the column, without the passwords
+// of URLs, and a caret to stand below it. Tabs stay tabs in both.
+func (p Problem) excerpt() (line, caret string) {
+	hidden := userinfo.ReplaceAllStringFunc(p.Source, func(found string) string {
+		parts := userinfo.FindStringSubmatch(found)
+		return parts[1] + strings.Repeat("*", utf8.RuneCountInString(parts[2])) + "@"
+	})
+	runes := []rune(hidden)
+	column := min(max(p.Column-1, 0), len(runes))
+	if column > widestBefore {
+		runes = append([]rune("..."), runes[column-widestBefore+3:]...)
+		column = widestBefore
 	}
-	return b.String() + "^"
+	if len(runes) > widest {
+		runes = append(runes[:widest-3:widest-3], []rune("...")...)
+	}
+	var b strings.Builder
+	for _, r := range runes[:column] {
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return string(runes), b.String() + "^"
 }
 
 // printableLine replaces what could move a terminal's cursor.

@@ -146,12 +146,30 @@ func (f SessionFilter) String() string {
 	return strings.Join(parts, " ")
 }
 
+// The modes beside the security modes that a filter can ask for.
+const (
+	ModeAnonymous = "anonymous" // sessions whose peer has proved nothing
+	ModeToken     = "token"     // sessions that a token has authorized
+)
+
 // fits reports whether a session is meant.
 func (f SessionFilter) fits(s *Session) bool {
-	for _, one := range [][2]string{{f.ID, s.ID}, {f.Device, s.Device}, {f.Tenant, s.Tenant}, {f.Mode, s.Mode}} {
+	for _, one := range [][2]string{{f.ID, s.ID}, {f.Device, s.Device}, {f.Tenant, s.Tenant}} {
 		if one[0] != "" && one[0] != one[1] {
 			return false
 		}
 	}
-	return f.Device == "" || f.Tenant == s.Tenant
+	return f.fitsMode(s) && (f.Device == "" || f.Tenant == s.Tenant)
+}
+
+func (f SessionFilter) fitsMode(s *Session) bool {
+	switch f.Mode {
+	case "", s.Mode:
+		return true
+	case ModeAnonymous:
+		return s.Identity == "" && s.Device == "" && s.Group == ""
+	case ModeToken:
+		return s.Authorized
+	}
+	return false
 }

@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"github.com/coaps-go/coaps/store"
@@ -35,6 +36,7 @@ var wireErrors = []struct {
 	{"invalid", store.ErrInvalid},
 	{"deadline", context.DeadlineExceeded},
 	{"restart", ErrNeedsRestart},
+	{"permission", fs.ErrPermission},
 	{"address_in_use", syscall.EADDRINUSE},
 	{"address_unavailable", syscall.EADDRNOTAVAIL},
 }

@@ -125,7 +125,7 @@ func (a *app) reportProblems(path string, problems []gateway.Problem, asJSON boo
 	case len(broken.Problems) > 0 && asJSON:
 		f := fail("invalid_config", what, "%s", broken.Error()).because(&broken)
 		f.code = exitCheck
-		return f
+		return f.try("mend what the lines name")
 	case len(broken.Problems) > 0:
 		return a.configFailure(what, &broken, exitCheck)
 	case !asJSON:

@@ -35,10 +35,10 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.serverFlags.register(set)
 	set.StringVar(&f.filter.Device, "device", "", "sessions of the device `NAME`, or TENANT/NAME")
 	set.StringVar(&f.filter.Tenant, "tenant", "", "sessions of this tenant, by `NAME`")
-	set.StringVar(&f.filter.Mode, "mode", "", "sessions of this `MODE`: psk, rpk or certificate")
+	set.StringVar(&f.filter.Mode, "mode", "", "sessions of this `MODE`: psk, rpk, certificate, token or anonymous")
 }
 
-var sessionModes = []string{"psk", "rpk", "certificate"}
+var sessionModes = []string{"psk", "rpk", "certificate", gateway.ModeToken, gateway.ModeAnonymous}
 
 func (f *sessionFlags) check(cmd *cobra.Command) error {
 	if f.filter.Mode != "" {
@@ -154,6 +154,7 @@ func (a *app) sessionShowCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sessionShow(cmd, &flags, args[0]) },
 	}
 	flags.register(cmd.Flags())
+	cmd.Flags().Bool("json", true, "it is JSON in any case")
 	return cmd
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strconv"
@@ -77,6 +78,9 @@ func (a *app) status(cmd *cobra.Command, flags *serverFlags, asJSON bool) error 
 
 // adminFailure names why a server cannot be asked, or has refused.
 func adminFailure(what string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fail("file_permissions", what, "%v: permission denied", err).because(err).try("only the owner of the server and root may ask: sudo coaps ...")
+	}
 	if errors.Is(err, store.ErrUnavailable) {
 		return fail("setup", what, "%v", err).because(err).try("is it running? coaps serve --config FILE; --config or --socket names another one")
 	}

@@ -150,15 +150,7 @@ func (s *server) writeReady(l listening, m *demoMaterial) error {
 	if m != nil {
 		fmt.Fprintf(&text, "DIR=%s\nKEY=%s\n", shellQuote(m.dir), shellQuote(keys.NameOf(m.server.SPKI, keys.SHA256_120).String()))
 	}
-	part := s.ready + ".part"
-	err := os.WriteFile(part, []byte(text.String()), 0o644)
-	if err == nil {
-		err = os.Rename(part, s.ready)
-	}
-	if err != nil {
-		return fail("file_unwritable", "cannot write "+s.ready, "%v", rootCause(err)).because(err)
-	}
-	return nil
+	return replaceFile(s.ready, []byte(text.String()))
 }
 
 // writeTour shows the commands for each mode, ready to paste. Secrets are in

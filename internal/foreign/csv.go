@@ -38,7 +38,7 @@ var csvColumns = []struct {
 	{"name", (*csvRow).name, func(d *registry.Device, _ *registry.Credential) string { return d.Name }},
 	{"tenant", (*csvRow).tenant, func(d *registry.Device, _ *registry.Credential) string { return d.Tenant }},
 	{"label", (*csvRow).label, func(d *registry.Device, _ *registry.Credential) string { return d.Label }},
-	{"group", (*csvRow).groups, func(d *registry.Device, _ *registry.Credential) string { return listText(d.Groups) }},
+	{"group", (*csvRow).groups, func(d *registry.Device, _ *registry.Credential) string { return strings.Join(d.Groups, ";") }},
 	{"disabled", (*csvRow).disabled, func(d *registry.Device, _ *registry.Credential) string { return csvBool(d.Disabled) }},
 	{"not-before", (*csvRow).notBefore, func(d *registry.Device, _ *registry.Credential) string { return csvTime(d.NotBefore) }},
 	{"not-after", (*csvRow).notAfter, func(d *registry.Device, _ *registry.Credential) string { return csvTime(d.NotAfter) }},

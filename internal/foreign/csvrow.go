@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/csv"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -49,41 +48,21 @@ func (r *csvRow) label(value string) error {
 	return nil
 }
 
-func (r *csvRow) groups(value string) (err error) {
-	r.device.Groups, err = listed(value)
-	return err
+func (r *csvRow) groups(value string) error {
+	r.device.Groups = listed(value)
+	return nil
 }
 
-// listed splits a field that holds several words: separated by semicolon, comma
-// or bar, or a JSON array where one of these is in a word.
-func listed(value string) ([]string, error) {
+// listed splits a field that holds several names, in which none of the
+// separators can be (registry.Device.Check).
+func listed(value string) []string {
 	var all []string
-	if strings.HasPrefix(value, "[") {
-		if err := json.Unmarshal([]byte(value), &all); err != nil {
-			return nil, errors.New("what begins with [ is a JSON array of texts")
-		}
-		return all, nil
-	}
-	for one := range strings.FieldsFuncSeq(value, isListSeparator) {
+	for one := range strings.FieldsFuncSeq(value, func(r rune) bool { return r == ';' || r == ',' || r == '|' }) {
 		if one = strings.TrimSpace(one); one != "" && !slices.Contains(all, one) {
 			all = append(all, one)
 		}
 	}
-	return all, nil
-}
-
-func isListSeparator(r rune) bool { return r == ';' || r == ',' || r == '|' }
-
-// listText is what listed reads as the same list.
-func listText(list []string) string {
-	plain := !slices.ContainsFunc(list, func(one string) bool {
-		return one == "" || strings.ContainsFunc(one, isListSeparator) || strings.TrimSpace(one) != one || strings.HasPrefix(one, "[")
-	})
-	if plain {
-		return strings.Join(list, ";")
-	}
-	text, _ := marshal(list) // texts never fail
-	return string(text)
+	return all
 }
 
 func (r *csvRow) disabled(value string) (err error) {
@@ -149,9 +128,9 @@ func (r *csvRow) host(value string) error {
 	return nil
 }
 
-func (r *csvRow) nodes(value string) (err error) {
-	r.psk.Nodes, err = listed(value)
-	return err
+func (r *csvRow) nodes(value string) error {
+	r.psk.Nodes = listed(value)
+	return nil
 }
 
 func (r *csvRow) identity(value string) error {
@@ -366,7 +345,7 @@ func csvNodes(_ *registry.Device, c *registry.Credential) string {
 	if c.PSK == nil {
 		return ""
 	}
-	return listText(c.PSK.Nodes)
+	return strings.Join(c.PSK.Nodes, ";")
 }
 
 // csvRPK writes the key if it is known, else its name.

@@ -46,10 +46,9 @@ func (c *Config) Check(ctx context.Context) []Problem {
 	_, problems = c.newResources(nil, lookup, slog.New(slog.DiscardHandler))
 	ch.problems = append(ch.problems, problems...)
 	ch.rules()
-	ch.problems = append(ch.problems, c.exposed()...)
+	ch.problems = append(append(ch.problems, c.exposed()...), c.edited()...)
 	ch.logs()
 	ch.socket()
-	ch.edited()
 	if ch.opened != nil {
 		ch.devices()
 	}
@@ -213,15 +212,17 @@ func checkPlace(path string) error {
 	}
 }
 
-// edited warns of a file of devices that others can read.
-func (ch *checker) edited() {
-	kind, path, err := splitStoreURL(ch.StoreURL())
+// edited warns of a file of devices that others can read. It is no error: what is
+// mounted into a container often is so.
+func (c *Config) edited() []Problem {
+	kind, path, err := splitStoreURL(c.StoreURL())
 	if err != nil || kind != kindFile {
-		return
+		return nil
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		ch.warn("store.url", "%s has mode %04o: others can read the keys in it; chmod 600", path, info.Mode().Perm())
+		return []Problem{c.warning("store.url", "%s has mode %04o: others can read the keys in it; chmod 600", path, info.Mode().Perm())}
 	}
+	return nil
 }
 
 // devicesNamed is how many names a warning has.

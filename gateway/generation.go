@@ -62,7 +62,8 @@ func (g *generation) fill(ctx context.Context, old *generation, s *server) (err 
 	if hasErrors(problems) {
 		return newConfigError(onlyErrors(problems))
 	}
-	for _, p := range append(problems, c.exposed()...) {
+	problems = append(append(problems, c.exposed()...), c.edited()...)
+	for _, p := range append(problems, g.provision.otherKey(c)...) {
 		s.log.Warn(LogConfiguration, "problem", p.Summary())
 	}
 	if g.stored, err = g.provision.rules(ctx); err != nil && g.provision == old.provision {

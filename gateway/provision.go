@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coaps-go/coaps/security/acl"
@@ -23,6 +24,8 @@ type provision struct {
 	settings  Store // those that the store was opened with
 	url       string
 	split     string
+	key       digest       // of the file with the age identity, when the store was opened
+	gone      atomic.Int64 // since when the file is not at its path, in nanoseconds of Unix time; 0: it is
 
 	cancel context.CancelFunc // ends the watch
 	done   chan struct{}      // closed when it has ended
@@ -45,10 +48,25 @@ func (p *provision) replaced() error {
 // storeStatus is how the store does, its file included.
 func (p *provision) storeStatus() store.Status {
 	status := p.store.Status()
-	if err := p.replaced(); err != nil && status.OK {
-		status.OK, status.Err = false, err
+	err := p.replaced()
+	if err == nil {
+		p.gone.Store(0)
+		return status
+	}
+	p.gone.CompareAndSwap(0, time.Now().UnixNano())
+	if status.OK {
+		status.OK, status.Err, status.Since = false, err, time.Unix(0, p.gone.Load())
 	}
 	return status
+}
+
+// otherKey warns of a file with the age identity that is not the one by which the
+// store was opened: a server that starts with it may find that it does not fit.
+func (p *provision) otherKey(c *Config) []Problem {
+	if p == nil || c.Store.Key == "" || digestOf(c.Resolve(c.Store.Key)) == p.key {
+		return nil
+	}
+	return []Problem{c.warning("store.key", "the file has changed; the open store goes on with what it held, a restart would not")}
 }
 
 // stillThere keeps an open store whose file was removed from being exchanged for a
@@ -82,8 +100,11 @@ func (c *Config) provide(ctx context.Context, old *provision) (*provision, error
 	}
 	p := &provision{settings: c.Store, url: c.StoreURL(), split: c.Tenants.Split, done: make(chan struct{})}
 	if old.sameStore(c) {
-		p.store, p.base = old.store, old.base
+		p.store, p.base, p.key = old.store, old.base, old.key
 	} else {
+		if c.Store.Key != "" {
+			p.key = digestOf(c.Resolve(c.Store.Key))
+		}
 		err := old.stillThere(c)
 		if err == nil {
 			p.store, p.base, err = openBoth(ctx, c.StoreURL(), c.Resolve(c.Store.Key))

@@ -116,7 +116,12 @@ func privateDirectory(dir string) error {
 	return checkPrivate(dir, info)
 }
 
+// checkPrivate refuses a directory in which somebody else could put a socket of
+// his own in the place of ours.
 func checkPrivate(dir string, info fs.FileInfo) error {
+	if uid, ok := ownerOf(info); ok && uid != os.Geteuid() && uid != 0 {
+		return fmt.Errorf("%s, where the admin socket would be, belongs to uid %d", dir, uid)
+	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("others may write into %s, where the admin socket would be; chmod go-w %s", dir, dir)
 	}

@@ -45,7 +45,19 @@ func (c *Config) Sockets() []string {
 	if runtime := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(runtime) {
 		add(runtime)
 	}
-	return all
+	return slices.DeleteFunc(all, c.foreign)
+}
+
+// foreign reports whether a socket is that of somebody who could not replace the
+// configuration either: he only wants to be taken for the server. Where the file
+// names the socket, it is believed.
+func (c *Config) foreign(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	uid, ok := ownerOf(info)
+	return ok && uid != 0 && !slices.Contains(c.owners(), uid)
 }
 
 // userRuntime is where systemd keeps the directories of users that are logged in.
@@ -56,12 +68,16 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// owners are this user and the one who owns the file: who else has a directory
-// there could only want to be taken for the server.
+// owners are this user, and those who own the file and its directory and so could
+// replace it.
 func (c *Config) owners() []int {
 	uids := []int{os.Geteuid()}
-	if info, err := os.Stat(c.path); err == nil {
-		if uid, ok := ownerOf(info); ok && uid != uids[0] {
+	for _, path := range []string{c.path, filepath.Dir(c.path)} {
+		info, err := os.Stat(path)
+		if err != nil {
+			continue
+		}
+		if uid, ok := ownerOf(info); ok && !slices.Contains(uids, uid) {
 			uids = append(uids, uid)
 		}
 	}

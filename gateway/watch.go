@@ -64,23 +64,30 @@ const changesLogged = 20
 // sessions concerned looked at again, and the rules read if it is they. That the
 // watch has begun is nothing for the log.
 func (s *server) changed(changes []registry.Change, first bool) {
-	rules := false
-	for i, c := range changes {
-		rules = rules || c.Rules || c.All
-		if about := describeChange(c); len(about) > 0 && i < changesLogged && !first {
-			s.log.Info(LogCredentials, about...)
-		}
-	}
-	if more := len(changes) - changesLogged; more > 0 {
-		s.log.Info(LogCredentials, "more", more)
-	}
 	if concerned, some := registry.Concerned(changes); some {
 		for _, l := range s.open() {
 			l.server.Recheck(concerned)
 		}
 	}
-	if rules {
+	if slices.ContainsFunc(changes, func(c registry.Change) bool { return c.Rules || c.All }) {
 		s.rulesChanged()
+	}
+	if !first {
+		s.tellChanges(changes)
+	}
+}
+
+// tellChanges comes after what they bring about: a log may have to wait for its
+// reader.
+func (s *server) tellChanges(changes []registry.Change) {
+	for i, c := range changes {
+		if i == changesLogged {
+			s.log.Info(LogCredentials, "more", len(changes)-changesLogged)
+			return
+		}
+		if about := describeChange(c); len(about) > 0 {
+			s.log.Info(LogCredentials, about...)
+		}
 	}
 }
 

@@ -338,3 +338,16 @@ func TestCSVFormulas(t *testing.T) {
 		t.Errorf("notes %q", notes)
 	}
 }
+
+// An identity that cannot be a name gives one that nothing else has.
+func TestNameOfIdentity(t *testing.T) {
+	for identity, want := range map[string]string{
+		"urn:imei:1": "urn:imei:1", "a/b": "0x612f62", "\x00": "0x00", "": "0x", "anybody": "0x616e79626f6479", "group:x": "0x67726f75703a78",
+		strings.Repeat("a", 128): strings.Repeat("a", 128), strings.Repeat("/", 65): "sha256-",
+	} {
+		got := nameOfIdentity([]byte(identity))
+		if !strings.HasPrefix(got, want) || registry.CheckName(got) != nil || len(want) > 8 && got != want {
+			t.Errorf("%.20q is called %q, want %q", identity, got, want)
+		}
+	}
+}

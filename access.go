@@ -17,8 +17,9 @@ import (
 )
 
 // SetAccess changes who may do what, from the next request of everybody on. A
-// nil list lets everybody who has a session do everything, as do Servers whose
-// Access is nil.
+// nil list lets everybody who gets in do everything, as a nil Access does: do not
+// pass on the one that acl.Compile returns beside an error. A list of no rules
+// lets nobody do anything.
 func (s *Server) SetAccess(list *acl.List) { s.access.Store(list) }
 
 // denied answers a request that its sender may not make, before anybody has

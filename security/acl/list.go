@@ -132,7 +132,8 @@ func meets(w *Who, p pattern, m Mode, authenticated, hasTenant bool) bool {
 	return !(hasTenant && p.tenantless(w))
 }
 
-// Compile makes a List of rules. The error is a *RuleError.
+// Compile makes a List of rules; one of no rules denies everything. The error is a
+// *RuleError, and the List is then nil.
 func Compile(rules []Rule) (*List, error) {
 	b := builder{
 		list: &List{

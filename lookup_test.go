@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,23 +87,40 @@ func (s *stage) onLoop(f func()) {
 	<-done
 }
 
-// A look-up has an end, waiting for others included.
+// A look-up has an end, waiting for others included: who has waited too long is
+// not looked up any more.
 func TestLookUpsEnd(t *testing.T) {
 	s, d := newGuarded(t, say, func(s *Server) { s.LookupTime = 100 * time.Millisecond })
-	s.onLoop(func() { s.server.lookups = newPool(1, 100) })
+	lookups := newPool(1, 100)
+	s.onLoop(func() { s.server.lookups = lookups })
 	d.change(func(d *directory) { d.hangs = true })
-	for i := range 5 {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
+	free := make(chan struct{})
+	release := sync.OnceFunc(func() { close(free) })
+	defer release()
+	lookups.submit(job(func() { <-free }))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	const waiting = 5
+	for i := range waiting {
 		c := s.with(d.add(fmt.Sprint("waits-", i)))
 		go c.Get(ctx, s.secure+"/")
 	}
-	eventually(t, "the end of all", func() bool { return s.server.Stats().LookupsFailed == 5 })
-	s.wantLog(LogLookupFailed, "reason=store_unavailable")
-	s.wantLog(LogHandshakeRefused, "reason=store_unavailable")
-	if d.asked() == 5 {
-		t.Error("what has waited too long was looked up all the same")
+	eventually(t, "all to wait", func() bool { return lookups.queue.last.Load() == 1+waiting })
+	time.Sleep(s.server.LookupTime)
+	release()
+	eventually(t, "the end of all", func() bool { return s.server.Stats().LookupsFailed == waiting })
+	if n := d.asked(); n != 0 {
+		t.Errorf("%d that had waited too long were looked up all the same", n)
 	}
+	c := s.with(d.add("hangs"))
+	go c.Get(ctx, s.secure+"/")
+	eventually(t, "the end of one that is looked up", func() bool { return s.server.Stats().LookupsFailed == waiting+1 })
+	if n := d.asked(); n != 1 {
+		t.Errorf("%d look-ups", n)
+	}
+	s.wantLog(LogLookupFailed, "reason=store_unavailable")
+	s.wantLog(LogHandshakeRefused, "reason=store_unavailable", "identity=waits-")
+	s.wantLog(LogHandshakeRefused, "reason=store_unavailable", "identity=hangs")
 }
 
 // A Directory that dies has the next handshake of a device fail, and not more.

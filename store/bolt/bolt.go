@@ -180,20 +180,29 @@ func (s *Store) replaced() error {
 	}
 	there, err := os.Stat(s.path)
 	if err != nil || !os.SameFile(ours, there) {
-		return fmt.Errorf("%w: the file was moved, removed or replaced while in use; start again to use what is there now", store.ErrUnavailable)
+		return errReplaced
 	}
 	return nil
 }
 
+var errReplaced = fmt.Errorf("%w: the file was moved, removed or replaced while in use; start again to use what is there now", store.ErrUnavailable)
+
 // Current returns why the path does not lead to the file that is open, nil if it
-// does: somebody has moved, removed or replaced it. It asks the file system.
+// does: somebody has moved, removed or replaced it. It asks the file system, and
+// Status says from then on what it has found.
 func (s *Store) Current() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.db == nil {
 		return store.ErrClosed
 	}
-	return s.named(s.replaced())
+	err := s.named(s.replaced())
+	if err != nil {
+		s.health.bad(s.now(), err)
+	} else {
+		s.health.found(s.now())
+	}
+	return err
 }
 
 // prepare makes a new file ours, or checks that an old one is, and removes

@@ -137,6 +137,15 @@ func (h *health) good(now time.Time) {
 	}
 }
 
+// found says that the path leads to the file again.
+func (h *health) found(now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if errors.Is(h.err, errReplaced) {
+		h.since, h.err = now, nil
+	}
+}
+
 // faulty says that the file is not to be used any more.
 func (h *health) faulty(now time.Time, err error) {
 	h.bad(now, err)

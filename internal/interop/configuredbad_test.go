@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"filippo.io/age"
 
 	"github.com/coaps-go/coaps/store/redis/redistest"
 )
@@ -118,7 +121,7 @@ func (p *plant) testFullDisk(t *testing.T) {
 	if devices := site.run(t, "device", "list"); strings.Count(devices, "\n") != 1 {
 		t.Errorf("half of it is there: %d lines", strings.Count(devices, "\n"))
 	}
-	info, err := os.Stat(site.dir + "/devices.db")
+	info, err := os.Stat(filepath.Join(site.dir, "devices.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,6 +142,85 @@ func (p *plant) testFullDisk(t *testing.T) {
 		}
 	}
 	site.run(t, "device", "import", file) // there is room again
+}
+
+// testLostFile: somebody deletes the file of the store. Who is connected or known
+// stays so, no command says that something was done which was not, log and status
+// say it; and with the backup in its place a reload is enough.
+func (p *plant) testLostFile(t *testing.T) {
+	need(t, "coap-client-gnutls")
+	site := p.newSite(t, "bolt:devices.db")
+	ctx := parallel(t)
+	known := &device{name: "unit-psk-01", mode: "psk", key: []byte(pskText)}
+	site.run(t, "device", "add", known.name, "-k", pskText)
+	site.serve(t)
+	asks := func(what string) {
+		t.Helper()
+		proc := dialLibcoap("coap-client-gnutls")(ctx, t, site, known, site.secure, "", "/hello")
+		if !proc.await(ctx, "Hello, "+known.name) {
+			t.Errorf("%s: %s", what, proc.text())
+		}
+	}
+	asks("at first")
+	path := filepath.Join(site.dir, "devices.db")
+	if err := os.Rename(path, path+".backup"); err != nil {
+		t.Fatal(err)
+	}
+	site.logged(ctx, t, "store down", func(e *entry) bool { return e.Msg == "store down" })
+	asks("without the file")
+	if code, said := site.try(ctx, "device", "add", "unit-psk-02", "--new-psk"); code != 3 || !strings.Contains(said, "reason: store_unavailable") {
+		t.Errorf("device add: %d, %s", code, said)
+	}
+	if status := site.run(t, "status"); !regexp.MustCompile(`store +bolt .*DOWN: .*removed`).MatchString(status) {
+		t.Errorf("status does not say it:\n%s", status)
+	}
+	if err := os.Rename(path+".backup", path); err != nil {
+		t.Fatal(err)
+	}
+	site.run(t, "reload")
+	site.logged(ctx, t, "store up", func(e *entry) bool { return e.Msg == "store up" })
+	asks("with the file")
+	site.run(t, "device", "add", "unit-psk-02", "--new-psk")
+	if list := site.run(t, "device", "list"); !strings.Contains(list, known.name) || !strings.Contains(list, "unit-psk-02") {
+		t.Errorf("at the end:\n%s", list)
+	}
+}
+
+// testWrongAgeKey: a server whose store is sealed goes on when its key file is
+// replaced by another key, and does not start with that.
+func (p *plant) testWrongAgeKey(t *testing.T) {
+	need(t, "coap-client-gnutls")
+	site := p.newSite(t, "bolt:devices.db")
+	ctx := parallel(t)
+	config := string(read(t, site.config))
+	site.write(t, "coaps.yaml", []byte(strings.Replace(config, "timeout:", "key: store.age, timeout:", 1)))
+	writeKey := func() {
+		identity, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		site.write(t, "store.age", []byte(identity.String()+"\n"))
+	}
+	writeKey()
+	known := &device{name: "unit-psk-01", mode: "psk", key: []byte(pskText)}
+	site.run(t, "device", "add", known.name, "-k", pskText)
+	if bytes.Contains(read(t, filepath.Join(site.dir, "devices.db")), []byte(pskText)) {
+		t.Error("the key stands in the file")
+	}
+	site.serve(t)
+	writeKey()
+	_, _ = site.try(ctx, "reload")
+	proc := dialLibcoap("coap-client-gnutls")(ctx, t, site, known, site.secure, "", "/hello")
+	if !proc.await(ctx, "Hello, "+known.name) {
+		t.Errorf("after the reload: %s", proc.text())
+	}
+	_ = site.server.cmd.Process.Signal(os.Interrupt)
+	<-site.server.exited
+	for _, args := range [][]string{{"serve"}, {"device", "list"}} {
+		if code, said := site.try(ctx, args...); code != 3 || !strings.Contains(said, "reason: store_sealed") {
+			t.Errorf("%v: %d, %s", args, code, said)
+		}
+	}
 }
 
 // testFrozenStore: a store that takes connections and answers nothing, as a

@@ -37,6 +37,8 @@ func TestConfigured(t *testing.T) {
 	}
 	t.Run("administrators at once", p.testAdministrators)
 	t.Run("full disk", p.testFullDisk)
+	t.Run("lost file", p.testLostFile)
+	t.Run("wrong age key", p.testWrongAgeKey)
 	t.Run("frozen store", p.testFrozenStore)
 }
 

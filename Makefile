@@ -6,7 +6,7 @@
 
 DURATION = 20m
 
-.PHONY: bench-peers bench-quick bench-smoke performance soak instructions instructions-accept
+.PHONY: bench-peers bench-quick bench-smoke performance soak instructions instructions-accept provisioning
 
 # All figures of docs/performance.md, our server beside its peers: some 15 minutes
 # on a machine that does nothing else. OPTIONS="-million-rpk" takes 10 more.
@@ -41,3 +41,13 @@ instructions:
 # The same, to become the record.
 instructions-accept:
 	go run ./internal/perf/instructions -accept
+
+# The figures of docs/provisioning.md: look-ups, rules, and changes under load. Some 15
+# minutes, a Redis server (redis-server or valkey-server), and a quiet machine.
+ROUNDS = 5
+provisioning:
+	COAPS_DEVICES=1000000 go test ./security/registry -run '^$$' -bench 'Import|Fetch/(bolt|sealed)|Cached|CacheMemory' -benchtime 3s -timeout 30m
+	COAPS_DEVICES=100000 go test ./security/registry -run '^$$' -bench 'Fetch/(memory|file|redis)' -benchtime 3s -timeout 30m
+	go test ./security/acl -run '^$$' -bench 'Decide' -benchtime 1s
+	go test . -run '^$$' -bench 'Reload$$' -benchtime $(ROUNDS)x -timeout 30m
+	go test ./internal/interop -run '^$$' -bench ConfiguredReload -benchtime $(ROUNDS)x -timeout 30m

@@ -241,6 +241,11 @@ func TestNotAfter(t *testing.T) {
 					t.Errorf("closed %v late", late)
 				}
 			case RevokeForbid:
+				for one := range s.server.Sessions(t.Context()) {
+					if over := one.Identity.Device() == "sensor-7"; one.Forbidden != over {
+						t.Errorf("session of %s: forbidden %v", one.Identity.Device(), one.Forbidden)
+					}
+				}
 				if got := get(t, c, s.secure+"/"); got != "4.03 Forbidden" {
 					t.Errorf("got %s", got)
 				}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/tick"
 )
@@ -63,7 +64,7 @@ type SessionInfo struct {
 	Established time.Time
 	LastSeen    time.Time // to the second
 	Asleep      bool      // its keys are packed; that is no difference to anybody
-	Forbidden   bool      // RevokeForbid
+	Forbidden   bool      // RevokeForbid: its requests are refused
 	NotAfter    time.Time // when the first of its credentials ends; zero: none does
 	Authorized  bool      // the application has said who it is (Request.Authorize)
 }
@@ -131,8 +132,14 @@ func (s *shard) info(number int, at *endpoint.Resident) SessionInfo {
 	return SessionInfo{
 		ID: SessionID{number, at.ID}, Peer: known.peer,
 		Established: s.clock.wall(n.established).Round(0), LastSeen: s.clock.wall(at.Heard).Round(0),
-		Asleep: at.Asleep, Forbidden: n.forbidden, NotAfter: n.notAfter(), Authorized: n.authorized,
+		Asleep: at.Asleep, Forbidden: s.forbids(n), NotAfter: n.notAfter(), Authorized: n.authorized,
 	}
+}
+
+// forbids reports whether the requests of a session are refused with
+// RevokeForbid: somebody has taken its credential back, or its time is over.
+func (s *shard) forbids(n *sessionNote) bool {
+	return n.forbidden || s.server.OnRevoke == RevokeForbid && s.ended(s.clock.now(), n) == dtls.ReasonCredentialExpired.String()
 }
 
 // Drop ends a session with close_notify. The error is ErrNoSession if there is

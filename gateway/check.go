@@ -33,6 +33,7 @@ func (c *Config) Check(ctx context.Context) []Problem {
 		p.Warning = true
 		ch.problems = append(ch.problems, p)
 	}
+	ch.sealing()
 	ch.store()
 	var lookup security.Directory
 	if ch.opened != nil {
@@ -170,7 +171,9 @@ func (ch *checker) logs() {
 	}
 }
 
-// socket looks whether there is a place for the admin socket.
+// socket looks whether there is a place for the admin socket, unless a server has
+// one. Root is not who will serve, as a rule: whose directory it is does not matter
+// then. One that a service manager makes may not be there yet.
 func (ch *checker) socket() {
 	if ch.Admin.Off {
 		return
@@ -178,12 +181,27 @@ func (ch *checker) socket() {
 	failed := &placesError{}
 	for _, path := range ch.Sockets() {
 		err := checkPlace(path)
-		if err == nil {
+		if err == nil || live(path) || errors.Is(err, errForeignDirectory) && os.Geteuid() == 0 {
 			return
 		}
 		failed.failed = append(failed.failed, err)
 	}
+	if ch.Admin.Socket != "" && !isDirectory(filepath.Dir(ch.Resolve(ch.Admin.Socket))) && checkSocketPath(ch.Resolve(ch.Admin.Socket)) == nil {
+		ch.warn("admin.socket", "the directory is not there yet: %v", failed)
+		return
+	}
 	ch.wrong("admin.socket", "%v", failed)
+}
+
+// sealing looks at the file with the age identity, also if the store cannot be
+// opened beside a server.
+func (ch *checker) sealing() {
+	if ch.Store.Key == "" {
+		return
+	}
+	if _, err := readSealing(ch.Resolve(ch.Store.Key)); err != nil {
+		ch.wrong("store.key", "%s", fileErrorText(err))
+	}
 }
 
 // checkPlace is why a socket cannot be made at a path, as far as can be told.

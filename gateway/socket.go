@@ -116,11 +116,13 @@ func privateDirectory(dir string) error {
 	return checkPrivate(dir, info)
 }
 
+var errForeignDirectory = errors.New("a directory of somebody else")
+
 // checkPrivate refuses a directory in which somebody else could put a socket of
 // his own in the place of ours.
 func checkPrivate(dir string, info fs.FileInfo) error {
 	if uid, ok := ownerOf(info); ok && uid != os.Geteuid() && uid != 0 {
-		return fmt.Errorf("%s, where the admin socket would be, belongs to uid %d", dir, uid)
+		return fmt.Errorf("%w: %s, where the admin socket would be, belongs to uid %d", errForeignDirectory, dir, uid)
 	}
 	if info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("others may write into %s, where the admin socket would be; chmod go-w %s", dir, dir)

@@ -199,7 +199,7 @@ func (ch *checker) sealing() {
 	if ch.Store.Key == "" {
 		return
 	}
-	if _, err := readSealing(ch.Resolve(ch.Store.Key)); err != nil {
+	if _, err := StoreKeys(ch.Resolve(ch.Store.Key)); err != nil {
 		ch.wrong("store.key", "%s", fileErrorText(err))
 	}
 }

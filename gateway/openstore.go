@@ -144,19 +144,31 @@ func unsealed(ctx context.Context, s store.Store) (store.Store, error) {
 // seal puts encryption around a store, by the age identities in a file. A store
 // that is not sealed is refused, as is one that others are to open.
 func seal(ctx context.Context, s store.Store, path string) (store.Store, error) {
-	with, err := readSealing(path)
+	with, err := StoreKeys(path)
 	if err != nil {
 		return nil, err
 	}
 	return sealed.Open(ctx, s, with)
 }
 
-// readSealing reads age identities that nobody else can read.
-func readSealing(path string) (sealed.Keys, error) {
-	text, err := keys.ReadSecretFile(path)
+// StoreKeys reads the file of age identities that a sealed store is opened with.
+// One that others than its owner can read is a *keys.PermissionError.
+func StoreKeys(path string) (sealed.Keys, error) {
+	text, err := keys.ReadSecretFile(path) // looks at who may read it
 	if err != nil {
 		return sealed.Keys{}, err
 	}
 	clear(text)
 	return sealed.ReadKeys(path)
+}
+
+// OpenStoreAsIs opens the store at a URL, as OpenStore has them, without a key:
+// the values of a sealed one stay encrypted. For who works on the sealing; nothing
+// else may be written there.
+func OpenStoreAsIs(ctx context.Context, url string) (store.Store, error) {
+	kind, rest, err := splitStoreURL(url)
+	if err != nil {
+		return nil, err
+	}
+	return openKind(ctx, kind, rest)
 }

@@ -31,6 +31,9 @@ type questioned struct {
 	note sessionNote
 	own  asking // about what it has proved itself
 	who  asking // about whom it was authorized as
+
+	hurried bool // recheck.hurries: what is good is no news
+	late    bool // there was a change since it was asked
 }
 
 type asking struct {
@@ -108,7 +111,9 @@ func (b *batch) deliver(now tick.Time) {
 		b.deliverSingle(now)
 		return
 	}
+	late := b.since <= r.shard.recheck.last
 	for _, q := range b.questions {
+		q.hurried, q.late = r.hurries, late
 		if !r.shard.settle(now, q) {
 			r.failed = true
 			walk, matches := r.same(&q.note)
@@ -186,8 +191,8 @@ func (q *questioned) apply(n *sessionNote) (reason string, all bool) {
 }
 
 // settle acts upon what has become of a session's credentials. It reports false if
-// something that was asked has not been answered, and what has been is no reason
-// to end it.
+// something that was asked has not been answered, or may be out of date, and what
+// has been is no reason to end it.
 func (s *shard) settle(now tick.Time, q *questioned) (settled bool) {
 	at, ok := s.ep.Look(q.id)
 	if !ok {
@@ -202,6 +207,10 @@ func (s *shard) settle(now tick.Time, q *questioned) (settled bool) {
 		return true
 	case q.own.wanted && !q.own.answered, q.who.wanted && !q.who.answered:
 		return false
+	case q.hurried:
+		return true
+	case q.late && n.forbidden && all:
+		return false // it may have been forbidden for what has changed
 	}
 	n.forbidden = n.forbidden && !all
 	s.renew(now, q.id, &n, asleep)

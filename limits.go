@@ -50,9 +50,10 @@ const (
 
 	// batchQuestions is how many credentials are looked at again together, and
 	// batchesAsked how many such batches each event loop has at work, for each of
-	// its two walks; alonesAsked is how many sessions it has looked at by themselves
-	// at a time. There is a place for all of them before the workers, so that none
-	// is refused; those beyond wait for the next walk.
+	// its three walks; alonesAsked is how many sessions it has looked at by
+	// themselves at a time. There is a place for all of them before the workers,
+	// twice batchesAsked for each loop, so that none is refused; those beyond wait
+	// for the next walk.
 	batchQuestions, batchesAsked, alonesAsked = 32, 4, 64
 
 	// matchesKept is how many changes may wait to be looked at; with more of them

@@ -47,10 +47,14 @@ type recheckLetter struct {
 }
 
 func (l recheckLetter) deliver(now tick.Time) {
-	l.shard.recheck.last = now
-	l.shard.recheck.add(now, l.match)
+	s := l.shard
+	s.recheck.last = now
+	if l.match != nil && s.recheck.walking {
+		s.hurried.add(now, l.match)
+	}
+	s.recheck.add(now, l.match)
 	if l.match != nil {
-		l.shard.strays.add(now, l.match)
+		s.strays.add(now, l.match)
 	}
 }
 
@@ -58,9 +62,15 @@ func (l recheckLetter) deliver(now tick.Time) {
 // that are told of during a walk are looked at by the next one. It holds few
 // questions at a time, however many sessions a change concerns. A nil Match is
 // everything.
+//
+// A walk over everybody can take minutes if there are very many and the store is
+// slow. A change that comes meanwhile has another walk begin beside it, which
+// hurries to those that it concerns and only ends what is not good any more: all
+// else, and the last word, is for the walk whose turn it will be.
 type recheck struct {
 	shard   *shard
 	strays  bool      // of the sessions of which sessionNote.stray is true; else of all others
+	hurries bool      // beside another walk
 	last    tick.Time // when there was a change; before all time if never
 	matches []Match   // of this walk
 	waiting []Match   // for the next

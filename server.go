@@ -155,7 +155,7 @@ func (s *Server) prepare() {
 	s.access.Store(s.Access)
 	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)
 	s.lookups = newPool(lookupWorkers, lookupsWaiting)
-	s.rechecks = newPool(batchesAsked*s.loops, (2*batchesAsked+alonesAsked)*s.loops)
+	s.rechecks = newPool(2*batchesAsked*s.loops, (3*batchesAsked+alonesAsked)*s.loops)
 	s.clock = clock{time.Now()}
 	s.ended = make(chan struct{})
 	s.ctx, s.cancel = context.WithCancel(context.Background())

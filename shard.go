@@ -29,6 +29,7 @@ type shard struct {
 
 	recheck recheck
 	strays  recheck // of certificates that are nobody's, in their own time
+	hurried recheck // of what has changed while recheck is at work
 	expiry  expiry
 	noted   []byte // a note on its way to its session
 }
@@ -36,8 +37,9 @@ type shard struct {
 func newShard(p *port, l *loop, policy *policy) *shard {
 	s := &shard{loop: l, port: p, server: p.server, policy: policy, details: make(map[endpoint.PeerID]error)}
 	s.stranger.subject.Mode = acl.NoSec
-	s.recheck.last, s.strays.strays = -1, true
-	s.recheck.shard, s.strays.shard, s.expiry.shard, s.expiry.earliest = s, s, s, tick.Never
+	s.recheck.last, s.strays.strays, s.hurried.hurries = -1, true, true
+	s.recheck.shard, s.strays.shard, s.hurried.shard = s, s, s
+	s.expiry.shard, s.expiry.earliest = s, tick.Never
 	l.handle, l.handOver, l.giveWay, l.ring = s.handle, s.handOver, s.server.nudge, s.ring
 	return s
 }

@@ -9,16 +9,16 @@ import "github.com/coaps-go/coaps/security"
 type member struct{ tenant, name string }
 
 // Concerned says which sessions should be looked at again after changes that Run
-// has told, in the form that Server.Recheck takes; some is false if it is none,
-// as after a change of the rules. Besides those of the devices, the groups and
-// their members it is all whose raw public key or certificate was nobody's until
-// now: it may have got an owner.
+// has told, in the form that Server.Recheck takes, which is nil for all; some is
+// false if it is none, as after a change of the rules. Besides those of the
+// devices, the groups and their members it is all whose raw public key or
+// certificate was nobody's until now: it may have got an owner.
 func Concerned(changes []Change) (match func(*security.Principal, security.Mode) bool, some bool) {
 	devices, groups := map[member]bool{}, map[member]bool{}
 	for _, c := range changes {
 		switch {
 		case c.All:
-			return func(*security.Principal, security.Mode) bool { return true }, true
+			return nil, true
 		case c.Device != "":
 			devices[member{c.Tenant, c.Device}] = true
 		case c.Group != "":

@@ -36,7 +36,7 @@ func TestConcerned(t *testing.T) {
 		{"everything", []Change{{All: true}}, nobody, security.PreSharedKey, true},
 	} {
 		match, some := Concerned(tt.changes)
-		if !some || match(&tt.who, tt.mode) != tt.want {
+		if !some || (match == nil || match(&tt.who, tt.mode)) != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, !tt.want, tt.want)
 		}
 	}

@@ -15,10 +15,11 @@ import (
 //
 // The zero value is an empty flight.
 type Flight struct {
-	items []item
-	at    int  // first item not wholly sent in this transmission
-	off   int  // bytes of its body that were
-	again uint // how often it was rewound
+	items  []item
+	at     int  // first item not wholly sent in this transmission
+	off    int  // bytes of its body that were
+	again  uint // how often it was rewound
+	single bool // each message has a record
 }
 
 // item is a handshake message or a ChangeCipherSpec.
@@ -75,12 +76,13 @@ func (f *Flight) Pending() bool { return f.at < len(f.items) }
 // flight is sent, or, with the flight still Pending, when there is not room
 // for a single byte of a message.
 //
-// Messages share records, records share datagrams, and a message is cut
-// where the datagram ends. The mtu may differ from call to call. Errors are
-// those of record.Layer.Seal.
+// Records share datagrams, and a message is cut where the datagram ends. In a
+// flight that takes more than one, messages share records. The mtu may differ
+// from call to call. Errors are those of record.Layer.Seal.
 func (f *Flight) Transmit(l *record.Layer, dst []byte, mtu int) (n int, err error) {
 	room := max(0, min(mtu, len(dst)))
 	out := dst[:0:room]
+	f.single = f.fits(l, room)
 	for f.Pending() && !(f.apart() && len(out) > 0) {
 		longer, err := f.appendRecord(l, out)
 		if err != nil {
@@ -92,6 +94,17 @@ func (f *Flight) Transmit(l *record.Layer, dst []byte, mtu int) (n int, err erro
 		out = longer
 	}
 	return len(out), nil
+}
+
+// fits reports whether one datagram has room for the whole flight with a record
+// for each message. Then each gets one: that costs 13 bytes a message, and
+// tinydtls, which is in many small devices, reads the first message of a record
+// alone. It knows no flight that is longer.
+func (f *Flight) fits(l *record.Layer, room int) bool {
+	for i := range f.items {
+		room -= l.Overhead(f.items[i].epoch) + len(f.items[i].raw)
+	}
+	return room >= 0
 }
 
 // appendRecord appends one record to the datagram out, as full as the
@@ -117,8 +130,8 @@ func (f *Flight) appendRecord(l *record.Layer, out []byte) ([]byte, error) {
 	return l.Seal(out, it.epoch, it.typ, payload)
 }
 
-// appendFragments fills a record's payload to its capacity with the handshake
-// messages of one epoch: "multiple handshake messages may be placed in the
+// appendFragments fills a record's payload with the next handshake message or,
+// unless each is to have a record, to its capacity with those of one epoch: "multiple handshake messages may be placed in the
 // same DTLS record, provided that there is room and that they are part of the
 // same flight" (RFC 6347 §4.2.3).
 func (f *Flight) appendFragments(payload []byte, epoch uint16) []byte {
@@ -139,6 +152,9 @@ func (f *Flight) appendFragments(payload []byte, epoch uint16) []byte {
 			break
 		}
 		f.at, f.off = f.at+1, 0
+		if f.single {
+			break
+		}
 	}
 	return payload
 }

@@ -17,10 +17,17 @@ import (
 )
 
 // SetAccess changes who may do what, from the next request of everybody on. A
-// nil list lets everybody who gets in do everything, as a nil Access does: do not
-// pass on the one that acl.Compile returns beside an error. A list of no rules
-// lets nobody do anything.
-func (s *Server) SetAccess(list *acl.List) { s.access.Store(list) }
+// nil list, such as acl.Compile returns with an error, denies everything.
+func (s *Server) SetAccess(list *acl.List) {
+	if list == nil {
+		list = new(acl.List)
+	}
+	s.access.Store(list)
+}
+
+// ClearAccess lets everybody who has a session do everything from the next
+// request on, as a Server does whose Access is nil.
+func (s *Server) ClearAccess() { s.access.Store(nil) }
 
 // denied answers a request that its sender may not make, before anybody has
 // looked whether there is such a resource: 4.01 to whoever has not proved who

@@ -77,6 +77,10 @@ func TestAccess(t *testing.T) {
 		t.Errorf("with other rules: %s", got)
 	}
 	s.server.SetAccess(nil)
+	if got := get(t, admin, s.secure+"/inline"); got != "4.03 Forbidden" {
+		t.Errorf("with no list: %s", got)
+	}
+	s.server.ClearAccess()
 	if got := get(t, nobody, s.plain+"/missing"); got != "4.04 Not Found" {
 		t.Errorf("without rules: %s", got)
 	}
@@ -119,7 +123,7 @@ func TestListOfWhatIsAllowed(t *testing.T) {
 	if got := get(t, s.client(security.NoSec), s.plain+"/.well-known/core"); got != "" {
 		t.Errorf("list of nobody: %s", got)
 	}
-	s.server.SetAccess(nil)
+	s.server.ClearAccess()
 	if got := get(t, c, s.secure+"/.well-known/core"); strings.Count(got, ",") != 3 {
 		t.Errorf("list without rules %s", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
 )
@@ -113,6 +114,15 @@ func (g *generation) lookup() security.Directory {
 		return nil
 	}
 	return g.provision.directory
+}
+
+// setAccess puts rules in force; nil is what compile makes of acl.open.
+func setAccess(s *coaps.Server, list *acl.List) {
+	if list == nil {
+		s.ClearAccess()
+		return
+	}
+	s.SetAccess(list)
 }
 
 // discard gives back what prepare has opened.

@@ -105,7 +105,7 @@ func (s *server) apply(g *generation) error {
 		s.rulesChanged() // they may have, between reading and watching
 	}
 	for _, l := range kept {
-		l.server.SetAccess(g.access)
+		setAccess(l.server, g.access)
 		l.server.SetHandler(s.handlerOf(g))
 	}
 	s.use(g, append(slices.Clone(kept), fresh...))

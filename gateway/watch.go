@@ -142,7 +142,7 @@ func (s *server) readRules(ctx context.Context) error {
 	}
 	s.trouble("rules", "")
 	for _, l := range s.open() {
-		l.server.SetAccess(list)
+		setAccess(l.server, list)
 	}
 	next := *g
 	next.stored, next.access = stored, list

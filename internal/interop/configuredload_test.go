@@ -240,7 +240,7 @@ func (f *fleetServer) round(b *testing.B, m *marked, round int) figures {
 		done <- report
 	}()
 	time.Sleep(time.Second + before)
-	begin := time.Now()
+	var begin time.Time
 	var stored time.Duration
 	if f.kind == "bolt" {
 		f.write(b, "fleet.csv", content)

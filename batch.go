@@ -18,7 +18,7 @@ import (
 type batch struct {
 	recheck   *recheck
 	policy    *policy
-	since     tick.Time // before anything was asked
+	changes   uint64 // recheck.changes before anything was asked
 	questions []*questioned
 	single    bool          // no part of a walk
 	spent     time.Duration // by the worker
@@ -43,8 +43,8 @@ type asking struct {
 	answered bool
 }
 
-func (r *recheck) newBatch(now tick.Time) *batch {
-	return &batch{recheck: r, policy: r.shard.policy, since: now}
+func (r *recheck) newBatch() *batch {
+	return &batch{recheck: r, policy: r.shard.policy, changes: r.shard.recheck.changes}
 }
 
 func (b *batch) add(at *endpoint.Resident, n *sessionNote) *questioned {
@@ -111,7 +111,7 @@ func (b *batch) deliver(now tick.Time) {
 		b.deliverSingle(now)
 		return
 	}
-	late := b.since <= r.shard.recheck.last
+	late := b.late()
 	for _, q := range b.questions {
 		q.hurried, q.late = r.hurries, late
 		if !r.shard.settle(now, q) {
@@ -123,6 +123,9 @@ func (b *batch) deliver(now tick.Time) {
 	r.answered(now, b)
 }
 
+// late reports whether there was a change since the batch was begun.
+func (b *batch) late() bool { return b.changes != b.recheck.shard.recheck.changes }
+
 // deliverSingle: walks come one after the other, so that the last one has the last
 // word. An answer of no walk that was asked for before a change may come after
 // those of the walk that the change has caused, and is worth nothing.
@@ -130,7 +133,7 @@ func (b *batch) deliverSingle(now tick.Time) {
 	r, q := b.recheck, b.questions[0]
 	walk, matches := r.same(&q.note)
 	switch {
-	case b.since <= r.last:
+	case b.late():
 		walk.add(now, matches...)
 	case !r.shard.settle(now, q):
 		walk.again(now, matches...)

@@ -49,6 +49,7 @@ type recheckLetter struct {
 func (l recheckLetter) deliver(now tick.Time) {
 	s := l.shard
 	s.recheck.last = now
+	s.recheck.changes++
 	if l.match != nil && s.recheck.walking {
 		s.hurried.add(now, l.match)
 	}
@@ -72,6 +73,7 @@ type recheck struct {
 	strays  bool      // of the sessions of which sessionNote.stray is true; else of all others
 	hurries bool      // beside another walk
 	last    tick.Time // when there was a change; before all time if never
+	changes uint64    // how many there were: more than one has the same time
 	matches []Match   // of this walk
 	waiting []Match   // for the next
 	walking bool
@@ -135,7 +137,7 @@ func (r *recheck) step() { _ = r.shard.mail.post(r, true) }
 func (r *recheck) deliver(now tick.Time) {
 	began := r.shard.clock.now()
 	if r.batch == nil {
-		r.batch = r.newBatch(now)
+		r.batch = r.newBatch()
 	}
 	r.place = r.shard.ep.Walk(r.place, walkPlaces, r.visit)
 	full := len(r.batch.questions) >= batchQuestions
@@ -218,7 +220,7 @@ func (r *recheck) again(now tick.Time, matches ...Match) {
 func (r *recheck) alone(now tick.Time, id endpoint.PeerID) {
 	if at, ok := r.shard.ep.Look(id); ok {
 		n, _ := parseNote(at.Note)
-		b := r.newBatch(now)
+		b := r.newBatch()
 		b.add(at, &n)
 		b.alone(now)
 	}
@@ -229,7 +231,7 @@ func (r *recheck) alone(now tick.Time, id endpoint.PeerID) {
 func (r *recheck) authorized(now tick.Time, id endpoint.PeerID) {
 	if at, ok := r.shard.ep.Look(id); ok {
 		n, _ := parseNote(at.Note)
-		b := r.newBatch(now)
+		b := r.newBatch()
 		b.add(at, &n).own.wanted = false
 		b.alone(now)
 	}

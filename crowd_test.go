@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing"
@@ -121,7 +122,8 @@ func TestRecheckOfACrowd(t *testing.T) {
 	}
 	// This client waits for its answers in the runtime's poller, which looks every
 	// 10 ms if nobody lets it.
-	if one > time.Second || median > quiet+100*time.Millisecond {
+	// What the race detector makes of each glance is no pace.
+	if one > time.Second || median > quiet+100*time.Millisecond && !instrumented() {
 		t.Errorf("one of %d takes %v, a request meanwhile %v", n, one, median)
 	}
 }
@@ -131,4 +133,10 @@ func (c *bareClient) once() time.Duration {
 	start := time.Now()
 	c.get()
 	return time.Since(start)
+}
+
+// instrumented reports whether the race detector watches.
+func instrumented() bool {
+	info, _ := debug.ReadBuildInfo()
+	return slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

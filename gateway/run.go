@@ -145,6 +145,7 @@ func (s *server) serve(ctx context.Context) error {
 	defer cancel()
 	err := s.ready()
 	if err == nil {
+		notify("READY=1") // before anybody can ask for a reload
 		if s.admin != nil {
 			s.jobs.Go(s.admin.serve)
 		}
@@ -152,7 +153,6 @@ func (s *server) serve(ctx context.Context) error {
 		s.jobs.Go(func() { s.watchRules(ctx) })
 		s.jobs.Go(func() { s.watchHealth(ctx) })
 		s.jobs.Go(func() { s.watchSignals(ctx) })
-		notify("READY=1")
 		select {
 		case <-ctx.Done():
 		case err = <-s.failed:

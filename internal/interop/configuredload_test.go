@@ -28,7 +28,7 @@ import (
 
 const (
 	loadDevices  = 100_000
-	loadSessions = 64
+	loadSessions = 256
 )
 
 // BenchmarkConfiguredReload changes one in a hundred of 100,000 devices under a

@@ -65,12 +65,14 @@ var modeNames = map[security.Mode]string{
 	security.NoSec: "nosec", security.PreSharedKey: "psk", security.RawPublicKey: "rpk", security.Certificate: "certificate",
 }
 
+func modeName(m security.Mode) string { return modeNames[m] }
+
 // sessionOf is what there is to show of a session.
 func sessionOf(l *listener, info *coaps.SessionInfo) *Session {
 	whose := info.Identity.Principal()
 	one := &Session{
 		V: schemaVersion, ID: strconv.Itoa(l.number) + "-" + info.ID.String(), Listener: l.addr().String(),
-		Peer: info.Addr.String(), Mode: modeNames[info.Mode], Identity: info.Identity.Name(),
+		Peer: info.Addr.String(), Mode: modeName(info.Mode), Identity: info.Identity.Name(),
 		Device: whose.Device, Group: whose.Group, Tenant: whose.Tenant, Groups: whose.Groups, Credential: whose.Credential,
 		Host: info.Identity.Host(), Since: info.Established, LastSeen: info.LastSeen, Asleep: info.Asleep,
 		Forbidden: info.Forbidden, Authorized: info.Authorized, NotAfter: info.NotAfter,

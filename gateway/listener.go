@@ -52,7 +52,7 @@ func (s *server) newListener(l Listener, g *generation) (*listener, error) {
 // handlerOf answers the requests.
 func (s *server) handlerOf(g *generation) coaps.Handler {
 	if g.config.Log.Requests {
-		return &requestLog{next: g.resources.mux, log: s.log}
+		return LogRequests(g.resources.mux, s.log, modeName)
 	}
 	return g.resources.mux
 }

@@ -9,24 +9,23 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/security"
 )
 
-// requestLog is a handler that puts a line into the log for each request.
-type requestLog struct {
-	next coaps.Handler
-	log  *slog.Logger
-}
-
-// ServeCOAP passes the request on.
-func (l *requestLog) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
-	start := time.Now()
-	watched := &codeWatcher{ResponseWriter: w}
-	l.next.ServeCOAP(watched, r)
-	attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", watched.text(r.Method), "peer", r.Peer.Addr, "mode", modeNames[r.Peer.Mode]}
-	if name := r.Peer.Identity.Name(); name != "" {
-		attributes = append(attributes, "identity", clip(name))
-	}
-	l.log.Info(LogRequest, append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
+// LogRequests has a handler leave a line in the log for each request (LogRequest).
+// modeName is the word for a security mode. The log may have to wait for its
+// reader, so the handler that is returned is not Inline, whatever next is.
+func LogRequests(next coaps.Handler, log *slog.Logger, modeName func(security.Mode) string) coaps.Handler {
+	return coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
+		start := time.Now()
+		watched := &codeWatcher{ResponseWriter: w}
+		next.ServeCOAP(watched, r)
+		attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", watched.text(r.Method), "peer", r.Peer.Addr, "mode", modeName(r.Peer.Mode)}
+		if name := r.Peer.Identity.Name(); name != "" {
+			attributes = append(attributes, "identity", clip(name))
+		}
+		log.Info(LogRequest, append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
+	})
 }
 
 // codeWatcher remembers the code of the response.

@@ -6,12 +6,10 @@ package main
 import (
 	"context"
 	"log/slog"
-	"strings"
-	"time"
 
 	"github.com/coaps-go/coaps"
-	"github.com/coaps-go/coaps/coap"
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/gateway"
+	"github.com/coaps-go/coaps/security"
 )
 
 // newLogger writes to stderr: text for people, JSON where asked for.
@@ -37,52 +35,5 @@ func (s *server) logRequests(next coaps.Handler) coaps.Handler {
 	if !s.logger.Enabled(context.Background(), slog.LevelInfo) {
 		return next
 	}
-	return coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
-		start := time.Now()
-		recorder := &codeRecorder{ResponseWriter: w}
-		next.ServeCOAP(recorder, r)
-		caller := demo.CallerOf(&r.Peer)
-		attributes := []any{"method", r.Method.Name(), "path", clip(r.Path), "code", recorder.text(r.Method), "peer", caller.Address, "mode", caller.Mode}
-		if caller.Identity != "" {
-			attributes = append(attributes, "identity", clip(caller.Identity))
-		}
-		s.logger.Info("request", append(attributes, "took", time.Since(start).Round(time.Microsecond))...)
-	})
-}
-
-// clip shortens a text that a client has chosen: 64 KiB can come in one datagram.
-func clip(s string) string {
-	const most = 200
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
-}
-
-// codeRecorder remembers the code of the response.
-type codeRecorder struct {
-	coaps.ResponseWriter
-	code coap.Code
-}
-
-// SetCode passes the code on.
-func (r *codeRecorder) SetCode(code coap.Code) {
-	r.code = code
-	r.ResponseWriter.SetCode(code)
-}
-
-// text is the code sent; without SetCode the method decides.
-func (r *codeRecorder) text(method coap.Code) string {
-	code := r.code
-	if code == coap.Empty {
-		switch method {
-		case coap.GET, coap.FETCH:
-			code = coap.Content
-		case coap.DELETE:
-			code = coap.Deleted
-		default:
-			code = coap.Changed
-		}
-	}
-	return code.Dotted()
+	return gateway.LogRequests(next, s.logger, security.Mode.String)
 }

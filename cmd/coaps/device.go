@@ -39,13 +39,13 @@ sees each change within a second.`,
 	return cmd
 }
 
-// deviceTarget is the store, and the tenant whose devices are meant.
-type deviceTarget struct {
+// ownerTarget is the store, and the tenant whose devices or groups are meant.
+type ownerTarget struct {
 	store  storeFlags
 	tenant string
 }
 
-func (t *deviceTarget) register(cmd *cobra.Command) {
+func (t *ownerTarget) register(cmd *cobra.Command) {
 	t.store.register(cmd.Flags())
 	set, done := beginGroup(cmd.Flags(), groupDevice)
 	defer done()
@@ -53,7 +53,7 @@ func (t *deviceTarget) register(cmd *cobra.Command) {
 }
 
 func (a *app) deviceEnableCommand(enable bool) *cobra.Command {
-	var target deviceTarget
+	var target ownerTarget
 	verb, past, long := "disable", "disabled", `Refuse whatever these devices show, and keep all that is known of them. Sessions
 that are open now end within a second, as the server's on-revoke says.`
 	if enable {
@@ -81,7 +81,7 @@ that are open now end within a second, as the server's on-revoke says.`
 
 // eachDevice does the same to several devices. All names are looked at before
 // the first is changed, so that a slip of the pen in the last changes nothing.
-func (a *app) eachDevice(cmd *cobra.Command, args []string, target *deviceTarget, verb, past string,
+func (a *app) eachDevice(cmd *cobra.Command, args []string, target *ownerTarget, verb, past string,
 	change func(context.Context, *registry.Registry, ownerName) error) error {
 	names := make([]ownerName, len(args))
 	for i, arg := range args {
@@ -110,7 +110,7 @@ func (a *app) eachDevice(cmd *cobra.Command, args []string, target *deviceTarget
 }
 
 func (a *app) deviceRemoveCommand() *cobra.Command {
-	var target deviceTarget
+	var target ownerTarget
 	var credential string
 	cmd := &cobra.Command{
 		Use:   "remove NAME...",
@@ -154,7 +154,7 @@ func removeCredential(ctx context.Context, reg *registry.Registry, o ownerName, 
 }
 
 func (a *app) deviceMoveCommand() *cobra.Command {
-	var target deviceTarget
+	var target ownerTarget
 	var groups, ungroup []string
 	var label string
 	cmd := &cobra.Command{
@@ -195,7 +195,7 @@ type deviceMove struct {
 	setLabel        bool
 }
 
-func (a *app) deviceMove(cmd *cobra.Command, args []string, target *deviceTarget, m *deviceMove) error {
+func (a *app) deviceMove(cmd *cobra.Command, args []string, target *ownerTarget, m *deviceMove) error {
 	what := "cannot move " + args[0]
 	var err error
 	if m.from, err = parseDeviceName(what, args[0], target.tenant); err != nil {

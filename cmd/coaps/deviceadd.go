@@ -20,7 +20,7 @@ import (
 // deviceAdd is one run of device add.
 type deviceAdd struct {
 	*app
-	target   deviceTarget
+	target   ownerTarget
 	groups   []string
 	label    string
 	disabled bool

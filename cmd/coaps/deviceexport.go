@@ -23,7 +23,7 @@ import (
 // deviceExport is one run of device export.
 type deviceExport struct {
 	*app
-	target   deviceTarget
+	target   ownerTarget
 	filter   registry.Filter
 	as       string
 	hint     string

@@ -46,7 +46,7 @@ func formatNames(can func(*foreign.Format) bool) []string {
 // deviceImport is one run of device import.
 type deviceImport struct {
 	*app
-	target   deviceTarget
+	target   ownerTarget
 	format   string
 	options  foreign.Options
 	identity string

@@ -75,6 +75,15 @@ func parseDeviceName(what, text, tenant string) (ownerName, error) {
 	return o, nil
 }
 
+// openOwner opens the registry for a command about the keys of one device or
+// group. The caller calls done.
+func (a *app) openOwner(cmd *cobra.Command, what, name string, target *ownerTarget) (reg *registry.Registry, owner ownerName, done func(), err error) {
+	if owner, err = parseOwner(what, name, target.tenant); err == nil {
+		reg, done, err = a.openRegistry(cmd)
+	}
+	return reg, owner, done, err
+}
+
 // parseOwner reads the name of a device, or group:NAME.
 func parseOwner(what, text, tenant string) (ownerName, error) {
 	rest, isGroup := strings.CutPrefix(text, groupPrefix)

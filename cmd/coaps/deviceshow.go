@@ -14,7 +14,7 @@ import (
 )
 
 func (a *app) deviceListCommand() *cobra.Command {
-	var target deviceTarget
+	var target ownerTarget
 	var filter registry.Filter
 	var json, check bool
 	cmd := &cobra.Command{
@@ -196,7 +196,7 @@ func (d *deviceJSON) stateText() string {
 }
 
 func (a *app) deviceShowCommand() *cobra.Command {
-	var target deviceTarget
+	var target ownerTarget
 	var json bool
 	cmd := &cobra.Command{
 		Use:   "show NAME",
@@ -213,7 +213,7 @@ their names. Keys and tokens are not shown; coaps psk show prints a key.`,
 	return cmd
 }
 
-func (a *app) deviceShow(cmd *cobra.Command, text string, target *deviceTarget, json bool) error {
+func (a *app) deviceShow(cmd *cobra.Command, text string, target *ownerTarget, json bool) error {
 	what := "cannot show " + text
 	name, err := parseDeviceName(what, text, target.tenant)
 	if err != nil {

@@ -20,23 +20,10 @@ import (
 	"github.com/coaps-go/coaps/security/registry"
 )
 
-// pskTarget is whom a psk command is about.
-type pskTarget struct {
-	store  storeFlags
-	tenant string
-}
-
-func (t *pskTarget) register(cmd *cobra.Command) {
-	t.store.register(cmd.Flags())
-	set, done := beginGroup(cmd.Flags(), groupDevice)
-	defer done()
-	set.StringVar(&t.tenant, "tenant", "", "of this `TENANT`; TENANT/NAME says the same")
-}
-
 func (a *app) pskAddCommand() *cobra.Command {
 	var key keyFlags
 	var out outFlags
-	var target pskTarget
+	var target ownerTarget
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "give a device, or group:NAME, one more key",
@@ -62,7 +49,7 @@ nobody in particular: no rule that names a device lets him in.`,
 	return cmd
 }
 
-func (a *app) pskAdd(cmd *cobra.Command, name string, target *pskTarget, key *keyFlags, out *outFlags) error {
+func (a *app) pskAdd(cmd *cobra.Command, name string, target *ownerTarget, key *keyFlags, out *outFlags) error {
 	what := "cannot give " + name + " a key"
 	if err := firstError(key.check(cmd), key.period.parse(cmd, now()), out.check(cmd)); err != nil {
 		return err
@@ -124,7 +111,7 @@ func firstError(errs ...error) error {
 func (a *app) pskRotateCommand() *cobra.Command {
 	var key keyFlags
 	var out outFlags
-	var target pskTarget
+	var target ownerTarget
 	var overlap string
 	cmd := &cobra.Command{
 		Use:   "rotate NAME",
@@ -156,7 +143,7 @@ old key end with it.
 	return cmd
 }
 
-func (a *app) pskRotate(cmd *cobra.Command, name, overlap string, target *pskTarget, key *keyFlags, out *outFlags) error {
+func (a *app) pskRotate(cmd *cobra.Command, name, overlap string, target *ownerTarget, key *keyFlags, out *outFlags) error {
 	what := "cannot rotate the key of " + name
 	if err := firstError(key.check(cmd), key.period.parse(cmd, now()), out.check(cmd)); err != nil {
 		return err
@@ -165,11 +152,7 @@ func (a *app) pskRotate(cmd *cobra.Command, name, overlap string, target *pskTar
 	if err != nil {
 		return err
 	}
-	owner, err := parseOwner(what, name, target.tenant)
-	if err != nil {
-		return err
-	}
-	reg, done, err := a.openRegistry(cmd)
+	reg, owner, done, err := a.openOwner(cmd, what, name, target)
 	if err != nil {
 		return err
 	}
@@ -315,7 +298,7 @@ func spanText(span time.Duration) string {
 }
 
 func (a *app) pskRevokeCommand() *cobra.Command {
-	var target pskTarget
+	var target ownerTarget
 	var identity string
 	var all, disable bool
 	cmd := &cobra.Command{
@@ -372,16 +355,12 @@ func (c pskChoice) choose(what string, list []registry.Credential) ([]int, error
 	return found, nil
 }
 
-func (a *app) pskRevoke(cmd *cobra.Command, name string, target *pskTarget, choice pskChoice, disable bool) error {
+func (a *app) pskRevoke(cmd *cobra.Command, name string, target *ownerTarget, choice pskChoice, disable bool) error {
 	what := "cannot revoke a key of " + name
 	if choice.identity != "" && choice.all {
 		return usage(cmd, "--identity and --all exclude each other")
 	}
-	owner, err := parseOwner(what, name, target.tenant)
-	if err != nil {
-		return err
-	}
-	reg, done, err := a.openRegistry(cmd)
+	reg, owner, done, err := a.openOwner(cmd, what, name, target)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 func (a *app) pskShowCommand() *cobra.Command {
 	var out outFlags
-	var target pskTarget
+	var target ownerTarget
 	var identity string
 	cmd := &cobra.Command{
 		Use:   "show NAME",
@@ -49,16 +49,12 @@ SERVER, to be replaced.`,
 	return cmd
 }
 
-func (a *app) pskShow(cmd *cobra.Command, name, identity string, target *pskTarget, out *outFlags) error {
+func (a *app) pskShow(cmd *cobra.Command, name, identity string, target *ownerTarget, out *outFlags) error {
 	what := "cannot show the key of " + name
 	if err := out.check(cmd); err != nil {
 		return err
 	}
-	owner, err := parseOwner(what, name, target.tenant)
-	if err != nil {
-		return err
-	}
-	reg, done, err := a.openRegistry(cmd)
+	reg, owner, done, err := a.openOwner(cmd, what, name, target)
 	if err != nil {
 		return err
 	}
@@ -101,7 +97,7 @@ func pskToShow(what string, list []registry.Credential, identity string) (*regis
 }
 
 func (a *app) pskListCommand() *cobra.Command {
-	var target pskTarget
+	var target ownerTarget
 	var json bool
 	cmd := &cobra.Command{
 		Use:   "list [NAME]",
@@ -126,7 +122,7 @@ shown. On a terminal a table, else a line for each with tabs between, with
 	return cmd
 }
 
-func (a *app) pskList(cmd *cobra.Command, args []string, target *pskTarget, json bool) error {
+func (a *app) pskList(cmd *cobra.Command, args []string, target *ownerTarget, json bool) error {
 	const what = "cannot list the keys"
 	var only ownerName
 	var err error

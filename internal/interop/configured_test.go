@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/x509"
@@ -158,35 +159,23 @@ func (p *plant) sideOf(t *testing.T, d *device) side {
 		signer = newECKey(t)
 		parent = issue(t, "interop CA", signer, nil, signer)
 	}
-	s.cert = deviceCertificate(t, d.name, s.key.SPKI, parent, signer, from, to)
+	s.cert = deviceCertificate(t, d.name, s.key.Signer, parent, signer, from, to)
 	s.certFile = p.write(t, d.name+".pem", keys.MarshalCertificates(s.cert))
 	return s
 }
 
 // deviceCertificate makes a device's certificate.
-func deviceCertificate(t *testing.T, name string, spki []byte, parent *x509.Certificate, signer *ecdsa.PrivateKey, from, to time.Time) *x509.Certificate {
+func deviceCertificate(t *testing.T, name string, key crypto.Signer, parent *x509.Certificate, signer *ecdsa.PrivateKey, from, to time.Time) *x509.Certificate {
 	t.Helper()
-	public, err := x509.ParsePKIXPublicKey(spki)
-	if err != nil {
-		t.Fatal(err)
-	}
 	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+	return certify(t, &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: from, NotAfter: to,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		URIs: []*url.URL{{Scheme: "urn", Opaque: "dev:" + name}},
-	}, parent, public, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	}, parent, key, signer)
 }
 
 // stored is what the store has of a device.

@@ -149,13 +149,5 @@ func issue(t *testing.T, name string, key *ecdsa.PrivateKey, parent *x509.Certif
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 		template.URIs = []*url.URL{{Scheme: "coaps", Host: "localhost"}, {Scheme: "coaps", Host: "127.0.0.1"}}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	return certify(t, template, parent, key, signer)
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
@@ -96,7 +97,7 @@ func (c *Credential) is(claim *security.Claim) bool {
 		return c.RPK.Name.Matches(claim.RawKey)
 	case c.Token != nil:
 		sum := sha256.Sum256(claim.Token)
-		return len(claim.Token) > 0 && bytes.Equal(c.Token.SHA256, sum[:])
+		return len(claim.Token) > 0 && subtle.ConstantTimeCompare(c.Token.SHA256, sum[:]) == 1
 	case len(claim.Chain) > 0:
 		return c.Certificate.is(claim)
 	}

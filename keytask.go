@@ -14,10 +14,11 @@ import (
 	"github.com/coaps-go/coaps/tick"
 )
 
-// A keyTask answers what a handshake waits for: a public-key operation, a
-// pre-shared key, a verdict on the peer. It is run on a key worker, so that
-// datagrams of others need not wait, and delivers its result as a letter. It
-// holds copies: the session may end meanwhile.
+// A keyTask answers what a handshake waits for: a public-key operation and, on a
+// client, the pre-shared key and the verdict on the server; a server looks up
+// whose a credential is (lookup.go). It is run on a key worker, so that datagrams
+// of others need not wait, and delivers its result as a letter. It holds copies:
+// the session may end meanwhile.
 type keyTask struct {
 	loop   *loop
 	peer   endpoint.PeerID
@@ -26,7 +27,7 @@ type keyTask struct {
 
 	job        *dtls.Job
 	serverName string
-	presented  []byte // the client's identity, or the server's hint
+	hint       []byte // the server's, nil if it sent none
 	facts      dtls.Facts
 
 	identity, key []byte
@@ -40,10 +41,8 @@ func newKeyTask(l *loop, policy *security.Policy, ev *endpoint.Event) *keyTask {
 	switch {
 	case ev.Kind == endpoint.EventWantVerdict:
 		t.facts = *ev.Facts
-	case ev.DTLS.Identity != nil:
-		t.presented = bytes.Clone(ev.DTLS.Identity)
 	case ev.DTLS.Hint != nil:
-		t.presented = bytes.Clone(ev.DTLS.Hint)
+		t.hint = bytes.Clone(ev.DTLS.Hint)
 	}
 	return t
 }
@@ -62,7 +61,7 @@ func (t *keyTask) work() {
 	case endpoint.EventNeedJob:
 		t.job.Run()
 	case endpoint.EventWantPSK:
-		t.identity, t.key = t.policy.PSK(t.serverName, t.presented)
+		t.identity, t.key = t.policy.PSK(t.serverName, t.hint)
 	case endpoint.EventWantVerdict:
 		t.err = t.policy.Verify(&t.facts, time.Now())
 	}

@@ -60,9 +60,9 @@ func instant(c *security.Config) bool {
 }
 
 // A lookup finds out for a handshake whose credential the client has shown, and
-// its key. What is in memory it knows on the event loop, at once. Public-key
-// operations are done by a key worker. What has to be looked for where the
-// credentials are kept parks this handshake and no other: the workers for that
+// its key. What is in memory it knows on the event loop, at once, unless the time
+// would tell (begin). Public-key operations are done by a key worker. What has to
+// be looked for where the credentials are kept parks this handshake and no other: the workers for that
 // do nothing else, and of those that wait for them there is a bounded number.
 type lookup struct {
 	shard    *shard

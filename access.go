@@ -72,6 +72,7 @@ func (s *shard) barred(now tick.Time, ev *endpoint.Event, who *session) bool {
 	s.server.counters.requestsDenied.Add(1)
 	s.server.log.denied(&Request{Peer: who.peer, Method: ev.Message.Code, Path: s.paths.of(ev.Message.Options)}, coap.Forbidden, reason, nil, acl.NoRule)
 	_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.Forbidden}) // who is gone needs none
+	s.turnedAway(now, ev, coap.Forbidden)
 	return true
 }
 
@@ -87,6 +88,7 @@ func (r *Request) withoutObserve() {
 // answer answers a request that no handler has seen.
 func (s *shard) answer(now tick.Time, w *work, out request.Outgoing) {
 	_ = s.ep.Respond(now, w.exchange, out) // who is gone needs none
+	w.answered(out.Code)
 	w.recycle()
 }
 

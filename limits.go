@@ -147,6 +147,10 @@ const (
 	// likes, and so with late responses and requests that he may not make.
 	linesLogged = 10
 
+	// requestLinesWaiting is how many lines of requests may wait for the log to take
+	// them, which is some 300 KB, or 1.4 MB if all paths are as long as they can be.
+	requestLinesWaiting = 1024
+
 	// textLogged is how many bytes of a text that a peer has chosen stand in a
 	// log line: a path or an identity can have 64 KiB.
 	textLogged = 200

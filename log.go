@@ -37,6 +37,7 @@ const (
 	LogAuthorized        = "session authorized" // Info: peer, mode, identity, device
 	LogRequestDenied     = "request denied"     // Warn*: peer, reason, mode, identity, device, method, path, code, rule
 	LogLookupFailed      = "look-up failed"     // Error*: reason, detail
+	LogRequest           = "request"            // Info: method, path, code, peer, mode, identity, device, took; if Server.LogRequests. Those that no handler has seen are among them
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
 	LogResponseDropped   = "response dropped"   // Warn*: peer, path, reason
 )

@@ -61,6 +61,12 @@ type Server struct {
 
 	Logger *slog.Logger // discards when nil
 
+	// LogRequests has a line in the log for each request, also for those that no
+	// handler has seen. SetLogRequests changes it while the server listens. The
+	// lines are written in their own time: what a log cannot take is counted
+	// (LogUnlogged) and holds nobody up.
+	LogRequests bool
+
 	// Access is who may do what, which is decided before a handler is looked for;
 	// nil lets everybody who gets in do everything. SetAccess changes it while the
 	// server listens.
@@ -94,6 +100,8 @@ type Server struct {
 	handler    atomic.Pointer[Handler]
 	log        *serverLog
 	access     atomic.Pointer[acl.List]
+	requests   atomic.Pointer[requestLog] // nil: not logged
+	requestLog *requestLog                // there from the first time that it was wanted
 	keyWorkers *pool
 	lookups    *pool          // of its own: who waits for a store holds up nobody else
 	rechecks   *pool          // likewise: strangers do not keep a revocation from being seen
@@ -153,6 +161,7 @@ func (s *Server) prepare() {
 	s.SetHandler(s.Handler)
 	s.loops = cmp.Or(max(s.Loops, 0), min(runtime.GOMAXPROCS(0), mostLoops))
 	s.access.Store(s.Access)
+	s.setLogRequests()
 	s.keyWorkers = newPool(runtime.GOMAXPROCS(0), keyJobsWaiting)
 	s.lookups = newPool(lookupWorkers, lookupsWaiting)
 	s.rechecks = newPool(2*batchesAsked*s.loops, (3*batchesAsked+alonesAsked)*s.loops)
@@ -229,6 +238,7 @@ func (s *Server) start() error {
 		}
 		s.keyWorkers.close()
 		s.rechecks.close()
+		s.endLogRequests()
 		go func() {
 			s.keyWorkers.wait() // who may have look-ups to make still
 			s.unseen.Wait()
@@ -320,6 +330,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.unseen.Wait()
 		s.lookups.wait()
 		s.rechecks.wait()
+		s.waitLogRequests()
 	}()
 	select {
 	case <-workers:

@@ -113,7 +113,7 @@ func (s *shard) disconnected(ev *endpoint.Event) {
 // inline, else on a worker.
 func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	if s.draining {
-		s.refuse(now, ev.Exchange)
+		s.refuse(now, ev)
 		return
 	}
 	path, known := s.paths.find(ev.Message.Options)
@@ -125,6 +125,7 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 		return
 	}
 	w := s.newWork(ev, who, path, known)
+	w.began = now
 	if s.denied(now, w) {
 		return
 	}
@@ -137,7 +138,7 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	}
 	if !s.port.workers.put(w) {
 		s.server.counters.handlersRefused.Add(1)
-		s.refuse(now, ev.Exchange)
+		s.refuse(now, ev)
 		w.recycle()
 		return
 	}
@@ -148,16 +149,19 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 // unfit answers a request that no handler should see.
 func (s *shard) unfit(now tick.Time, ev *endpoint.Event) bool {
 	options := ev.Message.Options
+	var out request.Outgoing
 	switch {
 	case options.Has(coap.ProxyURI) || options.Has(coap.ProxyScheme):
 		// RFC 7252 section 5.10.2: whoever is no forward-proxy must say so.
-		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ProxyingNotSupported})
+		out.Code = coap.ProxyingNotSupported
 	case tooManyOptions(options):
 		s.server.counters.optionsRefused.Add(1)
-		_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())})
+		out = request.Outgoing{Code: coap.BadRequest, Payload: []byte(errTooManyOptions.Error())}
 	default:
 		return false
 	}
+	_ = s.ep.Respond(now, ev.Exchange, out)
+	s.turnedAway(now, ev, out.Code)
 	return true
 }
 
@@ -175,10 +179,11 @@ func (s *shard) handOver() (given bool) {
 
 // refuse answers 5.03 Service Unavailable. RFC 7252 section 5.9.3.4 has Max-Age
 // say when to try again.
-func (s *shard) refuse(now tick.Time, id endpoint.ExchangeID) {
+func (s *shard) refuse(now tick.Time, ev *endpoint.Event) {
 	var buf [8]byte
 	options := coap.AppendUintOption(buf[:0], 0, coap.MaxAge, uint32(retryAfter.Seconds()))
-	_ = s.ep.Respond(now, id, request.Outgoing{Code: coap.ServiceUnavailable, Options: options})
+	_ = s.ep.Respond(now, ev.Exchange, request.Outgoing{Code: coap.ServiceUnavailable, Options: options})
+	s.turnedAway(now, ev, coap.ServiceUnavailable)
 }
 
 // drain is the letter by which Shutdown asks whether the clients of a shard have

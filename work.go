@@ -24,8 +24,9 @@ type work struct {
 	handler  Handler
 	request  Request
 	response response
-	octets   []byte // what request refers to; the datagram's buffer is the loop's
-	encoded  []byte // the response's options
+	began    tick.Time // when the request came
+	octets   []byte    // what request refers to; the datagram's buffer is the loop's
+	encoded  []byte    // the response's options
 }
 
 // newWork copies a request, as the datagram's buffer is the loop's. Its options
@@ -194,13 +195,15 @@ func (w *work) respond(now tick.Time) {
 	err := w.shard.ep.Respond(now, w.exchange, out)
 	switch {
 	case err == nil:
-		return
 	case errors.Is(err, endpoint.ErrTooLarge):
-		err = w.shard.ep.Respond(now, w.exchange, tooLarge)
+		out = tooLarge
+		err = w.shard.ep.Respond(now, w.exchange, out)
 	case !errors.Is(err, endpoint.ErrGone):
 		// What the handler has put together is no message.
-		w.shard.ep.Respond(now, w.exchange, request.Outgoing{Code: coap.InternalServerError})
+		out = request.Outgoing{Code: coap.InternalServerError}
+		w.shard.ep.Respond(now, w.exchange, out)
 	}
+	w.answered(out.Code)
 	if err != nil {
 		w.shard.server.log.dropped(w.request.Peer.Addr, w.request.Path, err)
 	}

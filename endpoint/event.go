@@ -28,20 +28,21 @@ const (
 	EventConnected              // Remote, Facts: a handshake is complete. NoSec peers are not announced
 	EventDisconnected           // Remote, Facts, Cause, Err, Handshake, Suspected: the peer is gone, and its exchanges with it
 	EventRequest                // Exchange, Message: answer with Respond
-	EventResponse               // Exchange, Message, Sent, Retransmissions: the exchange is finished
+	EventResponse               // Exchange, Message, More, Sent, Retransmissions: the exchange is finished unless More
 	EventAcknowledged           // Exchange: the request has arrived, its response comes later
 	EventFailed                 // Exchange, Reason: the exchange is finished
 	EventPong                   // Exchange, Sent: the peer is there
-	EventUndelivered            // Exchange, Reason: a separate response was not acknowledged
+	EventUndelivered            // Exchange, Reason: a separate response or a notification was not acknowledged, or rejected
 	EventWantPSK                // DTLS: answer with ProvidePSK
 	EventWantVerdict            // Facts: answer with ProvideVerdict
 	EventNeedJob                // DTLS.Job: run it anywhere, then Complete
 	EventSuspect                // Remote, Facts, DTLS.Reason: what a client's handshake will fail for; nothing is to be done
+	EventNotified               // Exchange, Sent, Retransmissions: a notification was acknowledged
 )
 
 var eventNames = [...]string{
 	"none", "connected", "disconnected", "request", "response", "acknowledged", "failed",
-	"pong", "undelivered", "want_psk", "want_verdict", "need_job", "suspect",
+	"pong", "undelivered", "want_psk", "want_verdict", "need_job", "suspect", "notified",
 }
 
 func (k EventKind) String() string {
@@ -61,6 +62,7 @@ type Event struct {
 	Note     []byte // what SetNote left with the session
 	Message  coap.Message
 	Reason   request.Reason
+	More     bool // an observation goes on: another EventResponse of the same Exchange follows
 
 	MessageID       uint16    // of the request that is finished
 	Retransmissions int       // of it

@@ -62,13 +62,14 @@ var tableEvents = [...]EventKind{
 	request.Failed:           EventFailed,
 	request.Pong:             EventPong,
 	request.Undelivered:      EventUndelivered,
+	request.Notified:         EventNotified,
 }
 
 func (e *Endpoint) fromTable(p *peer, ev *Event) {
 	t := &e.event.table
 	e.begin(p, ev, tableEvents[t.Kind])
 	ev.Exchange.ID = t.ID
-	ev.Message, ev.Reason = t.Message, t.Reason
+	ev.Message, ev.Reason, ev.More = t.Message, t.Reason, t.More
 	ev.MessageID, ev.Retransmissions, ev.Sent = t.MessageID, t.Retransmissions, t.Sent
 	if t.Kind == request.RequestReceived {
 		e.stats.Requests++

@@ -9,10 +9,11 @@ import (
 	"github.com/coaps-go/coaps/tick"
 )
 
-// Outgoing is a request or a response to send. Its slices are copied.
+// Outgoing is a request, a response or a notification to send. Its slices are
+// copied.
 type Outgoing struct {
-	// Type of a request: Confirmable or NonConfirmable. Respond ignores it,
-	// because the request decides.
+	// Type of a request or a notification: Confirmable or NonConfirmable. Respond
+	// ignores it, because the request decides.
 	Type coap.Type
 
 	Code    coap.Code
@@ -22,7 +23,7 @@ type Outgoing struct {
 	// Token of a request: nil for a fresh one, which is what RFC 9175 asks for.
 	// A slice that is not nil is used as it is, the empty one as the empty
 	// token; that no other request in progress has it is checked, that none
-	// ever had it is the caller's care. Respond ignores it.
+	// ever had it is the caller's care. Respond, Notify and Supersede ignore it.
 	Token []byte
 }
 

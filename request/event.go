@@ -26,7 +26,8 @@ const (
 	// RequestReceived: Message is a request. Answer it with Respond or Reject.
 	RequestReceived
 
-	// ResponseReceived: Message is the response to request ID, which is over.
+	// ResponseReceived: Message is the response to request ID, which is over
+	// unless More says that another follows.
 	ResponseReceived
 
 	// Acknowledged: the peer has request ID and will respond later.
@@ -39,11 +40,14 @@ const (
 	Pong
 
 	// Undelivered: the peer did not acknowledge the separate response to its
-	// request ID, for Reason.
+	// request ID, or notification ID, for Reason.
 	Undelivered
+
+	// Notified: the peer has acknowledged notification ID, which is over.
+	Notified
 )
 
-var kindNames = [...]string{"none", "request", "response", "acknowledged", "failed", "pong", "undelivered"}
+var kindNames = [...]string{"none", "request", "response", "acknowledged", "failed", "pong", "undelivered", "notified"}
 
 // String returns a short lower-case name.
 func (k Kind) String() string {
@@ -82,8 +86,12 @@ type Event struct {
 	ID      ID
 	Message coap.Message // of RequestReceived and ResponseReceived: views, valid until the next Receive
 
-	// Of what we sent and is over: the request, the ping, or the separate
-	// response of Undelivered.
+	// More is set in a ResponseReceived that is a notification (RFC 7641 section
+	// 3.2): the observation goes on, and the next one will have the same ID.
+	More bool
+
+	// Of what we sent and is over: the request, the ping, the separate response
+	// of Undelivered, or the notification. Of an observation: the request.
 	MessageID       uint16
 	Retransmissions int
 	Sent            tick.Time // first transmission; tick.Never if there was none

@@ -40,6 +40,10 @@ type Config struct {
 	// retransmission finds it new.
 	MaxPending int
 
+	// MaxObservations is how many observations of ours (RFC 7641) one table may
+	// have: 256. A request for one more is refused.
+	MaxObservations int
+
 	// MaxExchanges is how many exchanges all tables together may have: 262144.
 	MaxExchanges int
 
@@ -55,6 +59,7 @@ func (c *Config) resolved() Config {
 	byDefault(&r.ResponseTimeout, r.Params.ExchangeLifetime())
 	byDefault(&r.MaxRequests, 256)
 	byDefault(&r.MaxPending, 16)
+	byDefault(&r.MaxObservations, 256)
 	byDefault(&r.MaxExchanges, 1<<18)
 	if r.Recognized == nil {
 		r.Recognized = coap.CoreOptions()

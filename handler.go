@@ -41,3 +41,45 @@ type ResponseWriter interface {
 	// datagram is replaced by 5.00 with a diagnostic when ServeCOAP returns.
 	Write(p []byte) (int, error)
 }
+
+// Inline marks h to run on the event loop itself, between two datagrams. That
+// saves two changes of goroutine and is for handlers that never wait: nothing
+// else is received while one runs. It works for a Server's Handler and for the
+// handlers of a Mux.
+func Inline(h Handler) Handler { return mark(h, inline) }
+
+// marks are what a handler is marked as.
+type marks uint8
+
+const (
+	inline marks = 1 << iota
+	observable
+	nonConfirmable
+)
+
+type markedHandler struct {
+	Handler
+	marks marks
+}
+
+// mark adds to the marks of a handler.
+func mark(h Handler, m marks) Handler {
+	if known, ok := h.(markedHandler); ok {
+		return markedHandler{known.Handler, known.marks | m}
+	}
+	return markedHandler{h, m}
+}
+
+// marksOf are those of a handler.
+func marksOf(h Handler) marks {
+	m, _ := h.(markedHandler)
+	return m.marks
+}
+
+// handlerOf is the handler that will answer r, and what it is marked as.
+func handlerOf(h Handler, r *Request) (answers Handler, m marks) {
+	if mux, ok := h.(*Mux); ok {
+		h = mux.handler(r)
+	}
+	return h, marksOf(h)
+}

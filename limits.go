@@ -83,6 +83,12 @@ const (
 	// event loops to look at their sockets. One look costs a loop some 3 µs.
 	nudgeInterval = tick.Time(200 * time.Microsecond)
 
+	// DefaultObservers is how many observations there may be unless
+	// Server.Observers says otherwise, and DefaultObserversPerPeer the same for
+	// Server.ObserversPerPeer. One takes some 150 bytes, and what its request has
+	// beside a path.
+	DefaultObservers, DefaultObserversPerPeer = 1 << 20, 16
+
 	// mailboxLetters is how many calls of other goroutines may wait for the
 	// event loop. Responses of handlers are not refused: the workers and their
 	// queue bound them.

@@ -38,6 +38,8 @@ const (
 	LogRequestDenied     = "request denied"     // Warn*: peer, reason, mode, identity, device, method, path, code, rule
 	LogLookupFailed      = "look-up failed"     // Error*: reason, detail
 	LogRequest           = "request"            // Info: method, path, code, peer, mode, identity, device, took; if Server.LogRequests. Those that no handler has seen are among them
+	LogObservationBegun  = "observation begun"  // Debug: peer, mode, identity, device, path
+	LogObservationEnded  = "observation ended"  // Info*, Debug if the client has ended it: peer, reason, mode, identity, device, path, rule
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
 	LogResponseDropped   = "response dropped"   // Warn*: peer, path, reason
 )

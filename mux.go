@@ -165,23 +165,6 @@ func (o *route) allowed(r *Request) bool {
 	return false
 }
 
-// Inline marks h to run on the event loop itself, between two datagrams. That
-// saves two changes of goroutine and is for handlers that never wait: nothing
-// else is received while one runs. It works for a Server's Handler and for the
-// handlers of a Mux.
-func Inline(h Handler) Handler { return inlineHandler{h} }
-
-type inlineHandler struct{ Handler }
-
-// handlerOf is the handler that will answer r, and whether it is marked.
-func handlerOf(h Handler, r *Request) (answers Handler, inline bool) {
-	if m, ok := h.(*Mux); ok {
-		h = m.handler(r)
-	}
-	_, inline = h.(inlineHandler)
-	return h, inline
-}
-
 // WriteError answers with a code and a diagnostic payload (RFC 7252 section
 // 5.5.2), a short text for people.
 func WriteError(w ResponseWriter, code coap.Code, diagnostic string) {

@@ -137,8 +137,8 @@ func TestInline(t *testing.T) {
 	m.Handle("/inline", Inline(says("")))
 	m.Handle("/worker", says(""))
 	marked := func(h Handler, path string) bool {
-		_, inline := handlerOf(h, &Request{Method: coap.GET, Path: path})
-		return inline
+		_, m := handlerOf(h, &Request{Method: coap.GET, Path: path})
+		return m&inline != 0
 	}
 	for path, want := range map[string]bool{"/inline": true, "/worker": false, "/nowhere": true} {
 		if got := marked(m, path); got != want {

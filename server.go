@@ -85,6 +85,13 @@ type Server struct {
 	// open.
 	AnonymousTime time.Duration
 
+	// Observers is how many observations there may be at a time (Observable), and
+	// ObserversPerPeer how many of one client; 0 is DefaultObservers and
+	// DefaultObserversPerPeer, and less than 0 none. Clients on the plain port,
+	// whose addresses can be forged, have plainObservers of them at most. Who is
+	// refused is answered as if he had not asked to observe.
+	Observers, ObserversPerPeer int
+
 	// LookupTime bounds each look-up in Security.Directory, waiting for others
 	// included; 0 is DefaultLookupTime. Then the credential is refused as one that
 	// nobody knows is.

@@ -67,6 +67,8 @@ type SessionInfo struct {
 	Forbidden   bool      // RevokeForbid: its requests are refused
 	NotAfter    time.Time // when the first of its credentials ends; zero: none does
 	Authorized  bool      // the application has said who it is (Request.Authorize)
+
+	Observations int // how many resources its client observes
 }
 
 // Sessions goes over the sessions of the secure port, of any number, in no

@@ -129,8 +129,8 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	if s.denied(now, w) {
 		return
 	}
-	var inline bool
-	if w.handler, inline = handlerOf(*s.server.handler.Load(), &w.request); inline {
+	var m marks
+	if w.handler, m = handlerOf(*s.server.handler.Load(), &w.request); m&inline != 0 {
 		s.inHand++
 		w.serve()
 		w.deliver(now)

@@ -20,6 +20,19 @@ type Stats struct {
 	SessionsRevoked  uint64 // sessions whose credential was not good any more, whatever OnRevoke has made of them
 	LookupsRefused   uint64 // look-ups of credentials that were not made because too many waited
 	LookupsFailed    uint64 // look-ups of credentials that the store did not answer in time
+
+	Observers             int    // observations that there are now
+	ObserversAdded        uint64 // that have begun
+	ObserversRefused      uint64 // requests to observe answered as plain ones, because of a limit or by the access rules
+	ObserversCancelled    uint64 // observations that the client has ended, by a request or a Reset
+	ObserversTimedOut     uint64 // ended as a notification was not acknowledged
+	ObserversDisconnected uint64 // ended with their session, or with a plain peer that was forgotten
+	ObserversDenied       uint64 // ended because of Access, or because the session may not go on
+	ObserversFailed       uint64 // ended by an answer that is no 2.xx, or cannot be sent
+	Notifications         uint64 // given to be sent, without the responses to requests
+	NotificationsAcked    uint64 // confirmable ones that were acknowledged
+	NotificationsReplaced uint64 // by a newer one, before they were acknowledged
+
 	ReceiveOverflows uint64 // datagrams the system dropped because the event loop was behind; Linux alone tells
 }
 

@@ -38,6 +38,9 @@ dtls/internal/wire
 # Messages (RFC 7252 section 4) and requests (section 5).
 coap, tick, internal/slab < message < request;
 
+# Who observes what (RFC 7641), as data.
+tick, internal/slab < observe;
+
 # What a peer shows and what it has proved.
 dtls < security/keys < security;
 NONE < security/internal/unverified < security;
@@ -51,7 +54,7 @@ udp, internal/wheel, dtls, request < endpoint;
 udp < udp/internal/ancillary < udp/portable, udp/mmsg;
 
 # Goroutines, sockets and the clock begin here.
-coap/link, endpoint, security, security/keys, security/acl, udp/portable, udp/mmsg < coaps;
+coap/link, endpoint, observe, security, security/keys, security/acl, udp/portable, udp/mmsg < coaps;
 
 # What a server is provisioned with, and where it is kept.
 NONE < store;
@@ -93,7 +96,7 @@ internal/conformance < internal/conformance/extract;
 PURE = tick, coap, coap/link, message, request,
        dtls/internal/pack, dtls/internal/wire, dtls/internal/suite, dtls/internal/record,
        dtls/internal/flight, dtls/internal/hs, dtls/internal/v12, dtls,
-       internal/slab, internal/wheel, endpoint, security/acl;
+       internal/slab, internal/wheel, observe, endpoint, security/acl;
 
 # The engine has no socket, file, lock, logger or randomness of its own.
 net, net/http, os, os/exec, io/ioutil, sync, sync/atomic, context,

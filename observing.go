@@ -1,0 +1,41 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+// Observable marks h as one whose answers may be observed (RFC 7641): a client
+// whose GET or FETCH has Observe 0, and is answered by a 2.xx, gets a new
+// representation after each Server.Notify of its path, until it wants no more or
+// may not have it any more. A representation is made by calling h again with the
+// request as it was, Observe option and all. An answer other than 2.xx, or in
+// another Content-Format than the first, ends the observation. h sets Max-Age if
+// the default of 60 seconds is not how old a representation may become.
+//
+// It works for a Server's Handler and for the handlers of a Mux, which lists their
+// paths with the attribute "obs" (RFC 7641 section 6), and goes together with
+// Inline.
+func Observable(h Handler) Handler { return mark(h, observable) }
+
+// NonConfirmable is Observable, and has most notifications sent without
+// acknowledgement: for what changes often, and where the next value makes up for a
+// lost one. Every fifth is confirmable, and at least one in 24 hours; to clients
+// that have not proved that they want them, on the plain port, all are (RFC 7641
+// sections 4.5 and 7).
+func NonConfirmable(h Handler) Handler { return mark(h, observable|nonConfirmable) }
+
+// Notify says that the resource at path has changed, a path as Request.Path has
+// it. Everybody who observes it gets the new representation, and of several
+// changes the newest: who is still busy with an earlier one gets no other in
+// between. It may be called on any goroutine, in a handler too, does not wait, and
+// costs next to nothing if nobody observes. A handler that is called after it must
+// show the new state.
+func (s *Server) Notify(path string) {}
+
+// NotifyTree is Notify for every path that is observed and begins with prefix, a
+// path that ends with a slash, or is prefix.
+func (s *Server) NotifyTree(prefix string) {}
+
+// ObservedPaths are the paths that somebody observes and that begin with prefix,
+// which ends with a slash, or are prefix, in no particular order. It asks the event
+// loops, so that an Inline handler must not call it; after Close there are none.
+func (s *Server) ObservedPaths(prefix string) []string { return nil }

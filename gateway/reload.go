@@ -106,7 +106,8 @@ func (s *server) apply(g *generation) error {
 	}
 	for _, l := range kept {
 		setAccess(l.server, g.access)
-		l.server.SetHandler(s.handlerOf(g))
+		l.server.SetHandler(g.resources.mux)
+		l.server.SetLogRequests(g.config.Log.Requests)
 	}
 	s.use(g, append(slices.Clone(kept), fresh...))
 	for _, l := range fresh {

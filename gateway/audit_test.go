@@ -237,7 +237,7 @@ log: {level: debug, audit: audit.log, ban: ban.log, requests: true}
 			t.Errorf("the audit file has no %q", event)
 		}
 	}
-	if bytes.Contains(audit, []byte(`"msg":"`+LogRequest+`"`)) || !strings.Contains(r.log.String(), LogRequest) {
+	if bytes.Contains(audit, []byte(`"msg":"`+coaps.LogRequest+`"`)) || !strings.Contains(r.log.String(), `"msg":"`+coaps.LogRequest+`"`) {
 		t.Error("requests belong into the log and not into the audit file")
 	}
 	if !bytes.Contains(ban, []byte("coaps refused bad_psk identity=\"sensor-7\" from 127.0.0.1\n")) {
@@ -247,6 +247,36 @@ log: {level: debug, audit: audit.log, ban: ban.log, requests: true}
 		if !json.Valid(line) {
 			t.Errorf("no JSON: %q", line)
 		}
+	}
+}
+
+// log.requests has lines of what is denied, too; a reload turns it off and on, and
+// with it acl.reveal-missing works as without.
+func TestRequestsInTheLog(t *testing.T) {
+	config := liveConfig + "acl: {reveal-missing: true, rules: [\"allow device:sensor-7 GET /hello\"]}\nlog: {requests: true}\n"
+	r := start(t, config, nil)
+	r.addDevice("sensor-7")
+	p := r.peer("sensor-7")
+	logged := func(path, code string) bool {
+		return strings.Contains(r.log.String(), `"msg":"request","method":"GET","path":"`+path+`","code":"`+code+`","peer":"127.0.0.1:`)
+	}
+	for path, code := range map[string]string{"/hello": "2.05", "/time": "4.03", "/nothing": "4.04"} {
+		p.want(path, code)
+		r.within(time.Second, "the line of "+path, func() bool { return logged(path, code) })
+	}
+	r.write("coaps.yaml", strings.Replace(config, "requests: true", "requests: false", 1))
+	if _, err := r.client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.want("/quiet", "4.04")
+	r.write("coaps.yaml", config)
+	if _, err := r.client.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.want("/again", "4.04")
+	r.within(time.Second, "the line", func() bool { return logged("/again", "4.04") })
+	if logged("/quiet", "4.04") {
+		t.Error("a line that nobody has asked for")
 	}
 }
 

@@ -25,7 +25,6 @@ const (
 	LogClockJumped     = "clock jumped"        // Warn: by
 	LogFileFailed      = "log file"            // Error: error. Lines of the audit or ban file are lost
 	LogTokenRefused    = "token refused"       // Warn*: peer, reason
-	LogRequest         = "request"             // Info: method, path, code, peer, mode, identity, took; where log.requests asks for it
 	LogStopped         = "stopped"             // Info
 	LogRepeated        = "repeated"            // Warn: event, count and the attributes of the first
 )

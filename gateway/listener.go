@@ -27,9 +27,9 @@ type listener struct {
 func (s *server) newListener(l Listener, g *generation) (*listener, error) {
 	c := g.config
 	one := &coaps.Server{
-		Handler: s.handlerOf(g), Limits: c.Limits.Limits, Workers: c.Limits.Workers, Loops: c.Limits.Loops, MTU: c.DTLS.MTU,
+		Handler: g.resources.mux, Limits: c.Limits.Limits, Workers: c.Limits.Workers, Loops: c.Limits.Loops, MTU: c.DTLS.MTU,
 		Access: g.access, RevealMissing: c.ACL.RevealMissing, AnonymousTime: c.anonymousTime(), LookupTime: c.Store.Timeout,
-		Logger: s.log, ListenPacket: s.options.ListenPacket,
+		Logger: s.log, LogRequests: c.Log.Requests, ListenPacket: s.options.ListenPacket,
 	}
 	if c.DTLS.Constrained {
 		one.Timers = dtls.ProfileConstrained()
@@ -47,14 +47,6 @@ func (s *server) newListener(l Listener, g *generation) (*listener, error) {
 	}
 	s.numbers++
 	return &listener{Listener: l, number: s.numbers, server: one, done: make(chan struct{})}, nil
-}
-
-// handlerOf answers the requests.
-func (s *server) handlerOf(g *generation) coaps.Handler {
-	if g.config.Log.Requests {
-		return LogRequests(g.resources.mux, s.log, modeName)
-	}
-	return g.resources.mux
 }
 
 // addr is where it listens.

@@ -134,10 +134,11 @@ func (s *server) run(cmd *cobra.Command) error {
 		config.KeyLog = keylog
 	}
 	collectEarly()
-	handler := s.logRequests(demo.New(time.Now))
+	handler, clock := demo.New(time.Now, s)
+	defer clock.Close()
 	s.servers, err = listenAll(binds, func() *coaps.Server {
 		return &coaps.Server{
-			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger,
+			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger, LogRequests: !s.quiet,
 			Limits: bounds.Limits, Workers: bounds.Workers, Loops: bounds.Loops,
 		}
 	})
@@ -186,6 +187,21 @@ func (s *server) serve(ctx context.Context) error {
 		return asFailure("serve", failed)
 	}
 	return nil
+}
+
+// Notify is that of demo.Audience.
+func (s *server) Notify(path string) {
+	for _, one := range s.servers {
+		one.Notify(path)
+	}
+}
+
+// ObservedPaths is that of demo.Audience. A path may be there more than once.
+func (s *server) ObservedPaths(prefix string) (paths []string) {
+	for _, one := range s.servers {
+		paths = append(paths, one.ObservedPaths(prefix)...)
+	}
+	return paths
 }
 
 // shutdownTime is how long requests at work may take to end after a signal.

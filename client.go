@@ -49,6 +49,11 @@ type Client struct {
 	// by RFC 8449 and by RFC 6066 section 4; 0 does not ask.
 	RecordSizeLimit, MaxFragmentLength int
 
+	// ObserveProbe is after how long an observation of which nothing was heard is
+	// registered again although the last response's Max-Age allows more silence:
+	// the server may have lost it. DefaultObserveProbe when 0, never when negative.
+	ObserveProbe time.Duration
+
 	// ServerName is sent as Server Name Indication instead of the URI's host.
 	// "-" sends none.
 	ServerName string
@@ -63,6 +68,7 @@ type Client struct {
 	mu          sync.Mutex
 	closed      bool
 	connections map[authority]*Connection
+	interests   map[string]*interest
 	lines       []*line
 	keyWorkers  *pool
 	ctx         context.Context // ends with the client
@@ -114,27 +120,28 @@ func (c *Client) send(ctx context.Context, method coap.Code, uri string, format 
 // Do sends r and waits for its response, for the handshake first if there is no
 // connection yet. A response of any code is a success. Errors are *Error.
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
-	method := r.Method
-	if method == coap.Empty {
-		method = coap.GET
-	}
-	op := strings.ToLower(method.String())
+	op := strings.ToLower(r.method().String())
 	uri, err := parseURI(r.URI)
 	if err != nil {
 		return nil, failed(op, r.URI, err)
 	}
-	options := append(uri.Options(!r.Options.Has(coap.URIHost)), r.Options...)
-	out := request.Outgoing{
-		Type: coap.Confirmable, Code: method, Token: r.Token, Payload: r.Payload, Options: options.Encode(nil),
-	}
-	if r.NonConfirmable {
-		out.Type = coap.NonConfirmable
-	}
-	response, err := c.roundTrip(ctx, &uri, newCall(out))
+	response, err := c.roundTrip(ctx, &uri, newCall(outgoing(&uri, r)))
 	if err != nil {
 		return nil, failed(op, r.URI, err)
 	}
 	return response, nil
+}
+
+// outgoing is a request as the endpoint takes it.
+func outgoing(uri *coap.URI, r *Request) request.Outgoing {
+	options := append(uri.Options(!r.Options.Has(coap.URIHost)), r.Options...)
+	out := request.Outgoing{
+		Type: coap.Confirmable, Code: r.method(), Token: r.Token, Payload: r.Payload, Options: options.Encode(nil),
+	}
+	if r.NonConfirmable {
+		out.Type = coap.NonConfirmable
+	}
+	return out
 }
 
 // Ping sends an empty Confirmable message (RFC 7252 section 4.3) and returns
@@ -188,6 +195,19 @@ var errMulticast = errors.New("requests to a multicast address cannot be secured
 
 // maxTries bounds how often a call that was never sent is made again.
 const maxTries = 4
+
+// reach makes the connection to an authority if there is none, and waits for it.
+func (c *Client) reach(ctx context.Context, uri *coap.URI) error {
+	for try := 1; ; try++ {
+		conn, err := c.connection(uri)
+		if err == nil {
+			err = conn.wait(ctx)
+		}
+		if try == maxTries || !errors.Is(err, errNotSent) {
+			return err
+		}
+	}
+}
 
 // roundTrip sends a call on the connection to an authority. When it turns out
 // that it was never sent, because the connection had just ended or nobody

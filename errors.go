@@ -15,7 +15,7 @@ import (
 // same in logs, JSON and text:
 //
 // refused, unreachable, not_resolved, timeout, canceled, closed, too_large,
-// busy, limit, reset, bad_response, multicast, no_security, bad_uri, setup, and the
+// busy, limit, reset, unavailable, bad_response, multicast, no_security, bad_uri, setup, and the
 // handshake's own words as dtls.Reason prints them, such as
 // bad_psk_or_unknown_identity or timeout_flight_1.
 type Error struct {
@@ -52,6 +52,7 @@ const (
 	ReasonTooLarge    = "too_large"    // the message does not fit into one datagram
 	ReasonBusy        = "busy"         // a local queue is full
 	ReasonReset       = "reset"        // the peer rejected the message
+	ReasonUnavailable = "unavailable"  // an observation: the server answered 5.03 when it was asked again
 	ReasonBadResponse = "bad_response" // the answer breaks RFC 7252
 	ReasonMulticast   = "multicast"    // coaps cannot be used with multicast (RFC 7252 section 8.1)
 	ReasonBadURI      = "bad_uri"      // not a coap or coaps URI

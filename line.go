@@ -170,7 +170,7 @@ func (l *line) disconnected(now tick.Time, conn *Connection, ev *endpoint.Event)
 	conn.ended = true
 	for id, c := range conn.calls {
 		delete(conn.calls, id)
-		c.done <- result{err: err}
+		c.fail(err)
 	}
 	close(conn.gone)
 }
@@ -209,6 +209,9 @@ type call struct {
 	id    endpoint.ExchangeID
 	cause error       // why the event loop has canceled it
 	done  chan result // holds one, so that the loop never waits
+
+	registration *registration // not nil if it is one of an observation
+	answered     bool          // done has its result; event loop
 }
 
 type result struct {
@@ -221,14 +224,19 @@ func newCall(out request.Outgoing) *call { return &call{out: out, done: make(cha
 func newPing() *call { return &call{ping: true, done: make(chan result, 1)} }
 
 // again is the same call once more.
-func (c *call) again() *call { return &call{out: c.out, ping: c.ping, done: make(chan result, 1)} }
+func (c *call) again() *call {
+	return &call{out: c.out, ping: c.ping, registration: c.registration, done: make(chan result, 1)}
+}
 
 // deliver hands the call to the endpoint.
 func (c *call) deliver(now tick.Time) {
 	conn := c.conn
 	if conn.ended || conn.retired {
-		c.done <- result{err: errNotSent}
+		c.fail(errNotSent)
 		return
+	}
+	if c.registration != nil {
+		c.registration.takeOver(now, c)
 	}
 	var err error
 	if c.ping {
@@ -237,7 +245,7 @@ func (c *call) deliver(now tick.Time) {
 		c.id, err = conn.line.ep.Request(now, conn.id, c.out)
 	}
 	if err != nil {
-		c.done <- result{err: callError(err)}
+		c.fail(callError(err))
 		return
 	}
 	conn.calls[c.id.ID] = c
@@ -258,12 +266,14 @@ func (conn *Connection) settle(now tick.Time, ev *endpoint.Event) {
 	if c == nil {
 		return
 	}
-	delete(conn.calls, ev.Exchange.ID)
+	if !ev.More {
+		delete(conn.calls, ev.Exchange.ID)
+	}
 	if ev.Kind != endpoint.EventFailed || ev.Reason == request.Reset {
 		conn.hear(now)
 	}
 	if ev.Kind != endpoint.EventFailed {
-		c.done <- conn.outcome(now, ev)
+		c.answer(now, ev)
 		return
 	}
 	err := c.cause
@@ -273,8 +283,8 @@ func (conn *Connection) settle(now tick.Time, ev *endpoint.Event) {
 	if ev.Sent == tick.Never {
 		err = errNotSent
 	}
-	c.done <- result{err: err}
-	if conn.deaf(now, ev, c.out.Type == coap.NonConfirmable) {
+	c.fail(err)
+	if conn.deaf(now, ev, c.out.Type == coap.NonConfirmable) || conn.moved(ev, c) {
 		conn.retire(now)
 	}
 }
@@ -296,6 +306,13 @@ func (conn *Connection) deaf(now tick.Time, ev *endpoint.Event, non bool) bool {
 		}
 	}
 	return conn.unheard != 0 && now.Sub(conn.unheard) >= conn.client.Params.Resolved().AckTimeout
+}
+
+// moved reports whether an observation should look for the server elsewhere:
+// without a session there is nothing to lose but an address, and nothing comes
+// from that any more.
+func (conn *Connection) moved(ev *endpoint.Event, c *call) bool {
+	return conn.policy == nil && c.registration != nil && ev.Reason == request.Timeout && conn.heard <= ev.Sent
 }
 
 // hear notes that the server has answered.

@@ -58,6 +58,14 @@ func (r *Request) Context() context.Context {
 	return r.ctx
 }
 
+// method is that of a request to be sent.
+func (r *Request) method() coap.Code {
+	if r.Method == coap.Empty {
+		return coap.GET
+	}
+	return r.Method
+}
+
 // A Response is what came back for a request.
 type Response struct {
 	Code    coap.Code
@@ -68,7 +76,7 @@ type Response struct {
 	Type            coap.Type     // Acknowledgement when piggybacked, else Confirmable or NonConfirmable
 	MessageID       uint16        // of the message that carried the response
 	Token           []byte        // of the request
-	RTT             time.Duration // from the first transmission of the request to the response; the handshake is not in it
+	RTT             time.Duration // from the first transmission of the request to the response; the handshake is not in it. 0 of a notification
 	Retransmissions int           // of the request
 }
 

@@ -18,7 +18,7 @@ import (
 // and why, who changed what.
 var auditEvents = map[string]bool{
 	coaps.LogHandshakeAccepted: true, coaps.LogHandshakeRefused: true, coaps.LogRequestDenied: true,
-	coaps.LogSessionRevoked: true, coaps.LogAuthorized: true, coaps.LogUnlogged: true, coaps.LogLookupFailed: true,
+	coaps.LogSessionRevoked: true, coaps.LogAuthorized: true, coaps.LogUnlogged: true, coaps.LogLookupFailed: true, coaps.LogObservationEnded: true,
 	LogStarted: true, LogStopped: true, LogReloaded: true, LogReloadFailed: true, LogStoreChanged: true, LogCredentials: true,
 	LogRules: true, LogRulesFailed: true, LogSessionsDropped: true, LogAdminRefused: true, LogTokenRefused: true,
 	LogStoreDown: true, LogStoreUp: true, LogClockJumped: true, LogRepeated: true,
@@ -27,7 +27,7 @@ var auditEvents = map[string]bool{
 // repeatable are the events that others can cause as often as they like.
 var repeatable = map[string]bool{
 	coaps.LogHandshakeRefused: true, coaps.LogRequestDenied: true, coaps.LogResponseDropped: true,
-	coaps.LogLookupFailed: true, LogTokenRefused: true,
+	coaps.LogLookupFailed: true, LogTokenRefused: true, coaps.LogObservationEnded: true,
 }
 
 // recorder is the slog.Handler of a gateway. It passes records on to the log,

@@ -56,8 +56,30 @@ func (status *Status) add(l *listener) {
 	status.Revoked += stats.SessionsRevoked
 	status.Listeners = append(status.Listeners, ListenerStatus{
 		Addr: l.addr().String(), Security: l.Security, Sessions: stats.Sessions,
-		Handshakes: stats.Handshakes, HandshakesFailed: stats.HandshakesFailed, Requests: stats.Requests, Overflows: stats.ReceiveOverflows,
+		Handshakes: stats.Handshakes, HandshakesFailed: stats.HandshakesFailed, Requests: stats.Requests, Observers: stats.Observers, Overflows: stats.ReceiveOverflows,
 	})
+	status.Observers.add(&stats)
+}
+
+func (o *ObserverStatus) add(stats *coaps.Stats) {
+	o.Now += stats.Observers
+	o.Begun += stats.ObserversAdded
+	o.Refused += stats.ObserversRefused
+	o.Notifications += stats.Notifications
+	o.Acknowledged += stats.NotificationsAcked
+	o.Replaced += stats.NotificationsReplaced
+	for reason, n := range map[string]uint64{
+		"cancelled": stats.ObserversCancelled, "timeout": stats.ObserversTimedOut, "disconnected": stats.ObserversDisconnected,
+		"denied": stats.ObserversDenied, "failed": stats.ObserversFailed,
+	} {
+		if n == 0 {
+			continue
+		}
+		if o.Ended == nil {
+			o.Ended = map[string]uint64{}
+		}
+		o.Ended[reason] += n
+	}
 }
 
 // modeNames are the words of access rules and of the command.
@@ -75,7 +97,7 @@ func sessionOf(l *listener, info *coaps.SessionInfo) *Session {
 		Peer: info.Addr.String(), Mode: modeName(info.Mode), Identity: info.Identity.Name(),
 		Device: whose.Device, Group: whose.Group, Tenant: whose.Tenant, Groups: whose.Groups, Credential: whose.Credential,
 		Host: info.Identity.Host(), Since: info.Established, LastSeen: info.LastSeen, Asleep: info.Asleep,
-		Forbidden: info.Forbidden, Authorized: info.Authorized, NotAfter: info.NotAfter,
+		Forbidden: info.Forbidden, Authorized: info.Authorized, NotAfter: info.NotAfter, Observes: info.Observations,
 	}
 	if info.CipherSuite != 0 {
 		one.Cipher = info.CipherSuite.String()

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coaps-go/coaps/internal/demo"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/security/keys"
@@ -44,7 +45,7 @@ func (c *Config) Check(ctx context.Context) []Problem {
 	}
 	m, problems := c.readMaterial(lookup, time.Now())
 	ch.problems = append(append(ch.problems, problems...), c.served(m)...)
-	_, problems = c.newResources(nil, lookup, slog.New(slog.DiscardHandler))
+	_, problems = c.newResources(nil, newLasting(demo.Nobody{}), lookup, slog.New(slog.DiscardHandler))
 	ch.problems = append(ch.problems, problems...)
 	ch.rules()
 	ch.problems = append(append(ch.problems, c.exposed()...), c.edited()...)

@@ -86,7 +86,7 @@ type Store struct {
 	Timeout  time.Duration `yaml:"timeout" default:"2s" doc:"how long a look-up may take; a handshake that waits for it fails then"`
 	Entries  int           `yaml:"entries" default:"100000" doc:"how many credentials are remembered"`
 	Negative time.Duration `yaml:"negative" default:"5s" doc:"how long it is remembered that an identity is unknown"`
-	Poll     time.Duration `yaml:"poll" default:"2s" doc:"how often the files that this configuration names are looked at for changes"`
+	Poll     time.Duration `yaml:"poll" default:"2s" doc:"how often the files that this configuration names, and those served that somebody observes, are looked at for changes"`
 }
 
 // Host is a virtual host.
@@ -105,12 +105,13 @@ type ACL struct {
 
 // Resources are what is served.
 type Resources struct {
-	Files     []Files   `yaml:"files" doc:"directories whose files are served, read-only"`
-	Store     *Memory   `yaml:"store" doc:"keeps what is PUT, in memory, until the server ends"`
-	Hello     bool      `yaml:"hello" default:"true" doc:"GET /hello greets the caller"`
-	Time      bool      `yaml:"time" default:"true" doc:"GET /time is the clock"`
-	Whoami    bool      `yaml:"whoami" default:"true" doc:"GET /whoami is what the server knows of the caller"`
-	Authorize Authorize `yaml:"authorize" doc:"clients without credentials POST a token to a resource and become the device that has it"`
+	Files     []Files       `yaml:"files" doc:"directories whose files are served, read-only"`
+	Store     *Memory       `yaml:"store" doc:"keeps what is PUT, in memory, until the server ends"`
+	Hello     bool          `yaml:"hello" default:"true" doc:"GET /hello greets the caller"`
+	Time      bool          `yaml:"time" default:"true" doc:"GET /time is the clock"`
+	Whoami    bool          `yaml:"whoami" default:"true" doc:"GET /whoami is what the server knows of the caller"`
+	MaxAge    time.Duration `yaml:"max-age" default:"1m" doc:"for how long a file, or what is in the store, may be used without asking again; who observes it registers anew after such a silence, so more than a minute is good for devices on batteries"`
+	Authorize Authorize     `yaml:"authorize" doc:"clients without credentials POST a token to a resource and become the device that has it"`
 }
 
 // Files is a directory that is served.

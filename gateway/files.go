@@ -17,10 +17,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/coap/link"
+	"github.com/coaps-go/coaps/internal/demo"
 	"github.com/coaps-go/coaps/security/acl"
 )
 
@@ -32,8 +34,10 @@ const mostPayload = 1024
 // so that neither a path nor a symbolic link leads out of the directory, also
 // while somebody changes it.
 type fileTree struct {
-	path string // of the resource, ends with a slash
-	root *os.Root
+	path  string // of the resource, ends with a slash
+	root  *os.Root
+	age   time.Duration // Max-Age
+	watch *fileWatch    // nil: nobody observes
 }
 
 // newFileTree opens a directory.
@@ -42,7 +46,7 @@ func newFileTree(f Files, dir string) (*fileTree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fileTree{path: f.Path, root: root}, nil
+	return &fileTree{path: f.Path, root: root, age: demo.DefaultAge}, nil
 }
 
 // ServeCOAP answers GET.
@@ -55,6 +59,9 @@ func (t *fileTree) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 	if !ok {
 		notThere(w)
 		return
+	}
+	if t.watch != nil && demo.Registers(r) {
+		t.watch.wake(r.Path, func() fileState { return t.state(r.Path) })
 	}
 	if strings.HasSuffix(r.Path, "/") {
 		t.list(w, r, name)
@@ -154,6 +161,7 @@ func (t *fileTree) file(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		return
 	}
 	w.SetOption(coap.ETag, c.etag)
+	demo.SetAge(w, r, t.age)
 	if slices.ContainsFunc(r.Options, func(o coap.Option) bool { return o.Number == coap.ETag && bytes.Equal(o.Value, c.etag) }) {
 		w.SetCode(coap.Valid)
 		return
@@ -184,18 +192,11 @@ func (t *fileTree) list(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		coaps.WriteError(w, coap.NotAcceptable, "the list is application/link-format")
 		return
 	}
-	f, err := t.root.Open(name)
+	entries, err := t.entries(name)
 	if err != nil {
 		notThere(w)
 		return
 	}
-	defer f.Close()
-	entries, err := f.ReadDir(mostListed)
-	if err != nil && err != io.EOF {
-		notThere(w)
-		return
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	var out []byte
 	for _, entry := range entries {
 		l, ok := t.link(r, name, entry)
@@ -206,8 +207,29 @@ func (t *fileTree) list(w coaps.ResponseWriter, r *coaps.Request, name string) {
 			out = next
 		}
 	}
+	demo.SetAge(w, r, t.age)
 	w.SetContentFormat(coap.LinkFormat)
 	_, _ = w.Write(out)
+}
+
+// entries are what is in a directory, by name; of a large one some.
+func (t *fileTree) entries(name string) ([]fs.DirEntry, error) {
+	f, err := t.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(mostListed)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// stat follows links, but not out of the directory.
+func (t *fileTree) stat(dir string, entry fs.DirEntry) (fs.FileInfo, error) {
+	return t.root.Stat(path.Join(dir, entry.Name()))
 }
 
 // link describes one entry, if it is served and the caller may read it.
@@ -215,7 +237,7 @@ func (t *fileTree) link(r *coaps.Request, dir string, entry fs.DirEntry) (link.L
 	if strings.HasPrefix(entry.Name(), ".") {
 		return link.Link{}, false
 	}
-	info, err := t.root.Stat(path.Join(dir, entry.Name()))
+	info, err := t.stat(dir, entry)
 	if err != nil {
 		return link.Link{}, false
 	}

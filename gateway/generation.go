@@ -58,7 +58,7 @@ func (g *generation) fill(ctx context.Context, old *generation, s *server) (err 
 	var problems []Problem
 	g.material, problems = c.readMaterial(g.lookup(), time.Now())
 	var more []Problem
-	g.resources, more = c.newResources(old.resources, g.lookup(), s.log)
+	g.resources, more = c.newResources(old.resources, s.lasting, g.lookup(), s.log)
 	problems = append(append(problems, more...), c.served(g.material)...)
 	if hasErrors(problems) {
 		return newConfigError(onlyErrors(problems))

@@ -17,17 +17,18 @@ import (
 // their defaults.
 type Limits struct {
 	endpoint.Limits
-	Workers, Loops int
+	Workers, Loops              int
+	Observers, ObserversPerPeer int // less than 0: none
 }
 
-// A Limit is one of them by name. A rate may be set to 0, which is none; numbers
-// and times are positive.
+// A Limit is one of them by name. A rate may be set to 0, which is none, and
+// so may the number of observers; other numbers and times are positive.
 type Limit struct {
 	Name, Help string
 	Default    string // of a port; that of loops is one for each processor
 
 	count func(*Limits) *int
-	rate  func(*Limits) *int
+	rate  func(*Limits) *int // or another number of which 0 means something; it is kept as -1
 	time  func(*Limits) *time.Duration
 }
 
@@ -47,6 +48,8 @@ var LimitTable = []Limit{
 	{Name: "plain-peers", Default: "65536", Help: "addresses without DTLS remembered", count: func(l *Limits) *int { return &l.PlainPeers }},
 	{Name: "peer-requests", Default: "16", Help: "requests of one peer in work", count: func(l *Limits) *int { return &l.PeerRequests }},
 	{Name: "bytes", Default: "67108864", Help: "memory for duplicates and retransmission", count: func(l *Limits) *int { return &l.Bytes }},
+	{Name: "observers", Default: "1048576", Help: "observations at a time; 0: nobody can observe", rate: func(l *Limits) *int { return &l.Observers }},
+	{Name: "peer-observers", Default: "16", Help: "the same of one peer", rate: func(l *Limits) *int { return &l.ObserversPerPeer }},
 	{Name: "workers", Default: "64", Help: "handlers at work on each port", count: func(l *Limits) *int { return &l.Workers }},
 	{Name: "loops", Default: "1", Help: "sockets and event loops of each port", count: func(l *Limits) *int { return &l.Loops }},
 }

@@ -28,6 +28,7 @@ func (s *server) newListener(l Listener, g *generation) (*listener, error) {
 	c := g.config
 	one := &coaps.Server{
 		Handler: g.resources.mux, Limits: c.Limits.Limits, Workers: c.Limits.Workers, Loops: c.Limits.Loops, MTU: c.DTLS.MTU,
+		Observers: c.Limits.Observers, ObserversPerPeer: c.Limits.ObserversPerPeer,
 		Access: g.access, RevealMissing: c.ACL.RevealMissing, AnonymousTime: c.anonymousTime(), LookupTime: c.Store.Timeout,
 		Logger: s.log, LogRequests: c.Log.Requests, ListenPacket: s.options.ListenPacket,
 	}

@@ -110,6 +110,9 @@ func (s *server) apply(g *generation) error {
 		l.server.SetLogRequests(g.config.Log.Requests)
 	}
 	s.use(g, append(slices.Clone(kept), fresh...))
+	if old != nil {
+		s.tellPlaces(g.resources.changedPlaces(old.resources))
+	}
 	for _, l := range fresh {
 		l.serve(s.failed)
 	}
@@ -130,6 +133,7 @@ func (s *server) apply(g *generation) error {
 // use has everybody see the new generation.
 func (s *server) use(g *generation, listeners []*listener) {
 	s.setLevel(g.config)
+	s.lasting.use(g.resources)
 	s.recorder.shared.auditFile.use(g.auditFile)
 	s.recorder.shared.banFile.use(g.banFile)
 	s.mu.Lock()

@@ -18,36 +18,54 @@ import (
 // resources are what a configuration serves.
 type resources struct {
 	mux    *coaps.Mux
+	places map[string]string // what is at each path
+	trees  []*fileTree
+	poll   time.Duration
 	memory *demo.Store // nil: none
-	limits Memory      // of it
+	limits demo.Limits // of it
+}
+
+// lasting is what resources of any configuration need and a reload does not end.
+type lasting struct {
+	audience demo.Audience
+	clock    *demo.Clock
+	files    *fileWatch
+}
+
+func newLasting(audience demo.Audience) *lasting {
+	return &lasting{audience, demo.NewClock(time.Now, audience), newFileWatch(audience)}
+}
+
+func (l *lasting) close() {
+	l.clock.Close()
+	l.files.close()
+}
+
+// use puts resources in force.
+func (l *lasting) use(r *resources) {
+	l.files.use(r.trees, r.poll)
+	if r.memory != nil {
+		r.memory.SetLimits(r.limits)
+	}
 }
 
 // newResources opens the directories and makes the handlers. The in-memory store
-// of the resources before is used on, if its limits are the same.
-func (c *Config) newResources(old *resources, directory security.Directory, log *slog.Logger) (*resources, []Problem) {
-	r := &resources{mux: coaps.NewMux()}
-	var problems []Problem
+// of the resources before is used on, if it is at the same path.
+func (c *Config) newResources(old *resources, l *lasting, directory security.Directory, log *slog.Logger) (*resources, []Problem) {
+	r := &resources{mux: coaps.NewMux(), places: map[string]string{}, poll: c.Store.Poll}
 	if c.Resources.Hello {
 		demo.HandleHello(r.mux)
 	}
 	if c.Resources.Time {
-		demo.HandleTime(r.mux, time.Now)
+		l.clock.Handle(r.mux)
+		r.places["/time"] = "clock"
 	}
 	if c.Resources.Whoami {
 		demo.HandleWhoami(r.mux)
 	}
-	for i, f := range c.Resources.Files {
-		tree, err := newFileTree(f, c.Resolve(f.Dir))
-		if err != nil {
-			key := indexKey("resources.files", i) + ".dir"
-			problems = append(problems, c.source.problem(c.source.find(key), key, "%s", fileErrorText(err)))
-			continue
-		}
-		r.mux.Handle(f.Path, tree)
-		r.mux.Describe(f.Path, link.Attr{Name: "ct", Value: "40"})
-	}
+	problems := r.serveFiles(c, l.files)
 	if m := c.Resources.Store; m != nil {
-		r.keep(old, *m)
+		r.keep(old, *m, c.Resources.MaxAge, l.audience)
 		r.memory.Handle(r.mux, m.Path)
 	}
 	if a := c.Resources.Authorize; a.Path != "" && directory != nil {
@@ -56,14 +74,54 @@ func (c *Config) newResources(old *resources, directory security.Directory, log 
 	return r, problems
 }
 
-// keep makes the in-memory store, or takes the old one over.
-func (r *resources) keep(old *resources, m Memory) {
-	r.limits = m
-	if old != nil && old.memory != nil && old.limits == m {
+// serveFiles opens the directories.
+func (r *resources) serveFiles(c *Config, watch *fileWatch) (problems []Problem) {
+	for i, f := range c.Resources.Files {
+		tree, err := newFileTree(f, c.Resolve(f.Dir))
+		if err != nil {
+			key := indexKey("resources.files", i) + ".dir"
+			problems = append(problems, c.source.problem(c.source.find(key), key, "%s", fileErrorText(err)))
+			continue
+		}
+		tree.age, tree.watch = c.Resources.MaxAge, watch
+		r.mux.Handle(f.Path, coaps.Observable(tree))
+		r.mux.Describe(f.Path, link.Attr{Name: "ct", Value: "40"})
+		r.places[f.Path] = "files " + c.Resolve(f.Dir)
+		r.trees = append(r.trees, tree)
+	}
+	return problems
+}
+
+// keep makes the in-memory store, or takes the old one over with what is in it.
+func (r *resources) keep(old *resources, m Memory, age time.Duration, audience demo.Audience) {
+	r.limits = demo.Limits{Resources: m.Resources, Size: m.Size, Total: m.Total, Name: demo.DefaultLimits.Name, Age: age}
+	r.places[m.Path] = memoryPlace
+	if old != nil && old.memory != nil && old.places[m.Path] == memoryPlace {
 		r.memory = old.memory
 		return
 	}
-	r.memory = demo.NewStore(demo.Limits{Resources: m.Resources, Size: m.Size, Total: m.Total, Name: demo.DefaultLimits.Name})
+	r.memory = demo.NewStore(r.limits, audience)
+}
+
+// memoryPlace is the in-memory store among the places.
+const memoryPlace = "store"
+
+// changedPlaces are the paths that are not what they were, or not any more.
+func (r *resources) changedPlaces(old *resources) (paths []string) {
+	if old == nil {
+		return nil
+	}
+	for path, what := range old.places {
+		if r.places[path] != what {
+			paths = append(paths, path)
+		}
+	}
+	for path := range r.places {
+		if _, was := old.places[path]; !was {
+			paths = append(paths, path) // within another place, perhaps
+		}
+	}
+	return paths
 }
 
 // authorizer takes a token and makes the session that of the device which has it.

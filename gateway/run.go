@@ -39,6 +39,7 @@ type server struct {
 	options Options
 	started time.Time
 
+	lasting  *lasting
 	recorder *recorder
 	log      *slog.Logger
 	level    slog.LevelVar
@@ -90,6 +91,7 @@ func newServer(c *Config, o Options) *server {
 		failed: make(chan error, 1), dirty: make(chan struct{}, 1), turn: make(chan struct{}, 1),
 		seen: map[string]digest{}, troubles: map[string]string{},
 	}
+	s.lasting = newLasting(audience{s})
 	if s.options.Stderr == nil {
 		s.options.Stderr = io.Discard
 	}
@@ -185,6 +187,7 @@ func (s *server) stop() {
 		s.admin.close() // nobody may reload from here on
 	}
 	s.jobs.Wait()
+	s.lasting.close()
 	s.turn <- struct{}{} // for good: a reload that still waits must not begin
 	var all sync.WaitGroup
 	for _, l := range s.open() {

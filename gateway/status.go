@@ -25,6 +25,7 @@ type Status struct {
 	Refused   map[string]uint64 `json:"refused"` // handshakes, by reason
 	Denied    uint64            `json:"denied"`  // requests that no rule allowed
 	Revoked   uint64            `json:"revoked"` // sessions whose credential was not good any more
+	Observers ObserverStatus    `json:"observers"`
 	Keys      []KeyStatus       `json:"certificates"`
 	Problems  []string          `json:"problems,omitempty"` // what an operator should look at now
 }
@@ -37,7 +38,19 @@ type ListenerStatus struct {
 	Handshakes       uint64 `json:"handshakes"`
 	HandshakesFailed uint64 `json:"handshakes_failed"`
 	Requests         uint64 `json:"requests"`
+	Observers        int    `json:"observers"`
 	Overflows        uint64 `json:"receive_overflows,omitempty"`
+}
+
+// ObserverStatus is about observations (RFC 7641) at all listeners.
+type ObserverStatus struct {
+	Now           int               `json:"now"`
+	Begun         uint64            `json:"begun"`
+	Refused       uint64            `json:"refused"`         // answered as plain requests, because of a limit or a rule
+	Ended         map[string]uint64 `json:"ended,omitempty"` // cancelled, timeout, disconnected, denied or failed
+	Notifications uint64            `json:"notifications"`
+	Acknowledged  uint64            `json:"acknowledged"`
+	Replaced      uint64            `json:"replaced"` // by newer ones, before they were acknowledged
 }
 
 // StoreStatus is a store, or a file that the configuration names.
@@ -121,6 +134,7 @@ type Session struct {
 	Forbidden  bool      `json:"forbidden,omitempty"`  // its credential is not good any more (on-revoke: forbid)
 	Authorized bool      `json:"authorized,omitempty"` // by a token
 	NotAfter   time.Time `json:"not_after,omitzero"`   // when its credential ends
+	Observes   int       `json:"observes,omitempty"`   // how many resources
 }
 
 // SessionFilter says which sessions are meant: those that fit all that is not

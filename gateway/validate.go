@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -208,6 +209,9 @@ func (c *Config) validateResources(d *decoder) {
 	}
 	if m := c.Resources.Store; m != nil {
 		place("resources.store.path", m.Path, true)
+	}
+	if c.Resources.MaxAge < time.Second {
+		d.reject("resources.max-age", "a second or more is expected here, such as 1m or 12h")
 	}
 	if a := c.Resources.Authorize; a.Path != "" {
 		place("resources.authorize.path", a.Path, false)

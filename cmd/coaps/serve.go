@@ -139,7 +139,7 @@ func (s *server) run(cmd *cobra.Command) error {
 	s.servers, err = listenAll(binds, func() *coaps.Server {
 		return &coaps.Server{
 			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger, LogRequests: !s.quiet,
-			Limits: bounds.Limits, Workers: bounds.Workers, Loops: bounds.Loops,
+			Limits: bounds.Limits, Workers: bounds.Workers, Loops: bounds.Loops, Observers: bounds.Observers, ObserversPerPeer: bounds.ObserversPerPeer,
 		}
 	})
 	if err != nil {

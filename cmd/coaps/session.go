@@ -4,6 +4,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,8 +71,9 @@ func (a *app) sessionListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "the sessions, with what each peer has proved",
-		Long: `List the sessions of a running server: identity or device, mode, address, age and when it
-was heard last. A device that is silent is still connected: its session sleeps.`,
+		Long: `List the sessions of a running server: identity or device, mode, address, age, when it
+was heard last, and how many resources it observes. A device that is silent is
+still connected: its session sleeps.`,
 		Example: `  coaps session list
   coaps session list --tenant acme --mode psk
   coaps session list --json | jq -r 'select(.device == "sensor-7").peer'`,
@@ -92,7 +94,7 @@ type sessionRow struct {
 
 // columns are those of session list.
 func (r sessionRow) columns() []string {
-	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), ageText(r.now.Sub(r.Since)), ageText(r.now.Sub(r.LastSeen)), sessionState(&r.Session)}
+	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), ageText(r.now.Sub(r.Since)), ageText(r.now.Sub(r.LastSeen)), strconv.Itoa(r.Observes), sessionState(&r.Session)}
 }
 
 // sessionName is the device or, of what belongs to none, the identity.
@@ -131,7 +133,7 @@ func (a *app) sessionList(cmd *cobra.Command, flags *sessionFlags, asJSON bool) 
 		return err
 	}
 	defer client.Close()
-	t := a.newTable(asJSON, "SESSION", "WHO", "MODE", "PEER", "CIPHER", "AGE", "SILENT", "STATE")
+	t := a.newTable(asJSON, "SESSION", "WHO", "MODE", "PEER", "CIPHER", "AGE", "SILENT", "OBSERVES", "STATE")
 	for session, err := range client.Sessions(cmd.Context(), flags.filter) {
 		if err != nil {
 			return adminFailure("cannot ask the server", err)

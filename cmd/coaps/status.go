@@ -125,19 +125,38 @@ func writeStatus(b *strings.Builder, s *gateway.Status, now time.Time, p palette
 		w.row("look-ups", "%d in memory, %d hits, %d misses, %d timeouts", l.Cached, l.Hits, l.Misses, l.Timeouts)
 	}
 	if len(s.Refused) > 0 {
-		var parts []string
-		for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
-			parts = append(parts, reason+" "+strconv.FormatUint(s.Refused[reason], 10))
-		}
-		w.row("refused", "%s", strings.Join(parts, ", "))
+		w.row("refused", "%s", countsText(s.Refused))
 	}
 	w.row("denied", "%d requests; %d sessions revoked", s.Denied, s.Revoked)
+	w.observers(&s.Observers)
 	for _, c := range s.Keys {
 		w.row(c.What, "%s, until %s", c.Name, c.Expires.Format(time.DateOnly))
 	}
 	for _, problem := range s.Problems {
 		fmt.Fprintf(w, "%s %s\n", p.bad(fmt.Sprintf("%-12s", "problem")), oneLine(problem))
 	}
+}
+
+// countsText is counts by reason: "bad_psk 3, unknown_identity 1".
+func countsText(counts map[string]uint64) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, reason+" "+strconv.FormatUint(counts[reason], 10))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// observers is a row as soon as somebody has asked to observe.
+func (w *statusWriter) observers(o *gateway.ObserverStatus) {
+	if o.Begun == 0 && o.Refused == 0 {
+		return
+	}
+	text := fmt.Sprintf("%d now, %d begun, %d refused; %d notifications (%d acknowledged, %d replaced)",
+		o.Now, o.Begun, o.Refused, o.Notifications, o.Acknowledged, o.Replaced)
+	if len(o.Ended) > 0 {
+		text += "; ended: " + countsText(o.Ended)
+	}
+	w.row("observers", "%s", text)
 }
 
 func (w *statusWriter) reload(r *gateway.ReloadStatus) string {

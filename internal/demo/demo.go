@@ -17,14 +17,16 @@ import (
 )
 
 // New returns the resources /hello, /time, /whoami and /store/. The first two
-// never wait and are answered on the event loop. The clock is the caller's.
-func New(now func() time.Time) *coaps.Mux {
+// never wait and are answered on the event loop. /time and what is in the store
+// can be observed by the audience. The clock is the caller's; end it by Close.
+func New(now func() time.Time, audience Audience) (*coaps.Mux, *Clock) {
 	mux := coaps.NewMux()
+	clock := NewClock(now, audience)
 	HandleHello(mux)
-	HandleTime(mux, now)
+	clock.Handle(mux)
 	HandleWhoami(mux)
-	NewStore(DefaultLimits).Handle(mux, "/store/")
-	return mux
+	NewStore(DefaultLimits, audience).Handle(mux, "/store/")
+	return mux, clock
 }
 
 // HandleHello registers /hello, which greets the caller by name.
@@ -33,22 +35,10 @@ func HandleHello(mux *coaps.Mux) {
 	mux.Describe("GET /hello", attr("title", "A greeting by name"), attr("ct", "0"))
 }
 
-// HandleTime registers /time, which tells the time of a clock.
-func HandleTime(mux *coaps.Mux, now func() time.Time) {
-	mux.Handle("GET /time", coaps.Inline(fixed(func(w coaps.ResponseWriter, r *coaps.Request) { tellTime(w, r, now()) })))
-	mux.Describe("GET /time", attr("title", "The server's clock"), attr("ct", "0"))
-}
-
 // HandleWhoami registers /whoami, which tells the caller what is known of it.
 func HandleWhoami(mux *coaps.Mux) {
 	mux.Handle("GET /whoami", fixed(whoami))
 	mux.Describe("GET /whoami", attr("title", "What the server knows of you"), attr("ct", "0 50 60"))
-}
-
-// Handle registers the store for all paths below one that ends with a slash.
-func (s *Store) Handle(mux *coaps.Mux, path string) {
-	mux.Handle(path, s)
-	mux.Describe(path, attr("title", "Keeps what you PUT, until the server ends"))
 }
 
 func attr(name, value string) link.Attr { return link.Attr{Name: name, Value: value} }
@@ -121,16 +111,6 @@ func CipherName(iana string) string {
 		iana = cipher
 	}
 	return strings.ReplaceAll(iana, "_", "-")
-}
-
-// tellTime answers with RFC 3339. The answer is stale after a second.
-func tellTime(w coaps.ResponseWriter, r *coaps.Request, now time.Time) {
-	if !acceptable(w, r, coap.TextPlain) {
-		return
-	}
-	w.SetContentFormat(coap.TextPlain)
-	w.SetUint(coap.MaxAge, 1)
-	w.Write(now.AppendFormat(nil, time.RFC3339))
 }
 
 // acceptable answers 4.06 when the caller wants none of the formats on offer

@@ -67,6 +67,12 @@ func strangerPeer() coaps.Peer {
 	return coaps.Peer{Addr: netip.MustParseAddrPort("192.0.2.7:4711")}
 }
 
+// demoMux is the demonstration, which nobody observes.
+func demoMux(now func() time.Time) *coaps.Mux {
+	mux, _ := New(now, Nobody{})
+	return mux
+}
+
 // ask runs one request against the demonstration.
 func ask(h coaps.Handler, r *coaps.Request) *recorder {
 	w := &recorder{}
@@ -83,7 +89,7 @@ func uintOption(number coap.OptionNumber, value uint32) coap.Option {
 }
 
 func TestHelloGreetsByIdentity(t *testing.T) {
-	mux := New(time.Now)
+	mux := demoMux(time.Now)
 	for _, c := range []struct {
 		peer coaps.Peer
 		want string
@@ -100,7 +106,7 @@ func TestHelloGreetsByIdentity(t *testing.T) {
 
 func TestTime(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	w := ask(New(func() time.Time { return now }), get("/time", strangerPeer()))
+	w := ask(demoMux(func() time.Time { return now }), get("/time", strangerPeer()))
 	if string(w.payload) != "2026-01-02T03:04:05Z" {
 		t.Errorf("%q", w.payload)
 	}
@@ -110,7 +116,7 @@ func TestTime(t *testing.T) {
 }
 
 func TestWhoamiSpeaksTheWantedFormat(t *testing.T) {
-	mux := New(time.Now)
+	mux := demoMux(time.Now)
 	peer := pskPeer(t, "demo")
 	want := Caller{Mode: "PreSharedKey", Identity: "demo", Suite: "TLS_PSK_WITH_AES_128_CCM_8", Version: "DTLS 1.2", Address: "192.0.2.7:4711"}
 	decoders := map[coap.ContentFormat]func([]byte, any) error{
@@ -143,7 +149,7 @@ func TestWhoamiSpeaksTheWantedFormat(t *testing.T) {
 // then a 4.06 "Not Acceptable" MUST be sent as a response, unless another error
 // code takes precedence for this response."
 func TestNotAcceptable(t *testing.T) {
-	mux := New(time.Now)
+	mux := demoMux(time.Now)
 	for _, path := range []string{"/hello", "/time", "/whoami"} {
 		if w := ask(mux, get(path, strangerPeer(), uintOption(coap.Accept, uint32(coap.XML)))); w.code != coap.NotAcceptable {
 			t.Errorf("%s: %v", path, w.code)
@@ -152,7 +158,7 @@ func TestNotAcceptable(t *testing.T) {
 }
 
 func TestUnknownResourceAndMethod(t *testing.T) {
-	mux := New(time.Now)
+	mux := demoMux(time.Now)
 	if w := ask(mux, get("/nothing", strangerPeer())); w.code != coap.NotFound {
 		t.Errorf("%v", w.code)
 	}
@@ -170,7 +176,7 @@ func TestUnknownResourceAndMethod(t *testing.T) {
 }
 
 func TestDirectory(t *testing.T) {
-	w := ask(New(time.Now), get("/.well-known/core", strangerPeer()))
+	w := ask(demoMux(time.Now), get("/.well-known/core", strangerPeer()))
 	for _, path := range []string{"</hello>", "</time>", "</whoami>", "</store/>"} {
 		if !strings.Contains(string(w.payload), path) {
 			t.Errorf("%s is missing in %s", path, w.payload)
@@ -184,7 +190,7 @@ func put(h coaps.Handler, path, payload string, options ...coap.Option) *recorde
 }
 
 func TestStore(t *testing.T) {
-	s := NewStore(DefaultLimits)
+	s := NewStore(DefaultLimits, Nobody{})
 	created := put(s, "/store/a", "one", uintOption(coap.ContentFormatOption, 50))
 	if created.code != coap.Created {
 		t.Errorf("the first PUT: %v", created.code)
@@ -219,7 +225,7 @@ func TestStore(t *testing.T) {
 
 // The request's buffer is recycled after the handler returns.
 func TestStoreCopiesThePayload(t *testing.T) {
-	s := NewStore(DefaultLimits)
+	s := NewStore(DefaultLimits, Nobody{})
 	payload := []byte("one")
 	ask(s, &coaps.Request{Method: coap.PUT, Path: "/store/a", Payload: payload})
 	copy(payload, "xxx")
@@ -240,7 +246,7 @@ func TestStoreConditions(t *testing.T) {
 	none := coap.Option{Number: coap.IfNoneMatch}
 	anything := coap.Option{Number: coap.IfMatch}
 	other := coap.Option{Number: coap.IfMatch, Value: []byte("other")}
-	s := NewStore(DefaultLimits)
+	s := NewStore(DefaultLimits, Nobody{})
 	first := put(s, "/store/a", "one")
 	tag, _ := first.options.Get(coap.ETag)
 	same := coap.Option{Number: coap.IfMatch, Value: tag}
@@ -278,7 +284,7 @@ func TestStoreConditions(t *testing.T) {
 
 // If-Match and If-None-Match are critical: a resource may not pass over them.
 func TestConditionsOnFixedResources(t *testing.T) {
-	mux := New(time.Now)
+	mux := demoMux(time.Now)
 	for _, path := range []string{"/hello", "/time", "/whoami", "/.well-known/core"} {
 		for option, want := range map[*coap.Option]coap.Code{
 			{Number: coap.IfNoneMatch}:                 coap.PreconditionFailed,
@@ -293,7 +299,7 @@ func TestConditionsOnFixedResources(t *testing.T) {
 }
 
 func TestStoreIsBounded(t *testing.T) {
-	s := NewStore(Limits{Resources: 2, Size: 10, Total: 30, Name: 12})
+	s := NewStore(Limits{Resources: 2, Size: 10, Total: 30, Name: 12, Age: DefaultAge}, Nobody{})
 	steps := []struct {
 		path    string
 		payload int
@@ -328,7 +334,7 @@ func TestStoreIsBounded(t *testing.T) {
 // The names in the list are those that a GET finds: Request.Path is in the form
 // of a URI already.
 func TestStoreList(t *testing.T) {
-	s := NewStore(DefaultLimits)
+	s := NewStore(DefaultLimits, Nobody{})
 	put(s, "/store/b", "22", uintOption(coap.ContentFormatOption, 60))
 	put(s, "/store/a", "1")
 	put(s, "/store/c%2Fd%3E%25", "1")

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
@@ -24,17 +25,21 @@ type Limits struct {
 	Size      int // bytes of one payload
 	Total     int // bytes of all payloads and names
 	Name      int // bytes of one path
+
+	Age time.Duration // for which what was read may be used without asking again
 }
 
 // DefaultLimits keep a forgotten demonstration server below a megabyte. One
 // payload fits into one datagram, so Size is a little more than can arrive.
-var DefaultLimits = Limits{Resources: 256, Size: 4096, Total: 256 << 10, Name: 255}
+var DefaultLimits = Limits{Resources: 256, Size: 4096, Total: 256 << 10, Name: 255, Age: DefaultAge}
 
-// Store keeps what was PUT, in memory.
+// Store keeps what was PUT, in memory. Each resource, and the list of them, can be
+// observed.
 type Store struct {
-	limits Limits
+	audience Audience
 
 	mu      sync.Mutex
+	limits  Limits
 	entries map[string]entry
 	total   int
 	refused uint64
@@ -48,9 +53,33 @@ type entry struct {
 	etag      []byte
 }
 
-// NewStore returns an empty store.
-func NewStore(limits Limits) *Store {
-	return &Store{limits: limits, entries: map[string]entry{}}
+// NewStore returns an empty store that the audience observes.
+func NewStore(limits Limits, audience Audience) *Store {
+	return &Store{audience: audience, limits: limits, entries: map[string]entry{}}
+}
+
+// SetLimits changes the limits. What is there stays, also if it is more.
+func (s *Store) SetLimits(limits Limits) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limits = limits
+}
+
+// DefaultAge is the Max-Age of RFC 7252 section 5.10.5 where no option says another.
+const DefaultAge = time.Minute
+
+// SetAge sets the Max-Age of a representation. A notification has to have the option
+// (RFC 7641 section 4.3.1), other responses only where it is not the default.
+func SetAge(w coaps.ResponseWriter, r *coaps.Request, age time.Duration) {
+	if age != DefaultAge || Registers(r) {
+		w.SetUint(coap.MaxAge, uint32(min(age/time.Second, 1<<32-1)))
+	}
+}
+
+// Handle registers the store for all paths below one that ends with a slash.
+func (s *Store) Handle(mux *coaps.Mux, path string) {
+	mux.Handle(path, coaps.Observable(s))
+	mux.Describe(path, attr("title", "Keeps what you PUT, until the server ends"))
 }
 
 // Refused counts the PUTs that a limit turned away.
@@ -60,25 +89,55 @@ func (s *Store) Refused() uint64 {
 	return s.refused
 }
 
-// ServeCOAP answers GET, PUT and DELETE on any path.
+// ServeCOAP answers GET, PUT and DELETE on any path, and tells who observes what
+// has changed.
 func (s *Store) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
+	switch path := r.Path; {
+	case r.Method == coap.GET:
+		s.read(w, r)
+	case r.Method != coap.PUT && r.Method != coap.DELETE:
+		coaps.WriteError(w, coap.MethodNotAllowed, "GET, PUT and DELETE")
+	case strings.HasSuffix(path, "/"):
+		coaps.WriteError(w, coap.BadRequest, "name a resource below "+clip(path))
+	default:
+		changed, listed := s.write(w, r)
+		if changed {
+			s.audience.Notify(path)
+		}
+		for end := len(path); listed; {
+			if end = strings.LastIndexByte(path[:end], '/'); end < 0 {
+				return
+			}
+			s.audience.Notify(path[:end+1]) // the lists that it is on
+		}
+	}
+}
+
+func (s *Store) read(w coaps.ResponseWriter, r *coaps.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := r.Path
-	switch {
-	case r.Method == coap.GET && strings.HasSuffix(name, "/"):
+	if strings.HasSuffix(r.Path, "/") {
 		s.list(w, r)
-	case r.Method == coap.GET:
-		s.get(w, r, name)
-	case (r.Method == coap.PUT || r.Method == coap.DELETE) && strings.HasSuffix(name, "/"):
-		coaps.WriteError(w, coap.BadRequest, "name a resource below "+clip(name))
-	case r.Method == coap.PUT:
-		s.put(w, r, name)
-	case r.Method == coap.DELETE:
-		s.remove(w, r, name)
-	default:
-		coaps.WriteError(w, coap.MethodNotAllowed, "GET, PUT and DELETE")
+		return
 	}
+	s.get(w, r, r.Path)
+}
+
+// write reports whether the resource is another one now, and whether that can be
+// seen in a list.
+func (s *Store) write(w coaps.ResponseWriter, r *coaps.Request) (changed, listed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, was := s.entries[r.Path]
+	if r.Method == coap.PUT {
+		s.put(w, r, r.Path)
+	} else {
+		s.remove(w, r, r.Path)
+	}
+	after, is := s.entries[r.Path]
+	changed = was != is || !bytes.Equal(before.etag, after.etag)
+	listed = was != is || len(before.payload) != len(after.payload) || before.format != after.format || before.formatSet != after.formatSet
+	return changed, listed
 }
 
 // get answers 2.03 Valid without payload when the caller's copy is fresh
@@ -96,6 +155,7 @@ func (s *Store) get(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		return
 	}
 	w.SetOption(coap.ETag, e.etag)
+	SetAge(w, r, s.limits.Age)
 	if hasETag(r.Options, e.etag) {
 		w.SetCode(coap.Valid)
 		return
@@ -172,15 +232,15 @@ func clip(name string) string { return name[:min(len(name), 64)] }
 // listLimit keeps the list of names within one datagram.
 const listLimit = 1024
 
-// list answers GET /store/ with the links to what is there (RFC 6690), as many
-// as fit.
+// list answers GET /store/ with the links to what is there and the caller may read
+// (RFC 6690), as many as fit.
 func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
 	if !conditionsHold(w, r, true, nil) || !acceptable(w, r, coap.LinkFormat) {
 		return
 	}
 	var out []byte
 	for _, name := range slices.Sorted(maps.Keys(s.entries)) {
-		if !strings.HasPrefix(name, r.Path) {
+		if !strings.HasPrefix(name, r.Path) || !r.Allowed(coap.GET, name) {
 			continue
 		}
 		e := s.entries[name]
@@ -193,6 +253,7 @@ func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
 			out = next
 		}
 	}
+	SetAge(w, r, s.limits.Age)
 	w.SetContentFormat(coap.LinkFormat)
 	_, _ = w.Write(out)
 }

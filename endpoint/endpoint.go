@@ -206,7 +206,7 @@ func (e *Endpoint) expireIdle(now tick.Time, c class, limit time.Duration) {
 		if i == 0 || e.slots.At(i).heard.Add(limit) > now {
 			return
 		}
-		if at := e.slots.At(i); e.busy(at) {
+		if at := e.slots.At(i); at.kept || e.busy(at) {
 			at.heard = now
 			e.toBack(i)
 			continue

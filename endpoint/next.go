@@ -189,8 +189,9 @@ func (e *Endpoint) end(now tick.Time, p *peer, cause Cause) {
 	e.recent.remove(p)
 	p.table.Release()
 	e.detach(p)
-	// A NoSec peer that came by itself was not announced, and goes as quietly.
-	p.announced = !p.secure && !p.at.ours
+	// A NoSec peer that came by itself was not announced, and goes as quietly
+	// unless it observes.
+	p.announced = !p.secure && !p.at.ours && !p.at.kept
 	e.touch(p)
 }
 

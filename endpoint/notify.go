@@ -27,6 +27,9 @@ func (e *Endpoint) Notify(now tick.Time, id PeerID, token []byte, out request.Ou
 		return ExchangeID{}, ErrTooLarge
 	}
 	x, err := p.table.Notify(now, token, out)
+	if err == nil {
+		e.stats.Notifications++
+	}
 	e.wants.push(p)
 	return ExchangeID{id, x}, err
 }
@@ -48,8 +51,28 @@ func (e *Endpoint) Supersede(now tick.Time, id ExchangeID, out request.Outgoing)
 }
 
 // Keep has a NoSec peer kept, or not any more, although it is silent for longer
-// than Limits.PlainIdle: it observes. It still gives way when there are more than
-// Limits.PlainPeers. The end of one that is kept is told by EventDisconnected, in
-// which that of others without a session is not.
+// than Limits.PlainIdle: it observes. When there are more than Limits.PlainPeers it
+// gives way after those that are not kept; how many are is for the caller to
+// bound, as their addresses can be forged. The end of one that is kept is told by
+// EventDisconnected, which that of others without a session is not. Peers with a
+// session are kept by their acknowledgements, of which there must be one in
+// Limits.SessionIdle.
 func (e *Endpoint) Keep(id PeerID, keep bool) {
+	if at := e.slotOf(id); at != nil && at.class == plain {
+		at.kept = keep
+	}
+}
+
+// evictPlain forgets the NoSec peer that has been silent longest, rather one that
+// is not kept.
+func (e *Endpoint) evictPlain(now tick.Time) {
+	for range turn {
+		i := e.oldest(plain)
+		if !e.slots.At(i).kept {
+			break
+		}
+		e.toBack(i)
+	}
+	e.drop(DropPlainEvicted)
+	e.end(now, e.wake(e.oldest(plain)), CauseLimit)
 }

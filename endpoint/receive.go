@@ -218,8 +218,7 @@ func (e *Endpoint) open(now tick.Time, p *peer) {
 		return
 	}
 	if e.count(plain) >= e.limits.PlainPeers && e.cfg.Server {
-		e.drop(DropPlainEvicted)
-		e.end(now, e.wake(e.oldest(plain)), CauseLimit)
+		e.evictPlain(now)
 	}
 	e.enter(p.id.index, plain)
 }

@@ -25,6 +25,7 @@ type slot struct {
 	class      class
 	ours       bool // named to Connect
 	indexed    bool // found by its key; a candidate is found by its rival
+	kept       bool // of class plain: see Keep
 }
 
 // class is which list by age a slot is in, and so whom it gives way to.

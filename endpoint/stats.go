@@ -65,6 +65,7 @@ type Stats struct {
 	Idle              uint64 // peers forgotten after Limits.SessionIdle or PlainIdle
 	Requests          uint64 // received and handed up
 	Responses         uint64 // accepted from above
+	Notifications     uint64 // the same
 
 	Traffic message.Traffic
 
@@ -105,6 +106,7 @@ func (s *Stats) Add(o Stats) {
 	s.Idle += o.Idle
 	s.Requests += o.Requests
 	s.Responses += o.Responses
+	s.Notifications += o.Notifications
 	s.Traffic.Received += o.Traffic.Received
 	s.Traffic.Sent += o.Traffic.Sent
 	s.Traffic.Retransmissions += o.Traffic.Retransmissions

@@ -6,6 +6,7 @@ package message
 import (
 	"io"
 	"math"
+	"time"
 
 	"github.com/coaps-go/coaps/internal/slab"
 	"github.com/coaps-go/coaps/tick"
@@ -23,19 +24,19 @@ type Link struct {
 	id   uint32 // the Memory's number for this link
 
 	// Records, each in the list of its state.
-	open     slab.List
-	replies  slab.List
-	known    slab.List
-	waiting  slab.List
-	ready    slab.List
-	flying   slab.List
-	lost     slab.List
-	due      int32  // of flying, how many are to be transmitted again
-	slots    int32  // outstanding interactions, at most NSTART
-	kept     int32  // bytes of stored replies
-	sequence uint32 // the Memory's number for its Message IDs, 0 before the first Send
-	resets   resetQueue
-	resting  bool // the first of waiting needs a Message ID that must still rest
+	open    slab.List
+	replies slab.List
+	known   slab.List
+	waiting slab.List
+	ready   slab.List
+	flying  slab.List
+	lost    slab.List
+	due     int32  // of flying, how many are to be transmitted again
+	slots   int32  // outstanding interactions, at most NSTART
+	kept    int32  // bytes of stored replies
+	sending uint32 // the Memory's number for its sender, 0 before the first Send
+	resets  resetQueue
+	resting bool // the first of waiting needs a Message ID that must still rest
 
 	// quiet is when the last duplicate and the last Message ID expire; tick.Never
 	// if none is remembered.
@@ -64,23 +65,32 @@ func (l *Link) Release() {
 			l.drop(list.First)
 		}
 	}
-	if l.sequence != 0 {
-		l.mem.sequences.Free(l.sequence)
+	if l.sending != 0 {
+		for noted := &l.sender().noted; noted.First != 0; {
+			l.forget(noted.First)
+		}
+		l.mem.senders.Free(l.sending)
 	}
 	l.mem.links.Free(l.id)
 	*l = Link{}
 }
 
-// mids is the Message IDs of this side, from the first Send on. Few peers are
-// sent anything but acknowledgements.
-func (l *Link) mids() *messageIDs { return l.mem.sequences.At(l.sequence) }
+// sender is what a link has of its own messages from the first Send on. Few peers
+// are sent anything but acknowledgements.
+type sender struct {
+	ids   messageIDs
+	noted slab.List     // Non-confirmable notifications that a Reset may still come for
+	rtt   time.Duration // round-trip time, 0 if not known
+}
+
+func (l *Link) sender() *sender { return l.mem.senders.At(l.sending) }
 
 // restsUntil is the time until which the next Message ID must rest.
 func (l *Link) restsUntil() tick.Time {
-	if l.sequence == 0 {
+	if l.sending == 0 {
 		return math.MinInt64
 	}
-	return l.mids().rests(l.mem.exchangeLifetime)
+	return l.sender().ids.rests(l.mem.exchangeLifetime)
 }
 
 // Idle reports whether the link remembers nothing, so that Release and Init
@@ -89,7 +99,7 @@ func (l *Link) restsUntil() tick.Time {
 func (l *Link) Idle() bool { return l.quiet == tick.Never && !l.Active() }
 
 // Active reports whether a message is on its way in either direction or waits
-// for its reply.
+// for its reply. A Non-confirmable notification that was sent is not any more.
 func (l *Link) Active() bool {
 	return l.open.Len+l.replies.Len+l.waiting.Len+l.ready.Len+l.flying.Len+l.lost.Len > 0 || l.resets.len > 0
 }
@@ -103,12 +113,14 @@ func (l *Link) list(s state) *slab.List {
 		return &l.replies
 	case known:
 		return &l.known
-	case waiting:
+	case waiting, posted:
 		return &l.waiting
 	case ready:
 		return &l.ready
-	case flying:
+	case flying, superseded:
 		return &l.flying
+	case noted:
+		return &l.sender().noted
 	default:
 		return &l.lost
 	}
@@ -118,7 +130,7 @@ func (l *Link) list(s state) *slab.List {
 func (l *Link) add(i uint32, s state) {
 	l.mem.records.At(i).state = s
 	l.mem.records.PushBack(l.list(s), i)
-	if s == known {
+	if s == known || s == noted {
 		l.mem.pushNewest(i)
 	}
 }
@@ -127,7 +139,7 @@ func (l *Link) add(i uint32, s state) {
 func (l *Link) remove(i uint32) {
 	s := l.mem.records.At(i).state
 	l.mem.records.Remove(l.list(s), i)
-	if s == known {
+	if s == known || s == noted {
 		l.mem.removeAged(i)
 	}
 }
@@ -169,6 +181,9 @@ func (l *Link) Deadline() tick.Time {
 	}
 	if l.resting {
 		d = min(d, l.restsUntil())
+	}
+	if l.waiting.Len > 0 && int(l.slots) >= l.mem.params.NStart {
+		d = min(d, l.slotAt())
 	}
 	return d
 }

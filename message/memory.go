@@ -71,13 +71,13 @@ type Memory struct {
 	transmitSpan     time.Duration
 	transmitWait     time.Duration
 
-	records   slab.Pool[record]
-	chunks    slab.Pool[chunk]
-	links     slab.Pool[*Link] // by the number that records name their link with
-	sequences slab.Pool[messageIDs]
-	index     index  // incoming messages by link and Message ID
-	oldest    uint32 // answered incoming messages of all links by age
-	newest    uint32
+	records slab.Pool[record]
+	chunks  slab.Pool[chunk]
+	links   slab.Pool[*Link] // by the number that records name their link with
+	senders slab.Pool[sender]
+	index   index  // incoming messages by link and Message ID
+	oldest  uint32 // answered incoming messages of all links by age
+	newest  uint32
 
 	scratch []byte  // a message being encoded
 	seed    [8]byte // random bytes being read
@@ -100,7 +100,7 @@ func NewMemory(p Params, l Limits) *Memory {
 		records:          slab.New[record](units),
 		chunks:           slab.New[chunk](max(units, l.MessageBytes/chunkLen+1)),
 		links:            slab.New[*Link](math.MaxInt32),
-		sequences:        slab.New[messageIDs](math.MaxInt32), // as many as there are links
+		senders:          slab.New[sender](math.MaxInt32), // as many as there are links
 	}
 }
 

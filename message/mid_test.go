@@ -100,7 +100,7 @@ func TestMessageIDsExhausted(t *testing.T) {
 	}
 
 	// What was queued before the end waits, with a deadline.
-	r.link.mids().next-- // back to before the last
+	r.link.sender().ids.next-- // back to before the last
 	ref := r.send(get(coap.Confirmable, 0), 9)
 	r.send(get(coap.Confirmable, 0), 10)
 	r.one() // the last ID
@@ -113,8 +113,8 @@ func TestMessageIDsExhausted(t *testing.T) {
 	// A Non-confirmable response does not wait.
 	before := r.mem.drops[DropMessageIDs]
 	r.send(content(coap.NonConfirmable, 0), 0)
-	r.link.mids().next = 0
-	r.link.mids().used, r.link.mids().last[0] = 1, r.now
+	r.link.sender().ids.next = 0
+	r.link.sender().ids.used, r.link.sender().ids.last[0] = 1, r.now
 	equal(t, "nothing is sent", r.transmit(), "")
 	equal(t, "counted", r.mem.drops[DropMessageIDs], before+1)
 	equal(t, "forgotten", r.link.ready.Len, 0)

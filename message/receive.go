@@ -33,6 +33,9 @@ const (
 	// Rejected: the sent message of Owner was answered by a Reset message and
 	// is settled.
 	Rejected
+
+	// Unwanted: the same for a notification that Post has sent.
+	Unwanted
 )
 
 // Progress is how far a sent message has come.
@@ -48,7 +51,7 @@ type Arrival struct {
 	Verdict Verdict
 	Message coap.Message // views into the datagram
 	Ref     Ref
-	Owner   uint32   // of Acknowledged, Answered, Rejected: from Send
+	Owner   uint32   // of Acknowledged, Answered, Rejected, Unwanted: from Send or Post
 	Sent    Progress // likewise
 }
 
@@ -72,9 +75,9 @@ func (l *Link) Receive(now tick.Time, datagram []byte) Arrival {
 	case coap.NonConfirmable:
 		return l.nonConfirmable(now, &m)
 	case coap.Acknowledgement:
-		return l.acknowledgement(&m)
+		return l.acknowledgement(now, &m)
 	default:
-		return l.reset(&m)
+		return l.reset(now, &m)
 	}
 }
 
@@ -190,7 +193,7 @@ func (l *Link) learn(m *coap.Message, until tick.Time) (uint32, bool) {
 
 // acknowledgement matches an ACK to a Confirmable message by Message ID
 // (section 4.4).
-func (l *Link) acknowledgement(m *coap.Message) Arrival {
+func (l *Link) acknowledgement(now tick.Time, m *coap.Message) Arrival {
 	switch {
 	case m.Code.IsRequest():
 		l.mem.drop(DropAckWithRequest)
@@ -205,26 +208,34 @@ func (l *Link) acknowledgement(m *coap.Message) Arrival {
 		return Arrival{}
 	}
 	r := l.mem.records.At(i)
+	if r.state == superseded || r.newer != 0 {
+		l.stillInterested(i)
+		return Arrival{}
+	}
 	a := Arrival{Verdict: Answered, Message: *m, Ref: Ref(i), Owner: r.ownerOrChain, Sent: r.progress()}
 	if m.Code.IsEmpty() {
 		a.Verdict, a.Ref = Acknowledged, 0
+		l.measure(now, r)
 		l.drop(i)
 	}
 	return a
 }
 
 // reset matches a RST to a message of either type by Message ID (section 4.4).
-func (l *Link) reset(m *coap.Message) Arrival {
+func (l *Link) reset(now tick.Time, m *coap.Message) Arrival {
 	if !m.Code.IsEmpty() {
 		l.mem.drop(DropResetNotEmpty)
 		return Arrival{}
 	}
 	i := l.sent(m.MessageID)
 	if i == 0 {
-		l.mem.drop(DropResetUnmatched)
-		return Arrival{}
+		return l.resetNoted(now, m)
 	}
 	r := l.mem.records.At(i)
+	if r.state == superseded {
+		i = r.newer
+		r = l.mem.records.At(i)
+	}
 	a := Arrival{Verdict: Rejected, Message: *m, Owner: r.ownerOrChain, Sent: r.progress()}
 	if r.abandoned {
 		l.mem.drop(DropResetUnmatched)
@@ -256,8 +267,15 @@ func (l *Link) forgetExpired(now tick.Time) {
 
 // forget forgets received message i.
 func (l *Link) forget(i uint32) {
+	r := l.mem.records.At(i)
+	if r.state == noted {
+		l.land(r)
+		l.remove(i)
+		l.mem.release(i)
+		return
+	}
 	l.remove(i)
-	l.kept -= int32(l.mem.records.At(i).size)
+	l.kept -= int32(r.size)
 	l.mem.unindexRecord(i)
 	l.mem.release(i)
 }

@@ -31,8 +31,9 @@ type record struct {
 	link  uint32 // whose it is
 	bytes uint32 // first chunk of the stored reply or message
 
-	// Of a message received.
-	older uint32 // neighbours by age, once answered
+	// Of a message received, and of one that is noted, its neighbours by age. Of
+	// one that is superseded or will be: see supersede.go.
+	older uint32
 	newer uint32
 
 	// Of a message sent what the layer above calls it, of one received the next
@@ -68,14 +69,18 @@ func (r *record) short() (short [shortLen]byte) {
 type state uint8
 
 const (
-	free     state = iota
-	open           // received, not yet answered: in Link.open
-	replying       // received, the reply is to be transmitted: in Link.replies
-	known          // received, nothing to do: in Link.known and by age
-	waiting        // to be sent when the limits allow: in Link.waiting
-	ready          // NON that no limit holds back: in Link.ready
-	flying         // sent, and something may come of it: in Link.flying
-	lost           // given up, to be told: in Link.lost
+	free       state = iota
+	open             // received, not yet answered: in Link.open
+	replying         // received, the reply is to be transmitted: in Link.replies
+	known            // received, nothing to do: in Link.known and by age
+	waiting          // to be sent when the limits allow: in Link.waiting
+	posted           // NON notification to be sent when the limits allow: in Link.waiting
+	ready            // NON that no limit holds back: in Link.ready
+	flying           // sent, and something may come of it: in Link.flying
+	lost             // given up, to be told: in Link.lost
+	noted            // NON notification that was sent, without its bytes: in sender.noted and by age
+	heir             // will be sent in place of one that is flying: in no list
+	superseded       // Message ID of a transmission that its heir followed: in Link.flying
 )
 
 // reply is what a received message is answered with, also when it comes again.

@@ -24,6 +24,20 @@ func (l *Link) Send(now tick.Time, m *coap.Message, owner uint32) (Ref, error) {
 	if !sendable(m) {
 		return 0, ErrType
 	}
+	i, err := l.keep(now, m, owner)
+	switch {
+	case err != nil:
+		return 0, err
+	case m.Type == coap.NonConfirmable && !m.Code.IsRequest():
+		l.add(i, ready)
+		return 0, nil
+	}
+	l.add(i, waiting)
+	return Ref(i), nil
+}
+
+// keep makes a record of m, which is to be sent, in no list yet.
+func (l *Link) keep(now tick.Time, m *coap.Message, owner uint32) (uint32, error) {
 	if err := l.admit(now); err != nil {
 		return 0, err
 	}
@@ -45,12 +59,7 @@ func (l *Link) Send(now tick.Time, m *coap.Message, owner uint32) (Ref, error) {
 	}
 	r := l.mem.records.At(i)
 	r.typ, r.ownerOrChain, r.interval = m.Type, owner, interval
-	if m.Type == coap.NonConfirmable && !m.Code.IsRequest() {
-		l.add(i, ready)
-		return 0, nil
-	}
-	l.add(i, waiting)
-	return Ref(i), nil
+	return i, nil
 }
 
 // sendable is Table 1 of section 4.3 for the types that a sender chooses. An
@@ -71,13 +80,13 @@ func (l *Link) admit(now tick.Time) error {
 		l.mem.drop(DropQueueFull)
 		return ErrQueueFull
 	}
-	if l.sequence == 0 {
+	if l.sending == 0 {
 		n, err := l.mem.random(l.rand)
 		if err != nil {
 			return err
 		}
-		l.sequence, _ = l.mem.sequences.Alloc()
-		l.mids().start(uint16(n))
+		l.sending, _ = l.mem.senders.Alloc()
+		l.sender().ids.start(uint16(n))
 	}
 	if l.restsUntil() > now {
 		l.mem.drop(DropMessageIDs)
@@ -149,7 +158,11 @@ func (r *record) progress() Progress {
 
 // drop ends the record of sent message i.
 func (l *Link) drop(i uint32) {
-	l.land(l.mem.records.At(i))
+	r := l.mem.records.At(i)
+	l.land(r)
+	if r.older|r.newer != 0 {
+		l.dropRelated(r)
+	}
 	l.remove(i)
 	l.mem.release(i)
 }

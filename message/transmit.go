@@ -102,7 +102,9 @@ func (l *Link) sendAgain(now tick.Time, i uint32, dst []byte) int {
 	r := l.mem.records.At(i)
 	r.sent++
 	r.at = l.spaced(r, now, r.at)
-	l.mem.traffic.Retransmissions++
+	if r.newer == 0 || !l.succeed(now, i) {
+		l.mem.traffic.Retransmissions++
+	}
 	return l.write(dst, r)
 }
 
@@ -124,7 +126,7 @@ func (l *Link) nextNew(now tick.Time) uint32 {
 		l.mem.drop(DropMessageIDs)
 		l.drop(i) // it is Non-confirmable: late is worse than never
 	}
-	if l.waiting.Len == 0 || int(l.slots) >= l.mem.params.NStart {
+	if l.waiting.Len == 0 || int(l.slots) >= l.mem.params.NStart && !l.freeSlot(now) {
 		return 0
 	}
 	if l.resting = !l.identify(now, l.waiting.First); l.resting {
@@ -135,7 +137,7 @@ func (l *Link) nextNew(now tick.Time) uint32 {
 
 // identify gives message i its Message ID.
 func (l *Link) identify(now tick.Time, i uint32) bool {
-	mid, ok := l.mids().take(now, l.mem.exchangeLifetime)
+	mid, ok := l.sender().ids.take(now, l.mem.exchangeLifetime)
 	if !ok {
 		return false
 	}
@@ -155,9 +157,13 @@ func (l *Link) sendFirst(now tick.Time, i uint32, dst []byte) int {
 	r.sent, r.round, r.first = 1, 1, now
 	r.slot = true
 	l.slots++
-	if r.typ == coap.Confirmable {
+	switch {
+	case r.state == posted:
+		l.note(now, i)
+		return n
+	case r.typ == coap.Confirmable:
 		r.at = now.Add(r.interval)
-	} else {
+	default:
 		r.at = now.Add(l.probing(int(r.size)))
 	}
 	l.move(i, flying)
@@ -185,6 +191,9 @@ func (l *Link) Expire(now tick.Time) {
 	}
 	if l.restsUntil() <= now {
 		l.resting = false // Transmit goes on
+	}
+	if l.sending != 0 {
+		l.forgetNoted(now)
 	}
 	if l.quiet > now {
 		l.forgetExpired(now)
@@ -242,6 +251,10 @@ func (l *Link) backOff(now tick.Time, r *record) bool {
 // it. It reports false if there is no more.
 func (l *Link) Lost() (owner uint32, p Progress, ok bool) {
 	i := l.lost.First
+	for i != 0 && l.interested(i) {
+		l.beginAnew(i)
+		i = l.lost.First
+	}
 	if i == 0 {
 		return 0, Progress{}, false
 	}

@@ -5,6 +5,7 @@ package request
 
 import (
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/internal/slab"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/tick"
 )
@@ -35,6 +36,11 @@ func (c *conversation) request(now tick.Time, out *Outgoing) (ID, error) {
 		c.mem.drop(DropRequests)
 		return 0, ErrBusy
 	}
+	watch := out.registers()
+	if watch && c.fullOfObservations() {
+		c.mem.drop(DropObservations)
+		return 0, ErrBusy
+	}
 	tok, err := c.newToken(out.Token)
 	if err != nil {
 		return 0, err
@@ -44,8 +50,8 @@ func (c *conversation) request(now tick.Time, out *Outgoing) (ID, error) {
 		return 0, ErrBusy
 	}
 	x := c.at(i)
-	x.token, x.non = tok, out.Type == coap.NonConfirmable
-	return c.send(now, i, &coap.Message{
+	x.token, x.non, x.watch = tok, out.Type == coap.NonConfirmable, watch
+	return c.send(now, &c.ours, i, &coap.Message{
 		Type: out.Type, Code: out.Code, Token: x.token.slice(), Options: out.Options, Payload: out.Payload,
 	})
 }
@@ -59,14 +65,14 @@ func (c *conversation) ping(now tick.Time) (ID, error) {
 	if !ok {
 		return 0, ErrBusy
 	}
-	return c.send(now, i, &coap.Message{Type: coap.Confirmable, Code: coap.Empty})
+	return c.send(now, &c.ours, i, &coap.Message{Type: coap.Confirmable, Code: coap.Empty})
 }
 
-// send sends the message of exchange i of ours, or ends it.
-func (c *conversation) send(now tick.Time, i uint32, m *coap.Message) (ID, error) {
+// send sends the message of exchange i of list, or ends it.
+func (c *conversation) send(now tick.Time, list *slab.List, i uint32, m *coap.Message) (ID, error) {
 	ref, err := c.link.Send(now, m, i)
 	if err != nil {
-		c.end(&c.ours, i)
+		c.end(list, i)
 		return 0, err
 	}
 	x := c.at(i)
@@ -107,30 +113,35 @@ func (c *conversation) waitingFor(tok token) uint32 {
 			return i
 		}
 	}
+	for i := c.observed.First; i != 0; i = c.mem.exchanges.Next(i) {
+		if c.at(i).token == tok {
+			return i
+		}
+	}
 	return 0
 }
 
 func (c *conversation) cancel(id ID) bool {
-	i := c.find(&c.ours, id)
-	if i != 0 {
-		c.giveUp(i, Canceled)
+	for _, list := range [...]*slab.List{&c.ours, &c.observed, &c.deliveries} {
+		if i := c.find(list, id); i != 0 && c.at(i).state != delivering {
+			c.giveUp(i, Canceled)
+			return true
+		}
 	}
-	return i != 0
+	return c.link.Unpost(uint32(id))
 }
 
-// giveUp ends exchange i of ours without an answer.
+// giveUp ends exchange i of ours, or a notification, without an answer.
 func (c *conversation) giveUp(i uint32, why Reason) {
 	x := c.at(i)
 	p := c.progress(x)
-	if x.state != promised {
-		c.link.Abandon(x.ref)
-	}
+	c.link.Abandon(x.ref) // which is 0 if the message has left the Link
 	c.fail(i, why, p)
 }
 
 // progress returns how far the message of exchange x of ours has come.
 func (c *conversation) progress(x *exchange) message.Progress {
-	if x.state == promised {
+	if x.state == promised || x.state == observing {
 		return x.sent
 	}
 	return c.link.Progress(x.ref)
@@ -139,15 +150,25 @@ func (c *conversation) progress(x *exchange) message.Progress {
 // fail ends exchange i, of ours or a delivery, whose message has left the Link.
 func (c *conversation) fail(i uint32, why Reason, p message.Progress) {
 	x := c.at(i)
+	c.mem.exchanges.Remove(c.listOf(x.state), i)
 	x.reason, x.sent = why, p
-	if x.state == delivering {
-		c.mem.exchanges.Remove(&c.deliveries, i)
+	if x.state == delivering || x.state == notifying {
 		x.state = undelivered
 	} else {
-		c.mem.exchanges.Remove(&c.ours, i)
 		x.state = failed
 	}
 	c.mem.exchanges.PushBack(&c.over, i)
+}
+
+// listOf is the list of an exchange in progress that is no request of the peer's.
+func (c *conversation) listOf(s state) *slab.List {
+	switch s {
+	case delivering, notifying:
+		return &c.deliveries
+	case observing:
+		return &c.observed
+	}
+	return &c.ours
 }
 
 // takeResponse is a separate response, Confirmable or not. One that no request
@@ -168,25 +189,35 @@ func (c *conversation) takeResponse(a *message.Arrival) {
 }
 
 // refuse rejects a response: by a Reset message if it is Confirmable, by silence
-// if it is not (sections 4.2 and 4.3).
+// if it is not (sections 4.2 and 4.3). A notification always gets a Reset message,
+// because the peer goes on with them until it gets one.
 func (c *conversation) refuse(a *message.Arrival, confirmable, non Drop) {
 	if a.Message.Type == coap.Confirmable {
 		c.link.Reject(a.Ref)
 		c.mem.drop(confirmable)
 		return
 	}
+	if isNotification(&a.Message) {
+		c.link.RejectNon(a.Message.MessageID)
+	}
 	c.mem.drop(non)
 }
 
-// complete ends request i of ours with its response.
+// complete ends request i of ours with its response, unless more follow.
 func (c *conversation) complete(i uint32, a *message.Arrival) {
 	x := c.at(i)
 	ev := Event{Kind: ResponseReceived, ID: x.id, Message: a.Message}
-	ev.report(c.progress(x))
+	p := c.progress(x)
+	ev.report(p)
 	if x.state == asking {
 		c.link.Settle(x.ref)
 	}
-	c.end(&c.ours, i)
+	if x.watch && isNotification(&a.Message) && (x.state == observing || !c.fullOfObservations()) {
+		ev.More = true
+		c.observe(i, p)
+	} else {
+		c.end(c.listOf(x.state), i)
+	}
 	c.tell(ev)
 }
 
@@ -203,6 +234,9 @@ func (c *conversation) takeAnswer(a *message.Arrival) {
 		// payload) or Reset message."
 		c.link.Settle(a.Ref)
 		c.end(&c.deliveries, i)
+	case x.state == notifying:
+		c.link.Settle(a.Ref)
+		c.notified(i, a)
 	case x.state != asking || x.token != tokenOf(a.Message.Token):
 		c.mem.drop(DropTokenMismatch)
 	default:
@@ -223,6 +257,8 @@ func (c *conversation) takeAcknowledgement(now tick.Time, a *message.Arrival) {
 	switch x := c.at(i); x.state {
 	case delivering:
 		c.end(&c.deliveries, i)
+	case notifying:
+		c.notified(i, a)
 	case pinging:
 		c.pong(i, a) // not what section 4.2 says, but the peer is there
 	default:

@@ -21,8 +21,10 @@ const (
 	accepted                 // the same, acknowledged
 	askedNon                 // a Non-confirmable request waits for Respond
 	delivering               // our separate response is under way
+	notifying                // our Confirmable notification is under way
+	observing                // our request was answered, and more will come
 	failed                   // our request or ping is over: to be reported
-	undelivered              // our separate response is over: to be reported
+	undelivered              // our separate response or notification is over: to be reported
 )
 
 // exchange is a request, of either side, until its response, or a ping.
@@ -31,14 +33,15 @@ type exchange struct {
 	state  state
 	reason Reason
 	non    bool // our request is Non-confirmable
+	watch  bool // our request asks for an observation
 	token  token
 	ref    message.Ref      // of the message in the Link that the state speaks of
 	due    tick.Time        // promised: the end of waiting; asked: when to acknowledge
 	sent   message.Progress // of our request, once it left the Link
 }
 
-// conversation is what a Table holds while an exchange is in progress or
-// something of the last ones has to be remembered.
+// conversation is what a Table holds while an exchange is in progress, something
+// of the last ones has to be remembered, or we observe.
 type conversation struct {
 	table *Table
 	mem   *Memory
@@ -46,15 +49,16 @@ type conversation struct {
 
 	ours       slab.List // asking, promised, pinging
 	theirs     slab.List // asked, accepted, askedNon
-	deliveries slab.List // delivering
+	deliveries slab.List // delivering, notifying
 	over       slab.List // failed, undelivered
+	observed   slab.List // observing
 
 	news uint32 // in the Memory, what the last Receive brought; 0 when somebody took it
 }
 
 // release gives everything back to the Memory.
 func (c *conversation) release() {
-	for _, list := range []*slab.List{&c.ours, &c.theirs, &c.deliveries, &c.over} {
+	for _, list := range []*slab.List{&c.ours, &c.theirs, &c.deliveries, &c.over, &c.observed} {
 		for list.First != 0 {
 			c.end(list, list.First)
 		}
@@ -67,7 +71,7 @@ func (c *conversation) active() bool {
 	return c.news != 0 || c.ours.Len+c.theirs.Len+c.deliveries.Len+c.over.Len > 0 || c.link.Active()
 }
 
-func (c *conversation) idle() bool { return c.link.Idle() && !c.active() }
+func (c *conversation) idle() bool { return c.link.Idle() && !c.active() && c.observed.Len == 0 }
 
 func (c *conversation) receive(now tick.Time, datagram []byte) {
 	c.discardNews()
@@ -84,6 +88,10 @@ func (c *conversation) receive(now tick.Time, datagram []byte) {
 		c.takeAcknowledgement(now, &a)
 	case message.Rejected:
 		c.takeReset(&a)
+	case message.Unwanted:
+		ev := Event{Kind: Undelivered, Reason: Reset, ID: ID(a.Owner)}
+		ev.report(a.Sent)
+		c.tell(ev)
 	}
 }
 
@@ -211,7 +219,7 @@ func (c *conversation) newID() ID {
 
 // names reports whether an exchange has the ID.
 func (c *conversation) names(id ID) bool {
-	return c.find(&c.ours, id)|c.find(&c.theirs, id)|c.find(&c.deliveries, id)|c.find(&c.over, id) != 0
+	return c.find(&c.ours, id)|c.find(&c.theirs, id)|c.find(&c.deliveries, id)|c.find(&c.over, id)|c.find(&c.observed, id) != 0
 }
 
 // end forgets exchange i of list.

@@ -20,6 +20,7 @@ const (
 	DropPending                           // more than MaxPending requests of the peer
 	DropExchanges                         // more than MaxExchanges of all peers
 	DropRequests                          // more than MaxRequests of ours
+	DropObservations                      // more than MaxObservations of ours
 	DropReply                             // response of ours that no memory or Message ID was left for
 	DropUnread                            // event that nobody took before the next Receive
 
@@ -38,6 +39,7 @@ var dropNames = [NumDrops]string{
 	DropPending:               "pending_requests",
 	DropExchanges:             "exchanges",
 	DropRequests:              "requests",
+	DropObservations:          "observations",
 	DropReply:                 "reply",
 	DropUnread:                "unread_event",
 }

@@ -83,12 +83,9 @@ func (r Reason) String() string {
 type Event struct {
 	Kind    Kind
 	Reason  Reason // of Failed and Undelivered
+	More    bool   // of ResponseReceived: the observation goes on (RFC 7641 section 3.2), the next notification has the same ID
 	ID      ID
 	Message coap.Message // of RequestReceived and ResponseReceived: views, valid until the next Receive
-
-	// More is set in a ResponseReceived that is a notification (RFC 7641 section
-	// 3.2): the observation goes on, and the next one will have the same ID.
-	More bool
 
 	// Of what we sent and is over: the request, the ping, the separate response
 	// of Undelivered, or the notification. Of an observation: the request.

@@ -163,8 +163,11 @@ func (t *Table) Ping(now tick.Time) (ID, error) {
 	return id, err
 }
 
-// Cancel gives up request or ping id. Failed follows, with the reason Canceled.
-// It reports false if no request or ping with the ID is in progress.
+// Cancel gives up request or ping id, or an observation: Failed follows, with the
+// reason Canceled. The next notification is rejected, as RFC 7641 section 3.6 has
+// it. A Confirmable notification of ours is given up likewise, and Undelivered
+// follows; a Non-confirmable one that was not sent yet is forgotten. It reports
+// false if nothing with the ID is in progress.
 func (t *Table) Cancel(id ID) bool { return t.conversation != nil && t.conversation.cancel(id) }
 
 // Respond answers the request id that RequestReceived reported. To a

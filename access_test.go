@@ -170,7 +170,7 @@ func TestAnonymousThenToken(t *testing.T) {
 	mux.Handle("/me", say)
 	s, _ := newGuarded(t, mux, func(s *Server) {
 		s.Security.AllowAnonymousClients = true
-		s.AnonymousTime = 700 * time.Millisecond
+		s.AnonymousTime = 2 * time.Second
 		s.Limits.SleepAfter = 50 * time.Millisecond
 		s.Access = rules("allow anybody POST /token", "allow group:people,tenant:home,mode:token GET /me")
 	})

@@ -5,9 +5,9 @@ package coaps
 
 import (
 	"bytes"
-	"context"
+	"net/netip"
+	"sync"
 	"testing"
-	"time"
 
 	"github.com/coaps-go/coaps/security"
 )
@@ -51,8 +51,9 @@ func TestTraceHandshake(t *testing.T) {
 	silent := socket(t)
 	defer silent.Close()
 	lost, heard := s.tracedClient(s.clientConfig(security.PreSharedKey))
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
-	defer cancel()
+	ctx := newDeadline(t)
+	over := sync.OnceFunc(func() { close(ctx.over) })
+	lost.Trace.DatagramSent = func(netip.AddrPort, int) { over() }
 	if _, err := lost.Connect(ctx, "coaps://"+silent.LocalAddr().String()); err == nil {
 		t.Fatal("somebody answered")
 	}

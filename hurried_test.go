@@ -26,7 +26,7 @@ func (l *slowly) Fetch(ctx context.Context, c *security.Claim, now time.Time) se
 }
 
 // While everybody is looked at, which takes seconds, a change of one device
-// reaches it within a second, and what was found out about it before the change
+// reaches it before that is over, and what was found out about it before the change
 // does not undo that.
 func TestChangeDuringAWalk(t *testing.T) {
 	for _, action := range []RevokeAction{RevokeClose, RevokeForbid} {
@@ -55,7 +55,7 @@ func changeDuringAWalk(t *testing.T, action RevokeAction) {
 	began := time.Now()
 	s.server.Recheck(named("sensor-7"))
 	s.wantLog(LogSessionRevoked, "reason=device_disabled", "device=sensor-7")
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > promptly {
 		t.Errorf("it took %v", took)
 	}
 	one := s.server.secure.shards[0]

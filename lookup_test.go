@@ -129,11 +129,11 @@ func TestStoreThatIsAway(t *testing.T) {
 	psk := d.add("sensor-7")
 	d.change(func(d *directory) { d.away = true })
 	c := s.with(psk)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_, err := c.Get(ctx, s.secure+"/")
-	wantReason(t, err, "bad_psk_or_unknown_identity")
+	ctx, failed := newDeadline(t), make(chan error, 1)
+	go func() { _, err := c.Get(ctx, s.secure+"/"); failed <- err }()
 	s.wantLog(LogHandshakeRefused, "reason=store_unavailable", "identity=sensor-7", "detail=\"store_unavailable: the store is away\"")
+	close(ctx.over)
+	wantReason(t, <-failed, "bad_psk_or_unknown_identity")
 	d.change(func(d *directory) { d.away = false })
 	if got := get(t, s.with(psk), s.secure+"/"); !strings.Contains(got, "sensor-7") {
 		t.Errorf("afterwards: %s", got)
@@ -149,8 +149,8 @@ func TestStoreThatIsAway(t *testing.T) {
 // existed but the key was incorrect"
 func TestReasonsAreForTheLogAlone(t *testing.T) {
 	s, d := newGuarded(t, say, func(s *Server) { s.Security.Name = "here" })
-	var flights [][]string
 	names := []string{"unknown_identity", "bad_psk", "credential_disabled", "credential_expired", "device_disabled", "wrong_node", "store_unavailable"}
+	refused := map[string]keys.PSK{}
 	for _, reason := range names {
 		device := fmt.Sprintf("%-20s", reason) // all identities have one length
 		psk := d.add(device)
@@ -172,7 +172,10 @@ func TestReasonsAreForTheLogAlone(t *testing.T) {
 				e.Reason = dtls.ReasonStoreUnavailable
 			}
 		})
-		flights = append(flights, s.watch(psk))
+		refused[reason] = psk
+	}
+	flights := s.watchAll(refused, names)
+	for _, reason := range names {
 		s.wantLog(LogHandshakeRefused, "reason="+reason+" ", "identity=", reason+" ")
 	}
 	for i, got := range flights {
@@ -185,7 +188,20 @@ func TestReasonsAreForTheLogAlone(t *testing.T) {
 	}
 }
 
-// watch makes a handshake that fails, and tells which datagrams there were.
+// watchAll makes handshakes that fail, all at once, and tells which datagrams
+// there were in each.
+func (s *stage) watchAll(refused map[string]keys.PSK, names []string) [][]string {
+	s.t.Helper()
+	flights := make([][]string, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() { flights[i] = s.watch(refused[name]) })
+	}
+	all.Wait()
+	return flights
+}
+
+// watch makes one handshake, and gives it time for what should not come.
 func (s *stage) watch(psk keys.PSK) (datagrams []string) {
 	s.t.Helper()
 	c := &Client{
@@ -195,7 +211,7 @@ func (s *stage) watch(psk keys.PSK) (datagrams []string) {
 			DatagramReceived: func(_ netip.AddrPort, n int) { datagrams = append(datagrams, fmt.Sprint("received ", n)) },
 		},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 700*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
 	_, err := c.Get(ctx, s.secure+"/")
 	c.Close()
@@ -276,7 +292,9 @@ func TestVirtualHostsOfADirectory(t *testing.T) {
 	for i := range hosts {
 		for j, host := range hosts {
 			c := s.with(psk[i])
-			c.ServerName, c.Timers = host, hasty
+			if c.ServerName = host; i != j {
+				c.Timers = hasty
+			}
 			r, err := c.Get(timeout(t), s.secure+"/")
 			switch {
 			case i != j:

@@ -88,15 +88,19 @@ func (b *lockedBuffer) String() string {
 	return b.Buffer.String()
 }
 
-// impatient makes failures quick: what takes 93 s by default ends in 1 s.
-var impatient = message.Params{AckTimeout: 50 * time.Millisecond, MaxRetransmit: 2}
+// impatient makes failures quick: what takes 93 s by default ends in 2 s.
+var impatient = message.Params{AckTimeout: 150 * time.Millisecond, MaxRetransmit: 2}
 
 // patient is for a machine that may be busy.
 var patient = message.Params{AckTimeout: time.Second, MaxRetransmit: 4}
 
 var unhurried = dtls.Timers{Initial: time.Second, Retransmissions: 6, Handshake: 30 * time.Second}
 
-var hasty = dtls.Timers{Initial: 50 * time.Millisecond, Retransmissions: 2, Handshake: time.Second}
+var hasty = dtls.Timers{Initial: 150 * time.Millisecond, Retransmissions: 2, Handshake: 2 * time.Second}
+
+// promptly is what a test allows for what takes milliseconds, and is promised
+// within a second, on a machine that has other things to do.
+const promptly = 5 * time.Second
 
 // newStage starts a server. prepare may change it before it listens.
 func newStage(t testing.TB, handler Handler, prepare func(*Server)) *stage {
@@ -194,8 +198,15 @@ func (s *stage) clientConfig(mode security.Mode) *security.Config {
 
 // client returns a client that is closed with the test.
 func (s *stage) client(mode security.Mode) *Client {
-	c := &Client{Security: s.clientConfig(mode), Timers: hasty, Params: impatient}
+	c := &Client{Security: s.clientConfig(mode), Timers: unhurried, Params: patient}
 	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// hurried is a client for tests that wait for a request to fail.
+func (s *stage) hurried(mode security.Mode) *Client {
+	c := s.client(mode)
+	c.Timers, c.Params = hasty, impatient
 	return c
 }
 
@@ -211,6 +222,25 @@ func timeout(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// A deadline is a context whose time is over when the test says so.
+type deadline struct {
+	context.Context
+	over chan struct{}
+}
+
+func newDeadline(t testing.TB) deadline { return deadline{timeout(t), make(chan struct{})} }
+
+func (d deadline) Done() <-chan struct{} { return d.over }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 // wantReason checks an error's named reason.
@@ -232,13 +262,11 @@ func wantReason(t testing.TB, err error, reasons ...string) *Error {
 // eventually waits for a condition that other goroutines bring about.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for range 500 {
-		if holds() {
-			return
+	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("never: %s", what)
 }
 
 // wantLog waits for a line of the server's log that has all the words.

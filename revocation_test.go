@@ -47,7 +47,7 @@ func TestRecheckBesideAFlood(t *testing.T) {
 	began := time.Now()
 	s.server.Recheck(named("sensor-7"))
 	s.wantLog(LogSessionRevoked, "reason=device_disabled")
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > promptly {
 		t.Errorf("revoked after %v", took)
 	}
 }
@@ -252,7 +252,7 @@ func TestAuthorizedNeedsItsCertificate(t *testing.T) {
 func TestAuthorizedEndsWithItsCredential(t *testing.T) {
 	s, d := newGuarded(t, loginTo(security.Principal{Device: "other"}, atOnce), dozing)
 	c := s.with(d.add("sensor-7"))
-	end := time.Now().Truncate(time.Second).Add(2 * time.Second)
+	end := time.Now().Truncate(time.Second).Add(3 * time.Second)
 	d.set("sensor-7", func(e *security.Entry) { e.NotAfter = end })
 	_ = get(t, c, s.secure+"/login")
 	for session := range s.server.Sessions(timeout(t)) {

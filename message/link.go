@@ -67,7 +67,7 @@ func (l *Link) Release() {
 	}
 	if l.sending != 0 {
 		for noted := &l.sender().noted; noted.First != 0; {
-			l.forget(noted.First)
+			l.forgetNoted(noted.First)
 		}
 		l.mem.senders.Free(l.sending)
 	}
@@ -106,21 +106,19 @@ func (l *Link) Active() bool {
 
 // list returns the list that holds the records of a state.
 func (l *Link) list(s state) *slab.List {
-	switch s {
+	switch s &^ sharing {
 	case open:
 		return &l.open
 	case replying:
 		return &l.replies
 	case known:
 		return &l.known
-	case waiting, posted:
+	case waiting:
 		return &l.waiting
 	case ready:
 		return &l.ready
-	case flying, superseded:
+	case flying:
 		return &l.flying
-	case noted:
-		return &l.sender().noted
 	default:
 		return &l.lost
 	}
@@ -130,7 +128,7 @@ func (l *Link) list(s state) *slab.List {
 func (l *Link) add(i uint32, s state) {
 	l.mem.records.At(i).state = s
 	l.mem.records.PushBack(l.list(s), i)
-	if s == known || s == noted {
+	if s == known {
 		l.mem.pushNewest(i)
 	}
 }
@@ -139,7 +137,7 @@ func (l *Link) add(i uint32, s state) {
 func (l *Link) remove(i uint32) {
 	s := l.mem.records.At(i).state
 	l.mem.records.Remove(l.list(s), i)
-	if s == known || s == noted {
+	if s == known {
 		l.mem.removeAged(i)
 	}
 }

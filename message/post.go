@@ -87,9 +87,20 @@ func (l *Link) note(now tick.Time, i uint32) {
 		r.at = now.Add(min(s.rtt, postInterval))
 	}
 	if int(s.noted.Len) >= maxNoted {
-		l.forget(s.noted.First)
+		l.forgetNoted(s.noted.First)
 	}
-	l.move(i, noted)
+	l.remove(i)
+	r.state = noted
+	l.mem.records.PushBack(&s.noted, i)
+	l.mem.pushNewest(i)
+}
+
+// forgetNoted forgets record i, which is noted.
+func (l *Link) forgetNoted(i uint32) {
+	l.land(l.mem.records.At(i))
+	l.mem.records.Remove(&l.sender().noted, i)
+	l.mem.removeAged(i)
+	l.mem.release(i)
 }
 
 // measure takes the time that message r took to be acknowledged for the round-trip
@@ -137,7 +148,7 @@ func (l *Link) resetNoted(now tick.Time, m *coap.Message) Arrival {
 			continue
 		}
 		a := Arrival{Verdict: Unwanted, Message: *m, Owner: r.ownerOrChain, Sent: r.progress()}
-		l.forget(i)
+		l.forgetNoted(i)
 		return a
 	}
 	l.mem.drop(DropResetUnmatched)
@@ -151,10 +162,10 @@ func (l *Link) firstNoted() uint32 {
 	return l.sender().noted.First
 }
 
-// forgetNoted forgets the notifications whose NON_LIFETIME is over.
-func (l *Link) forgetNoted(now tick.Time) {
+// expireNoted forgets the notifications whose NON_LIFETIME is over.
+func (l *Link) expireNoted(now tick.Time) {
 	for i := l.firstNoted(); i != 0 && l.mem.records.At(i).first.Add(l.mem.nonLifetime) <= now; i = l.firstNoted() {
-		l.forget(i)
+		l.forgetNoted(i)
 	}
 }
 

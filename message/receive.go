@@ -267,15 +267,8 @@ func (l *Link) forgetExpired(now tick.Time) {
 
 // forget forgets received message i.
 func (l *Link) forget(i uint32) {
-	r := l.mem.records.At(i)
-	if r.state == noted {
-		l.land(r)
-		l.remove(i)
-		l.mem.release(i)
-		return
-	}
 	l.remove(i)
-	l.kept -= int32(r.size)
+	l.kept -= int32(l.mem.records.At(i).size)
 	l.mem.unindexRecord(i)
 	l.mem.release(i)
 }

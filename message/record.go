@@ -69,18 +69,24 @@ func (r *record) short() (short [shortLen]byte) {
 type state uint8
 
 const (
-	free       state = iota
-	open             // received, not yet answered: in Link.open
-	replying         // received, the reply is to be transmitted: in Link.replies
-	known            // received, nothing to do: in Link.known and by age
-	waiting          // to be sent when the limits allow: in Link.waiting
-	posted           // NON notification to be sent when the limits allow: in Link.waiting
-	ready            // NON that no limit holds back: in Link.ready
-	flying           // sent, and something may come of it: in Link.flying
-	lost             // given up, to be told: in Link.lost
-	noted            // NON notification that was sent, without its bytes: in sender.noted and by age
-	heir             // will be sent in place of one that is flying: in no list
-	superseded       // Message ID of a transmission that its heir followed: in Link.flying
+	free     state = iota
+	open           // received, not yet answered: in Link.open
+	replying       // received, the reply is to be transmitted: in Link.replies
+	known          // received, nothing to do: in Link.known and by age
+	waiting        // to be sent when the limits allow: in Link.waiting
+	ready          // NON that no limit holds back: in Link.ready
+	flying         // sent, and something may come of it: in Link.flying
+	lost           // given up, to be told: in Link.lost
+
+	noted // NON notification that was sent, without its bytes: in sender.noted and by age
+	heir  // will be sent in place of one that is flying: in no list
+)
+
+// Two states share the list of another.
+const (
+	sharing    = 1 << 7
+	posted     = waiting | sharing // NON notification, to be sent when the limits allow
+	superseded = flying | sharing  // Message ID of a transmission that its heir followed
 )
 
 // reply is what a received message is answered with, also when it comes again.
@@ -206,6 +212,10 @@ func (m *Memory) evictOldest() bool {
 	i := m.oldest
 	l := *m.links.At(m.records.At(i).link)
 	m.drop(DropEvictedByMemory)
-	l.forget(i)
+	if m.records.At(i).state == noted {
+		l.forgetNoted(i)
+	} else {
+		l.forget(i)
+	}
 	return true
 }

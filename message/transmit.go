@@ -193,7 +193,7 @@ func (l *Link) Expire(now tick.Time) {
 		l.resting = false // Transmit goes on
 	}
 	if l.sending != 0 {
-		l.forgetNoted(now)
+		l.expireNoted(now)
 	}
 	if l.quiet > now {
 		l.forgetExpired(now)

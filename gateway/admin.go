@@ -28,6 +28,8 @@ const (
 	adminHeader      = 16 << 10  // bytes
 	adminSmall       = 64 << 10  // bytes of an ordinary body
 	adminApply       = 128 << 20 // bytes of the ops of one Apply
+	adminKeys        = 4 << 20   // bytes of the keys of one GetAll
+	adminBatch       = 256       // records read at a time for it
 	adminPatience    = 30 * time.Second
 )
 
@@ -59,6 +61,7 @@ func newAdminServer(socket *adminSocket, c commander, log *slog.Logger) *adminSe
 	mux.HandleFunc("POST /v1/sessions", a.serveSessions)
 	mux.HandleFunc("POST /v1/sessions/drop", a.serveDrop)
 	mux.HandleFunc("POST /v1/store/get", a.serveGet)
+	mux.HandleFunc("POST /v1/store/getall", a.serveGetAll)
 	mux.HandleFunc("POST /v1/store/apply", a.serveApply)
 	mux.HandleFunc("POST /v1/store/load", a.serveLoad)
 	mux.HandleFunc("POST /v1/store/scan", a.serveScan)

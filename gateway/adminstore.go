@@ -11,6 +11,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/coaps-go/coaps/store"
@@ -46,6 +47,35 @@ func (a *adminServer) serveGet(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, line{Record: toWireRecord(record)})
+}
+
+// serveGetAll answers by a line for each key: one without a record says that there is
+// none.
+func (a *adminServer) serveGetAll(w http.ResponseWriter, r *http.Request) {
+	var keys []string
+	s := a.opened(w)
+	if s == nil || !readBody(w, r, &keys, adminKeys) {
+		return
+	}
+	for i := range keys {
+		keys[i] = fromWireKey(keys[i])
+	}
+	out := newLineWriter(w)
+	for some := range slices.Chunk(keys, adminBatch) {
+		records, err := store.GetAll(r.Context(), s, some)
+		for i := 0; i < len(records) && err == nil; i++ {
+			var one line
+			if records[i].Version != store.Any {
+				one.Record = toWireRecord(records[i])
+			}
+			err = out.write(one)
+		}
+		if err != nil {
+			out.end(err)
+			return
+		}
+	}
+	out.end(nil)
 }
 
 func (a *adminServer) serveApply(w http.ResponseWriter, r *http.Request) {

@@ -6,8 +6,10 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/coaps-go/coaps/store"
@@ -65,5 +67,43 @@ func TestAdminStoreWithoutServer(t *testing.T) {
 	}
 	if s.Status().OK {
 		t.Error("status is OK")
+	}
+}
+
+// Any number of keys is asked for in as many bodies as it takes, and an answer that
+// is cut off, or too short, is no answer.
+func TestAdminStoreGetAll(t *testing.T) {
+	inner := memory.New()
+	defer inner.Close()
+	faulty := storetest.NewFaulty(inner)
+	s := AdminStore("test", serveAdmin(t, &fakeServer{store: faulty}))
+	defer s.Close()
+	var keys []string
+	for i := range 1000 { // 12 MB when they are percent-encoded
+		key := strings.Repeat("\xff", store.MaxKey-4) + fmt.Sprintf("%04d", i)
+		keys = append(keys, key)
+		if i%2 == 0 {
+			if err := store.Put(t.Context(), inner, key, []byte(key[store.MaxKey-4:])); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	all, err := store.GetAll(t.Context(), s, keys)
+	if err != nil || len(all) != len(keys) {
+		t.Fatalf("%d records, %v", len(all), err)
+	}
+	for i, r := range all {
+		if there := i%2 == 0; (r.Version != store.Any) != there || there && (r.Key != keys[i] || string(r.Value) != fmt.Sprintf("%04d", i)) {
+			t.Fatalf("record %d is %q", i, r.Value)
+		}
+	}
+	faulty.Set(storetest.Fault{On: storetest.Get, Every: 2, Err: fmt.Errorf("%w: gone", store.ErrUnavailable)})
+	if all, err := store.GetAll(t.Context(), s, keys); !errors.Is(err, store.ErrUnavailable) || all != nil {
+		t.Errorf("a store that fails in the middle: %d records, %v", len(all), err)
+	}
+	none := AdminStore("test", serveAdmin(t, &fakeServer{}))
+	defer none.Close()
+	if _, err := store.GetAll(t.Context(), none, keys[:1]); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("without a store: %v", err)
 	}
 }

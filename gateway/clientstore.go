@@ -73,6 +73,54 @@ func (s *adminStore) Get(ctx context.Context, key string) (store.Record, error) 
 	return fromWireRecord(answer.Record), nil
 }
 
+// GetAll asks for as many keys at once as the server takes.
+func (s *adminStore) GetAll(ctx context.Context, keys []string) ([]store.Record, error) {
+	ctx, end, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	all := make([]store.Record, 0, len(keys))
+	for some := range chunks(keys) {
+		for one, err := range s.client.sequence(ctx, "/store/getall", some) {
+			if err != nil {
+				return nil, s.judge(err)
+			}
+			var r store.Record
+			if one.Record != nil {
+				r = fromWireRecord(one.Record)
+			}
+			all = append(all, r)
+		}
+	}
+	if len(all) != len(keys) {
+		return nil, fmt.Errorf("%w: %d records for %d keys", store.ErrUnavailable, len(all), len(keys))
+	}
+	return all, nil
+}
+
+// chunks divides keys, as they cross the socket, into bodies of half of what is
+// taken: there are quotation marks between them.
+func chunks(keys []string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		var some []string
+		octets := 0
+		for _, key := range keys {
+			key = toWireKey(key)
+			if len(some) > 0 && octets+len(key) > adminKeys/2 {
+				if !yield(some) {
+					return
+				}
+				some, octets = nil, 0
+			}
+			some, octets = append(some, key), octets+len(key)
+		}
+		if len(some) > 0 {
+			yield(some)
+		}
+	}
+}
+
 func fromWireRecord(r *store.Record) store.Record {
 	r.Key = fromWireKey(r.Key)
 	if r.Value == nil {

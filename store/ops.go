@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 )
@@ -23,6 +24,22 @@ func Create(ctx context.Context, s Store, key string, value []byte) error {
 // Delete removes the record under key, if there is one.
 func Delete(ctx context.Context, s Store, key string) error {
 	return s.Apply(ctx, Op{Key: key, Delete: true})
+}
+
+// GetAll returns the records under the keys as BatchGetter.GetAll does, by the
+// store's own if it has one, else one after the other.
+func GetAll(ctx context.Context, s Store, keys []string) ([]Record, error) {
+	if b, ok := s.(BatchGetter); ok {
+		return b.GetAll(ctx, keys)
+	}
+	records := make([]Record, len(keys))
+	for i, key := range keys {
+		var err error
+		if records[i], err = s.Get(ctx, key); err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+	}
+	return records, nil
 }
 
 // Load does all the ops or none, however many they are, by the store's own

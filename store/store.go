@@ -182,6 +182,16 @@ type Loader interface {
 	Load(ctx context.Context, ops iter.Seq2[Op, error]) (int, error)
 }
 
+// A BatchGetter is a Store for which many records cost little more than one: it
+// has them over a network, or behind a lock that is taken once for all.
+type BatchGetter interface {
+	// GetAll returns the records under the keys, in the order of the keys. One
+	// that is not there is empty: its Version is Any, which no record has. Each is
+	// as it was at some moment of the call, not all at the same. An error comes
+	// alone. All of them are in memory at once, so ask for some hundreds.
+	GetAll(ctx context.Context, keys []string) ([]Record, error)
+}
+
 // An Event tells that Key was written, or Deleted; what is there now, Get says.
 type Event struct {
 	Key     string

@@ -53,15 +53,8 @@ const maxImportErrors = 20
 func (r *Registry) Import(ctx context.Context, devices iter.Seq2[Device, error], o ImportOptions) (ImportResult, error) {
 	im := &importer{registry: r, options: o, now: time.Now(), fresh: r.store.Status().Records == 0}
 	defer im.wipe()
-	n := 0
-	for d, err := range devices {
-		if err != nil {
-			return ImportResult{}, err
-		}
-		if err := im.add(ctx, n, &d); err != nil {
-			return ImportResult{}, err
-		}
-		n++
+	if err := im.take(ctx, devices); err != nil {
+		return ImportResult{}, err
 	}
 	if err := im.settle(); err != nil {
 		return ImportResult{}, err
@@ -100,40 +93,147 @@ type importOp struct {
 	ifVersion  uint64 // Any, Absent or a version
 }
 
-// add takes the next device. It returns errors that end the import; what is
-// wrong with the device is noted.
-func (im *importer) add(ctx context.Context, n int, d *Device) error {
-	lastID := d.LastID
-	err := d.normalize(im.now)
-	if err != nil {
-		return im.note(n, err)
-	}
-	var old Device
-	version := store.Absent
-	if !im.fresh {
-		old, err = im.registry.Device(ctx, d.Tenant, d.Name)
-		switch {
-		case errors.Is(err, ErrNoDevice):
-		case err != nil:
+// importBatch is how many devices are compared with the store at a time: one by one, each
+// would wait for the store's answer to the one before.
+const importBatch = 512
+
+// take reads the sequence. It returns errors that end the import; what is wrong
+// with a device is noted.
+func (im *importer) take(ctx context.Context, devices iter.Seq2[Device, error]) error {
+	batch := make([]candidate, 0, importBatch)
+	n := 0
+	for d, err := range devices {
+		if err == nil {
+			batch = append(batch, candidate{Device: d, n: n})
+			n++
+		}
+		if err != nil || len(batch) == importBatch {
+			if wrong := im.add(ctx, batch); wrong != nil {
+				return wrong
+			}
+			clear(batch)
+			batch = batch[:0]
+		}
+		if err != nil {
 			return err
-		case im.options.Skip:
-			im.result.Skipped++
-			return nil
-		case !im.options.Replace:
-			return im.note(n, &ConflictError{What: d.what()})
-		default:
-			version = old.Version
-			d.LastID = lastID
-			d.inherit(&old, im.now)
 		}
 	}
-	if version == store.Absent {
+	return im.add(ctx, batch)
+}
+
+// A candidate is a device of the sequence.
+type candidate struct {
+	Device
+	n      int // which one
+	lastID int // as it came
+	wrong  error
+	old    Device            // what the store has in its place; without a version: nothing
+	before map[string]string // the index of old
+}
+
+// add takes the next devices.
+func (im *importer) add(ctx context.Context, batch []candidate) error {
+	good := make([]*candidate, 0, len(batch))
+	for i := range batch {
+		c := &batch[i]
+		c.lastID = c.LastID
+		if c.wrong = c.normalize(im.now); c.wrong == nil {
+			good = append(good, c)
+		}
+	}
+	if err := im.find(ctx, good); err != nil {
+		return err
+	}
+	taken := good[:0]
+	for i := range batch {
+		put, err := im.compare(&batch[i])
+		if err != nil {
+			return err
+		}
+		if put {
+			taken = append(taken, &batch[i])
+		}
+	}
+	return im.putIndices(ctx, taken)
+}
+
+// find reads what is in place of the candidates.
+func (im *importer) find(ctx context.Context, good []*candidate) error {
+	if im.fresh {
+		return nil
+	}
+	keys := make([]string, len(good))
+	for i, c := range good {
+		keys[i] = c.key()
+	}
+	records, err := store.GetAll(ctx, im.registry.store, keys)
+	if err != nil {
+		return err
+	}
+	for i, record := range records {
+		if record.Version == store.Any {
+			continue
+		}
+		if good[i].old, err = deviceOf(record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare puts a candidate among what will be written, if it is to be.
+func (im *importer) compare(c *candidate) (put bool, err error) {
+	version := store.Absent
+	switch {
+	case c.wrong != nil:
+		return false, im.note(c.n, c.wrong)
+	case c.old.Version == store.Any:
 		im.result.Added++
-	} else {
+	case im.options.Skip:
+		im.result.Skipped++
+		return false, nil
+	case !im.options.Replace:
+		return false, im.note(c.n, &ConflictError{What: c.what()})
+	default:
+		version = c.old.Version
+		c.LastID = c.lastID
+		c.inherit(&c.old, im.now)
 		im.result.Replaced++
 	}
-	im.put(n, d, version)
-	return im.putIndex(ctx, n, d, &old)
+	im.put(c.n, &c.Device, version)
+	return true, nil
+}
+
+// putIndices adds the index records of candidates. Those that are not of their own
+// old credentials may be somebody else's.
+func (im *importer) putIndices(ctx context.Context, taken []*candidate) error {
+	var unknown []string
+	for _, c := range taken {
+		if im.fresh {
+			break
+		}
+		c.before = indexOf(&c.old)
+		for i := range c.Credentials {
+			key := string(c.Credentials[i].appendIndexKey(nil))
+			if _, ours := c.before[key]; !ours {
+				unknown = append(unknown, key)
+			}
+		}
+	}
+	records, err := store.GetAll(ctx, im.registry.store, unknown)
+	if err != nil {
+		return err
+	}
+	owned := map[string]bool{}
+	for i, record := range records {
+		if record.Version != store.Any {
+			owned[unknown[i]] = true
+		}
+	}
+	for _, c := range taken {
+		im.putIndex(c, owned)
+	}
+	return nil
 }
 
 func (im *importer) note(n int, err error) error {
@@ -169,37 +269,25 @@ func (im *importer) put(n int, d *Device, version uint64) {
 
 // putIndex adds the index records of a device, and removes those that the old
 // one had and it has not.
-func (im *importer) putIndex(ctx context.Context, n int, d, old *Device) error {
-	var before map[string]string
-	if len(old.Credentials) > 0 {
-		before = indexOf(old)
-	}
-	owner := d.key()
+func (im *importer) putIndex(c *candidate, owned map[string]bool) {
+	owner := c.key()
 	var buf [512]byte
-	for i := range d.Credentials {
-		c := &d.Credentials[i]
-		key := string(c.appendIndexKey(buf[:0]))
-		_, ours := before[key]
-		delete(before, key)
-		op := importOp{device: int32(n), ifVersion: store.Absent}
-		if ours {
+	for i := range c.Credentials {
+		credential := &c.Credentials[i]
+		key := string(credential.appendIndexKey(buf[:0]))
+		_, ours := c.before[key]
+		delete(c.before, key)
+		op := importOp{device: int32(c.n), ifVersion: store.Absent, owned: owned[key]}
+		if ours || op.owned {
 			op.ifVersion = store.Any
-		} else if !im.fresh {
-			_, err := im.registry.store.Get(ctx, key)
-			if err == nil {
-				op.owned, op.ifVersion = true, store.Any
-			} else if !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
 		}
 		op.key = im.arena.text(key)
-		op.value = im.arena.text(string(reference{owner, c.ID}.append(buf[:0])))
+		op.value = im.arena.text(string(reference{owner, credential.ID}.append(buf[:0])))
 		im.ops = append(im.ops, op)
 	}
-	for key := range before {
-		im.ops = append(im.ops, importOp{key: im.arena.text(key), device: int32(n), remove: true})
+	for key := range c.before {
+		im.ops = append(im.ops, importOp{key: im.arena.text(key), device: int32(c.n), remove: true})
 	}
-	return nil
 }
 
 // settle sorts the ops, and finds those that are in each other's way. An index

@@ -5,11 +5,13 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"testing"
 
 	"github.com/coaps-go/coaps/store"
+	"github.com/coaps-go/coaps/store/memory"
 	"github.com/coaps-go/coaps/store/storetest"
 	"github.com/google/go-cmp/cmp"
 )
@@ -155,5 +157,77 @@ func TestImportIntoFullStore(t *testing.T) {
 	}
 	if left := content(t, faulty); len(left) != 0 {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// The store is asked for many devices at once, and what is found, counted and told
+// is the same as if it were asked for each.
+func TestImportInBatches(t *testing.T) {
+	const n = 2*importBatch + 300
+	fleet := func(key string) []Device {
+		list := make([]Device, n)
+		for i := range list {
+			name := fmt.Sprintf("d%04d", i)
+			list[i] = device(name, pskOf(name, key))
+		}
+		return list
+	}
+	ctx := t.Context()
+	faulty := storetest.NewFaulty(memory.New())
+	defer faulty.Close()
+	r := New(faulty)
+	must(r.AddDevice(ctx, device("other", pskOf("x", "k"))))
+	must(r.Import(ctx, all(nil, fleet("one")[:n-10]...), ImportOptions{}))
+	before := faulty.Count(storetest.Get)
+	got := must(r.Import(ctx, all(nil, fleet("two")...), ImportOptions{Replace: true}))
+	if want := (ImportResult{Added: 10, Replaced: n - 10}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if asked := faulty.Count(storetest.Get) - before; asked > 2*3 {
+		t.Errorf("the store was asked %d times", asked)
+	}
+	checkIndex(t, faulty)
+	for _, i := range []int{0, importBatch - 1, importBatch, n - 1} {
+		if e := r.Who(ctx, claimPSK(fmt.Sprintf("d%04d", i)), noon); string(e.Key.Bytes()) != "two" {
+			t.Errorf("device %d has not its new key: %+v", i, e.Reason)
+		}
+	}
+	for _, test := range []struct {
+		what string
+		edit func([]Device)
+		want []string
+	}{
+		{"an identity of the store", func(l []Device) { l[600].Credentials[0].PSK.Identity = []byte("x") }, []string{"device 601: PSK identity x is that of device other"}},
+		{"an identity of the batch before", func(l []Device) { l[1030].Credentials[0].PSK.Identity = []byte("d0005") }, []string{"device 1031: PSK identity d0005 is that of device d0005"}},
+		{"two bad ones, far apart", func(l []Device) { l[1100].Name, l[3].Name = "a/b", "c/d" }, []string{"device 4: ", "device 1101: "}},
+	} {
+		list := fleet("three")
+		test.edit(list)
+		_, err := r.Import(ctx, all(nil, list...), ImportOptions{Replace: true})
+		for _, want := range test.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", test.what, err, want)
+			}
+		}
+		if e := r.Who(ctx, claimPSK("d0001"), noon); string(e.Key.Bytes()) != "two" {
+			t.Errorf("%s: something was written", test.what)
+		}
+	}
+	// What ends the sequence comes after what was wrong before it, as far as that is
+	// all that is told.
+	errOwn := errors.New("line 700: nonsense")
+	list := fleet("four")[:700]
+	if _, err := r.Import(ctx, all(errOwn, list...), ImportOptions{Replace: true}); err != errOwn {
+		t.Errorf("got %v", err)
+	}
+	for i := range maxImportErrors {
+		list[600+i].Name = ""
+	}
+	if _, err := r.Import(ctx, all(errOwn, list...), ImportOptions{Replace: true}); err == nil || !strings.Contains(err.Error(), "device 620: ") {
+		t.Errorf("got %v", err)
+	}
+	faulty.Set(storetest.Fault{On: storetest.Get, Every: 3, Err: store.ErrUnavailable})
+	if _, err := r.Import(ctx, all(nil, fleet("five")...), ImportOptions{Replace: true}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("without a store: %v", err)
 	}
 }

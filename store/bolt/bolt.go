@@ -81,8 +81,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Loader = (*Store)(nil)
+	_ store.Store       = (*Store)(nil)
+	_ store.Loader      = (*Store)(nil)
+	_ store.BatchGetter = (*Store)(nil)
 )
 
 // openTries is how often Open starts anew when the file it has waited for was

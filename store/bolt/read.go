@@ -29,14 +29,45 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 		if err != nil {
 			return err
 		}
-		raw := records.Get([]byte(key))
-		if raw == nil || expired(raw, s.now()) {
-			return store.ErrNotFound
-		}
-		r, err = decode(key, raw)
+		r, err = s.lookUp(records, key)
 		return err
 	})
 	return r, err
+}
+
+// lookUp reads the record under key, or returns store.ErrNotFound.
+func (s *Store) lookUp(records *bbolt.Bucket, key string) (store.Record, error) {
+	raw := records.Get([]byte(key))
+	if raw == nil || expired(raw, s.now()) {
+		return store.Record{}, store.ErrNotFound
+	}
+	return decode(key, raw)
+}
+
+// GetAll is store.BatchGetter.GetAll, as many records at a time as a Scan reads.
+func (s *Store) GetAll(ctx context.Context, keys []string) ([]store.Record, error) {
+	all := make([]store.Record, 0, len(keys))
+	for len(all) < len(keys) {
+		err := s.view(ctx, func(tx *bbolt.Tx) error {
+			records, err := recordsOf(tx)
+			if err != nil {
+				return err
+			}
+			octets := 0
+			for n := 0; n < pageRecords && octets <= pageOctets && len(all) < len(keys); n++ {
+				r, err := s.lookUp(records, keys[len(all)])
+				if err != nil && err != store.ErrNotFound {
+					return err
+				}
+				all, octets = append(all, r), octets+len(r.Value)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // Scan is store.Store.Scan.

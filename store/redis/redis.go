@@ -42,6 +42,7 @@ import (
 	"fmt"
 	"net"
 	neturl "net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,8 +117,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Loader = (*Store)(nil)
+	_ store.Store       = (*Store)(nil)
+	_ store.Loader      = (*Store)(nil)
+	_ store.BatchGetter = (*Store)(nil)
 )
 
 // Open connects to the server. It fails with store.ErrUnavailable if that
@@ -272,6 +274,26 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 		return nil
 	})
 	return r, err
+}
+
+// batchKeys is how many keys GetAll asks for at a time, so that one caller does not
+// hold up the others on the connection for long.
+const batchKeys = 256
+
+// GetAll is store.BatchGetter.GetAll.
+func (s *Store) GetAll(ctx context.Context, keys []string) ([]store.Record, error) {
+	all := make([]store.Record, 0, len(keys))
+	for some := range slices.Chunk(keys, batchKeys) {
+		err := s.do(ctx, func(ctx context.Context) error {
+			found, err := s.get(ctx, some)
+			all = append(all, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // get reads records, in the order of the keys. One that is not there has no

@@ -57,8 +57,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store  = (*Store)(nil)
-	_ store.Loader = (*Store)(nil)
+	_ store.Store       = (*Store)(nil)
+	_ store.Loader      = (*Store)(nil)
+	_ store.BatchGetter = (*Store)(nil)
 )
 
 // IsSealed says whether inner holds a sealed store: who opens that without its
@@ -163,6 +164,26 @@ func (s *Store) Get(ctx context.Context, key string) (store.Record, error) {
 		return store.Record{}, err
 	}
 	return s.open(ctx, r)
+}
+
+// GetAll is store.BatchGetter.GetAll, by store.GetAll of the inner store.
+func (s *Store) GetAll(ctx context.Context, keys []string) ([]store.Record, error) {
+	records, err := store.GetAll(ctx, s.inner, keys)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range records {
+		switch {
+		case r.Version == store.Any:
+		case r.Key == ringKey:
+			records[i] = store.Record{}
+		default:
+			if records[i], err = s.open(ctx, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return records, nil
 }
 
 // Apply is store.Store.Apply.

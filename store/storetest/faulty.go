@@ -16,7 +16,7 @@ import (
 // Calls says which methods of a store a fault hits.
 type Calls uint8
 
-// The methods. Load counts as Apply.
+// The methods. Load counts as Apply, GetAll as one Get.
 const (
 	Get Calls = 1 << iota
 	Apply
@@ -64,8 +64,9 @@ type Faulty struct {
 }
 
 var (
-	_ store.Store  = (*Faulty)(nil)
-	_ store.Loader = (*Faulty)(nil)
+	_ store.Store       = (*Faulty)(nil)
+	_ store.Loader      = (*Faulty)(nil)
+	_ store.BatchGetter = (*Faulty)(nil)
 )
 
 // NewFaulty returns a store that does what inner does until a fault is set.
@@ -210,6 +211,18 @@ func (f *Faulty) Get(ctx context.Context, key string) (r store.Record, err error
 		r = store.Record{}
 	}
 	return r, err
+}
+
+// GetAll is store.BatchGetter.GetAll under the fault.
+func (f *Faulty) GetAll(ctx context.Context, keys []string) (all []store.Record, err error) {
+	err = f.call(ctx, Get, func() (err error) {
+		all, err = store.GetAll(ctx, f.inner, keys)
+		return err
+	})
+	if err != nil {
+		all = nil
+	}
+	return all, err
 }
 
 // Apply is store.Store.Apply under the fault.

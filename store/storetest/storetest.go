@@ -63,6 +63,7 @@ var promises = []struct {
 	test func(*suite)
 }{
 	{"Get", (*suite).get},
+	{"GetAll", (*suite).getAll},
 	{"AnyOctets", (*suite).anyOctets},
 	{"OwnedValues", (*suite).ownedValues},
 	{"Invalid", (*suite).invalid},

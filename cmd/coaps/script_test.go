@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"pki":        cmdPKI,
 			"absent":     cmdAbsent,
 			"recipient":  cmdRecipient,
+			"soon":       cmdSoon,
 		},
 	})
 }
@@ -137,6 +138,27 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if code, _, _ := runCoaps(ts, args[1:]); fmt.Sprint(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// cmdSoon: soon CODE PROGRAM ARGS... runs a program until it ends with that exit
+// code, for what another program brings about. What it prints the last time can
+// be looked at.
+func cmdSoon(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: soon CODE PROGRAM ARGS...")
+	}
+	for deadline := time.Now().Add(readyTimeout); ; time.Sleep(50 * time.Millisecond) {
+		code := 0
+		if exit, ok := errors.AsType[*exec.ExitError](ts.Exec(args[1], args[2:]...)); ok {
+			code = exit.ExitCode()
+		}
+		if fmt.Sprint(code) == args[0] {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("exit code %d after %v, want %s", code, readyTimeout, args[0])
+		}
 	}
 }
 

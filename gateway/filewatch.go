@@ -16,12 +16,12 @@ import (
 
 // How the files that somebody observes are looked at. One that has changed is
 // told of when it has been the same for settleTime, as it may be half-written, or
-// when it has gone on changing for unsettledLooks. Looking takes one part in
-// lookShare of the time at most, however many files there are.
+// when it has gone on changing for settleLooks times as long. Looking takes one
+// part in lookShare of the time, however many files there are.
 const (
-	settleTime     = 500 * time.Millisecond
-	unsettledLooks = 3
-	lookShare      = 20
+	settleTime  = 500 * time.Millisecond
+	settleLooks = 3
+	lookShare   = 20
 )
 
 // fileWatch looks at files and directories as long as somebody observes them. It
@@ -40,9 +40,8 @@ type fileWatch struct {
 
 // watchedFile is what somebody observes, by its path in a URI.
 type watchedFile struct {
-	told      fileState // of which all observers know, or will
-	unsettled int       // looks since it began to change
-	idle      int       // looks that found no observer
+	told fileState // of which all observers know, or will
+	idle int       // looks that found no observer
 }
 
 // fileState tells one content of a file or directory from another.
@@ -180,40 +179,38 @@ func (w *fileWatch) knows(path string, state fileState) bool {
 		w.files[path] = &watchedFile{told: state}
 		return true
 	}
-	if f.told == state {
-		f.unsettled = 0
-	}
 	return f.told == state
 }
 
-// settle tells of files that are as they were a moment ago, and of those that
-// never are.
+// settle tells of files that are as they were a moment ago, and in the end of
+// those that never are.
 func (w *fileWatch) settle(changed map[string]fileState) {
-	select {
-	case <-w.closing:
-		return
-	case <-time.After(min(settleTime, w.pause())):
-	}
-	for path, before := range changed {
-		state, is := w.state(path)
-		if is && w.tell(path, before, state) {
-			w.audience.Notify(path)
+	for look := 1; len(changed) > 0; look++ {
+		select {
+		case <-w.closing:
+			return
+		case <-time.After(min(settleTime, w.pause())):
+		}
+		for path, before := range changed {
+			state, is := w.state(path)
+			switch {
+			case !is || w.knows(path, state):
+				delete(changed, path)
+			case state == before || look == settleLooks:
+				delete(changed, path)
+				w.know(path, state)
+				w.audience.Notify(path)
+			default:
+				changed[path] = state
+			}
 		}
 	}
 }
 
-func (w *fileWatch) tell(path string, before, state fileState) bool {
+func (w *fileWatch) know(path string, state fileState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f := w.files[path]
-	if f == nil || f.told == state {
-		return false
-	}
-	if f.unsettled++; state != before && f.unsettled < unsettledLooks {
-		return false
-	}
-	f.told, f.unsettled = state, 0
-	return true
+	w.files[path] = &watchedFile{told: state}
 }
 
 // state is how the file or directory at a path is now.

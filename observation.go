@@ -193,7 +193,12 @@ func (o *Observation) Update(ctx context.Context) (Update, error) {
 
 // Observing reports whether the server has us on its list of observers, as far
 // as we know.
-func (o *Observation) Observing() bool { return o.interest.isObserving() }
+func (o *Observation) Observing() bool {
+	o.mu.Lock()
+	over := o.end != nil
+	o.mu.Unlock()
+	return !over && o.interest.isObserving()
+}
 
 // Stats may be called at any time.
 func (o *Observation) Stats() ObservationStats {

@@ -85,7 +85,7 @@ func TestOneChangesOtherHears(t *testing.T) {
 		t.Fatal(err)
 	}
 	next(t, events, func(e store.Event) bool { return e.Key == "device/a" && !e.Deleted })
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("the change was heard of after %v", took)
 	}
 	if err := store.Delete(t.Context(), theirs, "device/a"); err != nil {
@@ -174,7 +174,7 @@ func TestServerHangs(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if s.Status(); time.Since(began) > 100*time.Millisecond {
+	if s.Status(); time.Since(began) > time.Second {
 		t.Error("Status waited for the server")
 	}
 	for deadline := time.Now().Add(10 * time.Second); s.Status().OK; time.Sleep(50 * time.Millisecond) {

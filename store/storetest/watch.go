@@ -77,9 +77,9 @@ func (s *suite) watch() {
 }
 
 func (s *suite) watchExpiry() {
-	s.must(s.Apply(s.ctx, store.Op{Key: "k", Value: []byte("v"), TTL: s.TTL}))
 	ch := s.watching("k")
-	s.told(ch, "-k")
+	s.must(s.Apply(s.ctx, store.Op{Key: "k", Value: []byte("v"), TTL: s.TTL}))
+	s.told(ch, "k", "-k")
 	s.none("k")
 }
 

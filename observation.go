@@ -129,6 +129,7 @@ type Update struct {
 	Response *Response // of UpdateNotified
 	Last     bool      // nothing follows: Response is an error, or the server does not observe (any more)
 	Err      error     // of UpdateLost: an *Error
+	Peer     Peer      // of UpdateReregistered and UpdateReconnected: who has answered
 	Skipped  int       // how many responses before this one the reader was too slow for
 }
 

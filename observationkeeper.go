@@ -384,7 +384,7 @@ func (i *interest) take(now tick.Time, c *call, response *Response, more bool) {
 	}
 	i.accept(now, c, response, more)
 	if c.registration.again && !c.answered {
-		i.renewed(c.registration.renewed)
+		i.renewed(c.registration.renewed, response)
 	}
 	i.tell(Update{Response: response, Last: !more})
 }
@@ -433,11 +433,11 @@ func renewal(maxAge, probe time.Duration, random func(int64) int64) time.Duratio
 }
 
 // renewed tells of the first answer to another registration.
-func (i *interest) renewed(kind UpdateKind) {
+func (i *interest) renewed(kind UpdateKind, response *Response) {
 	if kind == UpdateReconnected {
 		i.stats.Reconnected++
 	} else {
 		i.stats.Reregistered++
 	}
-	i.tell(Update{Kind: kind})
+	i.tell(Update{Kind: kind, Peer: response.Peer})
 }

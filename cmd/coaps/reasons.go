@@ -91,6 +91,8 @@ var reasons = map[string]reasonInfo{
 	"unreachable":    {exitRefused, "there is no way to that address", "check the address and the route"},
 	"timeout":        {exitTimeout, "no answer in the time given", "is this the right port and is UDP let through? -B sets how long to wait"},
 	"plaintext_port": {exitHandshake, "DTLS got no answer on this port, but a plain CoAP ping did: it is not the secure port", "the secure port is usually the plain port + 1 (5684)"},
+	"unavailable":    {exitServerError, "the server has no time (5.03)", "wait and run it again"},
+	"not_observed":   {exitUnexpected, "the server answers, but does not tell of changes", "coaps get, now and then"},
 	"reset":          {exitUnexpected, "the peer rejected the message (RST)", "the peer may have restarted or may not know this option; -vv shows the message"},
 	"bad_response":   {exitUnexpected, "the answer breaks RFC 7252", "-vv shows the message"},
 	"peer_closed":    {exitUnexpected, "the peer ended the session", "run it again; the server's log says why"},

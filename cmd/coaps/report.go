@@ -57,6 +57,11 @@ func (x *exchange) kind() payloadKind {
 // summary is the line of -i: code, content-format, ETag, size, time and the
 // security context.
 func (x *exchange) summary() string {
+	return strings.Join(append(x.summaryParts(), x.timeParts()...), ", ") + " [" + x.security.short() + "]"
+}
+
+// summaryParts are those about the response itself.
+func (x *exchange) summaryParts() []string {
 	parts := []string{x.code.String()}
 	if format, ok := x.contentFormat(); ok {
 		parts = append(parts, formatName(format))
@@ -67,11 +72,16 @@ func (x *exchange) summary() string {
 	if where := x.location(); where != "" {
 		parts = append(parts, "location="+oneLine(where))
 	}
-	parts = append(parts, plural(len(x.payload), "byte"), milliseconds(x.rtt))
+	return append(parts, plural(len(x.payload), "byte"))
+}
+
+// timeParts are those about its way here.
+func (x *exchange) timeParts() []string {
+	parts := []string{milliseconds(x.rtt)}
 	if x.retransmissions > 0 {
 		parts = append(parts, plural(x.retransmissions, "retransmission"))
 	}
-	return strings.Join(parts, ", ") + " [" + x.security.short() + "]"
+	return parts
 }
 
 // location is where a 2.01 Created says the resource is (RFC 7252 section 5.10.7).

@@ -95,7 +95,7 @@ func (a *app) addCommands(root *cobra.Command) {
 		&cobra.Group{ID: groupServe, Title: "Be a server:"},
 		&cobra.Group{ID: groupProvision, Title: "Devices and their rights:"},
 		&cobra.Group{ID: groupKeys, Title: "Keys:"})
-	root.AddCommand(a.getCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
+	root.AddCommand(a.getCommand(), a.observeCommand(), a.putCommand(), a.postCommand(), a.deleteCommand(),
 		a.pingCommand(), a.connectCommand(), a.benchCommand(), a.serveCommand(),
 		a.deviceCommand(), a.pskCommand(), a.aclCommand(), a.storeCommand(), a.keyCommand(), a.certCommand(), a.versionCommand())
 	root.AddCommand(a.configCommand(), a.statusCommand(), a.sessionCommand(), a.reloadCommand())

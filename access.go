@@ -16,18 +16,24 @@ import (
 	"github.com/coaps-go/coaps/tick"
 )
 
-// SetAccess changes who may do what, from the next request of everybody on. A
-// nil list, such as acl.Compile returns with an error, denies everything.
+// SetAccess changes who may do what, from the next request of everybody on.
+// What is observed is decided again within a second: who may not see it any more
+// gets 4.03, or 4.01, as the last notification. A nil list, such as acl.Compile
+// returns with an error, denies everything.
 func (s *Server) SetAccess(list *acl.List) {
 	if list == nil {
 		list = new(acl.List)
 	}
 	s.access.Store(list)
+	s.reconsider()
 }
 
 // ClearAccess lets everybody who has a session do everything from the next
 // request on, as a Server does whose Access is nil.
-func (s *Server) ClearAccess() { s.access.Store(nil) }
+func (s *Server) ClearAccess() {
+	s.access.Store(nil)
+	s.reconsider()
+}
 
 // denied answers a request that its sender may not make, before anybody has
 // looked whether there is such a resource: 4.01 to whoever has not proved who
@@ -38,35 +44,61 @@ func (s *shard) denied(now tick.Time, w *work) bool {
 	if r.access == nil {
 		return false
 	}
-	decision := r.access.Decide(r.subject, acl.MethodOf(r.Method), r.Path)
-	if decision.Allowed {
-		r.withoutObserve()
+	d := s.judge(r, acl.MethodOf(r.Method))
+	if d == nil {
+		s.withoutObserve(r)
 		return false
 	}
 	s.server.counters.requestsDenied.Add(1)
-	answer := request.Outgoing{Code: coap.Unauthorized}
+	s.server.log.denied(r, d.last.Code, d.reason, d.access, d.rule)
+	s.answer(now, w, d.last)
+	return true
+}
+
+// judge asks the access rules whether a request has the rights that it needs. It is
+// the one decision on requests, registrations and notifications.
+func (s *shard) judge(r *Request, rights acl.Methods) *departure {
+	if r.access == nil {
+		return nil
+	}
+	decision := r.access.Decide(r.subject, rights, r.Path)
+	if decision.Allowed {
+		return nil
+	}
+	d := &departure{reason: ReasonAccess, access: r.access, rule: decision.Rule, last: request.Outgoing{Code: coap.Unauthorized}}
 	if r.subject.Authenticated {
-		answer.Code = coap.Forbidden
+		d.last.Code = coap.Forbidden
 	}
 	if s.server.RevealMissing && missing(*s.server.handler.Load(), r) {
-		answer = request.Outgoing{Code: coap.NotFound, Payload: []byte(noSuchResource)}
+		d.last = request.Outgoing{Code: coap.NotFound, Payload: []byte(noSuchResource)}
 	}
-	s.server.log.denied(r, answer.Code, ReasonAccess, r.access, decision.Rule)
-	s.answer(now, w, answer)
-	return true
+	return d
+}
+
+// stopped is why a session may not go on, "" if it may, and whether it is to be
+// closed.
+func (s *shard) stopped(now tick.Time, who *session) (reason string, closes bool) {
+	reason = s.ended(now, &who.note)
+	switch {
+	case reason != "" && s.closesFor(reason):
+		return reason, true
+	case who.note.forbidden:
+		return ReasonForbidden, false
+	case s.server.OnRevoke == RevokeKeep:
+		return "", false
+	}
+	return reason, false
 }
 
 // barred deals with a request of a session that may not go on: it was forbidden
 // to, or its time is over and nobody has noticed yet.
 func (s *shard) barred(now tick.Time, ev *endpoint.Event, who *session) bool {
-	reason := s.ended(now, &who.note)
+	reason, closes := s.stopped(now, who)
 	switch {
-	case reason != "" && s.closesFor(reason):
+	case closes:
 		s.expire(now, ev.Peer(), who, reason)
 		return true
-	case who.note.forbidden:
-		reason = ReasonForbidden
-	case reason == "" || s.server.OnRevoke == RevokeKeep:
+	case reason == "":
 		return false
 	}
 	s.server.counters.requestsDenied.Add(1)
@@ -79,8 +111,10 @@ func (s *shard) barred(now tick.Time, ev *endpoint.Event, who *session) bool {
 // withoutObserve makes a plain request of one for observation by somebody who
 // may read a resource and not follow it. RFC 7641 section 4.1 has servers that
 // do not add an entry to the list of observers answer so.
-func (r *Request) withoutObserve() {
-	if r.Options.Has(coap.Observe) && !r.access.Decide(r.subject, acl.MethodOf(r.Method)|acl.OBSERVE, r.Path).Allowed {
+func (s *shard) withoutObserve(r *Request) {
+	action, ok := r.Options.GetUint(coap.Observe)
+	if ok && action == observeRegister && !r.access.Decide(r.subject, acl.MethodOf(r.Method)|acl.OBSERVE, r.Path).Allowed {
+		s.server.counters.observersRefused.Add(1)
 		r.Options.Remove(coap.Observe)
 	}
 }

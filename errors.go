@@ -64,6 +64,7 @@ const (
 	ReasonAccess            = "access"             // a rule of Server.Access, or none of them
 	ReasonForbidden         = "forbidden"          // the session's credential was revoked, with RevokeForbid
 	ReasonCredentialChanged = "credential_changed" // a session's credential has another key or owner now
+	ReasonFailed            = "failed"             // an observation has no representation any more: the resource is gone, its handler failed, or has another format
 	ReasonNotAuthorized     = "not_authorized"     // an anonymous session was not authorized within Server.AnonymousTime
 )
 

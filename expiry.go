@@ -126,6 +126,7 @@ func (s *shard) ring(now tick.Time) {
 	s.recheck.begin(now)
 	s.strays.begin(now)
 	s.expiry.begin(now)
+	s.observers.ring(now)
 	if !s.expiry.walking {
 		s.wakeAt(max(s.expiry.earliest, s.expiry.rest))
 	}

@@ -89,6 +89,53 @@ const (
 	// beside a path.
 	DefaultObservers, DefaultObserversPerPeer = 1 << 20, 16
 
+	// plainObservers is how many observations there may be on the plain port, where
+	// whoever asks may have given somebody else's address (RFC 7641 section 7).
+	plainObservers = 1024
+
+	// observerRequest is how many bytes of options and payload are kept of a request
+	// to observe, beside its path, and observerBytes of all, equal ones counted
+	// once.
+	observerRequest, observerBytes = 1024, 64 << 20
+
+	// notificationsUnderWay is how many notifications may wait to be acknowledged,
+	// each of which keeps a session awake, some 3 KB. A client that is gone holds a
+	// place for 93 s with the defaults of RFC 7252.
+	notificationsUnderWay = 1 << 14
+
+	// notifiedAStep is how many notifications are made between two turns of an event
+	// loop, judgedAStep of how many it is decided again whether they may go on, in
+	// 0.3 ms or so.
+	notifiedAStep, judgedAStep = 64, 128
+
+	// changesKept is how many changed paths are kept for a loop to see; with more of
+	// them all are taken for changed.
+	changesKept = 1024
+
+	// supersedeAfter is after how long without acknowledgement a notification is
+	// made anew if its resource has changed meanwhile, which takes its place with
+	// the next retransmission: before the first one of those, which is after 2 s.
+	supersedeAfter = time.Second
+
+	// unconfirmedPause is how long after a notification that is not confirmable the
+	// next may be made, and after one that could not be sent. How fast they are
+	// sent is for package message.
+	unconfirmedPause = 100 * time.Millisecond
+
+	// settleTime is after how long a notification that was not confirmable is
+	// repeated in one that is, if there was no other; and what changes no more often
+	// than that is confirmable.
+	settleTime = 10 * time.Second
+
+	// unconfirmedInARow is how many notifications may follow each other without
+	// acknowledgement, and unconfirmedTime for how many seconds. RFC 7641 section
+	// 4.5 says 24 hours; a session that is silent for so long ends.
+	unconfirmedInARow, unconfirmedTime = 4, 20 * 60 * 60
+
+	// defaultMaxAge is the Max-Age of a notification whose handler sets none (RFC
+	// 7252 section 5.10.5).
+	defaultMaxAge = 60
+
 	// mailboxLetters is how many calls of other goroutines may wait for the
 	// event loop. Responses of handlers are not refused: the workers and their
 	// queue bound them.

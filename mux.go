@@ -144,11 +144,32 @@ func (m *Mux) list(w ResponseWriter, r *Request) {
 	var links []link.Link
 	for _, route := range m.order {
 		if len(route.handlers) > 0 && route.allowed(r) {
-			links = append(links, link.Link{Target: route.path, Attrs: route.attrs})
+			links = append(links, link.Link{Target: route.path, Attrs: route.listed()})
 		}
 	}
 	w.SetContentFormat(coap.LinkFormat)
 	w.Write(link.Append(nil, link.Filter(links, r.Query)))
+}
+
+// listed are the attributes of a route. RFC 7641 section 6: "A value MUST NOT be
+// given for the "obs" attribute", which "MUST NOT appear more than once".
+func (o *route) listed() []link.Attr {
+	const obs = "obs"
+	hinted := slices.ContainsFunc(o.attrs, func(a link.Attr) bool { return a.Name == obs })
+	if hinted || !o.observable() {
+		return o.attrs
+	}
+	return append(slices.Clip(o.attrs), link.Attr{Name: obs, NoValue: true})
+}
+
+// observable reports whether a handler that answers GET or FETCH is Observable.
+func (o *route) observable() bool {
+	for _, method := range [...]coap.Code{0, coap.GET, coap.FETCH} {
+		if marksOf(o.handlers[method])&observable != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // allowed reports whether the peer may use the route by any of the methods that

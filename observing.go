@@ -3,6 +3,13 @@
 
 package coaps
 
+import (
+	"maps"
+	"slices"
+
+	"github.com/coaps-go/coaps/tick"
+)
+
 // Observable marks h as one whose answers may be observed (RFC 7641): a client
 // whose GET or FETCH has Observe 0, and is answered by a 2.xx, gets a new
 // representation after each Server.Notify of its path, until it wants no more or
@@ -29,13 +36,97 @@ func NonConfirmable(h Handler) Handler { return mark(h, observable|nonConfirmabl
 // between. It may be called on any goroutine, in a handler too, does not wait, and
 // costs next to nothing if nobody observes. A handler that is called after it must
 // show the new state.
-func (s *Server) Notify(path string) {}
+func (s *Server) Notify(path string) { s.tell(path, false) }
 
 // NotifyTree is Notify for every path that is observed and begins with prefix, a
 // path that ends with a slash, or is prefix.
-func (s *Server) NotifyTree(prefix string) {}
+func (s *Server) NotifyTree(prefix string) { s.tell(prefix, true) }
+
+// tell has all shards hear of a change. It takes no lock that anybody holds for
+// long, as handlers on the event loops call it.
+func (s *Server) tell(path string, tree bool) {
+	for _, one := range s.observed() {
+		one.observers.tell(path, tree)
+	}
+}
+
+// observed are the shards, if anybody observes anything.
+func (s *Server) observed() []*shard {
+	if s.observing.Load() == 0 {
+		return nil
+	}
+	return *s.notified.Load()
+}
+
+// reconsider has it decided again who may observe what.
+func (s *Server) reconsider() {
+	for _, one := range s.observed() {
+		_ = one.mail.post(passLetter{one.observers, &one.observers.judging}, true) // a loop that has ended has none
+	}
+}
+
+// review has everybody shown what there is now.
+func (s *Server) review() {
+	for _, one := range s.observed() {
+		_ = one.mail.post(passLetter{one.observers, &one.observers.reviewing}, true)
+	}
+}
+
+type passLetter struct {
+	observers *observers
+	pass      *pass
+}
+
+func (l passLetter) deliver(tick.Time) {
+	l.pass.again = true
+	l.observers.hurry()
+}
 
 // ObservedPaths are the paths that somebody observes and that begin with prefix,
 // which ends with a slash, or are prefix, in no particular order. It asks the event
 // loops, so that an Inline handler must not call it; after Close there are none.
-func (s *Server) ObservedPaths(prefix string) []string { return nil }
+func (s *Server) ObservedPaths(prefix string) []string {
+	seen := make(map[string]bool)
+	for _, one := range s.observed() {
+		for place, more := 0, true; more; {
+			var some []string
+			some, place, more = one.observers.paths(prefix, place)
+			for _, path := range some {
+				seen[path] = true
+			}
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
+}
+
+// paths are some paths that are observed, and where to go on.
+func (o *observers) paths(prefix string, place int) (some []string, next int, more bool) {
+	answer := make(chan observedPaths, 1)
+	if o.shard.mail.post(pathsLetter{o, prefix, place, answer}, true) != nil {
+		return nil, 0, false
+	}
+	select {
+	case p := <-answer:
+		return p.paths, p.next, p.next != 0
+	case <-o.shard.done:
+		return nil, 0, false
+	}
+}
+
+type observedPaths struct {
+	paths []string
+	next  int
+}
+
+type pathsLetter struct {
+	observers *observers
+	prefix    string
+	place     int
+	answer    chan<- observedPaths
+}
+
+func (l pathsLetter) deliver(tick.Time) {
+	var p observedPaths
+	p.next = l.observers.list.Paths(l.prefix, l.place, walkPlaces, func(path string) { p.paths = append(p.paths, path) })
+	l.answer <- p
+}

@@ -17,12 +17,14 @@ import (
 var ErrFixed = errors.New("coaps: a secure port cannot be opened or closed while the server listens")
 
 // SetHandler changes who answers requests, from the next one on; nil answers
-// 4.04 to everything.
+// 4.04 to everything. Who observes gets what h shows, if that differs from what he
+// was shown last, and an observation ends if h has nothing for it.
 func (s *Server) SetHandler(h Handler) {
 	if h == nil {
 		h = NewMux()
 	}
 	s.handler.Store(&h)
+	s.review()
 }
 
 // SetSecurity changes what the secure port shows and whom it believes, from the

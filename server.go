@@ -105,6 +105,8 @@ type Server struct {
 	ended         chan struct{} // closed when all loops have ended
 
 	handler    atomic.Pointer[Handler]
+	notified   atomic.Pointer[[]*shard] // those that have observers, from Serve on
+	observing  atomic.Int64             // observations that there are
 	log        *serverLog
 	access     atomic.Pointer[acl.List]
 	requests   atomic.Pointer[requestLog] // nil: not logged
@@ -233,6 +235,7 @@ func (s *Server) start() error {
 		return errors.New("coaps: server is serving already")
 	}
 	s.serving = true
+	s.notified.Store(&s.shards)
 	var loops sync.WaitGroup
 	for _, one := range s.shards {
 		loops.Go(one.run)
@@ -439,6 +442,7 @@ func (s *Server) Stats() Stats {
 		}
 	}
 	s.counters.read(&total)
+	total.Observers = int(s.observing.Load())
 	return total
 }
 

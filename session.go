@@ -189,6 +189,10 @@ func (s *shard) keep(now tick.Time, id endpoint.PeerID, n *sessionNote) bool {
 		s.ep.Disconnect(now, id)
 	}
 	s.due(n)
+	s.epoch++
+	if err == nil && s.observers.list.Known(id.Number()) {
+		s.observers.reconsider(now, id)
+	}
 	return err == nil
 }
 

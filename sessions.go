@@ -135,6 +135,7 @@ func (s *shard) info(number int, at *endpoint.Resident) SessionInfo {
 		ID: SessionID{number, at.ID}, Peer: known.peer,
 		Established: s.clock.wall(n.established).Round(0), LastSeen: s.clock.wall(at.Heard).Round(0),
 		Asleep: at.Asleep, Forbidden: s.forbids(n), NotAfter: n.notAfter(), Authorized: n.authorized,
+		Observations: s.observers.list.Count(at.ID.Number()),
 	}
 }
 

@@ -32,6 +32,9 @@ type shard struct {
 	hurried recheck // of what has changed while recheck is at work
 	expiry  expiry
 	noted   []byte // a note on its way to its session
+	epoch   uint64 // how often a session has become another's, or was given other rights
+
+	observers *observers
 }
 
 func newShard(p *port, l *loop, policy *policy) *shard {
@@ -40,6 +43,7 @@ func newShard(p *port, l *loop, policy *policy) *shard {
 	s.recheck.last, s.strays.strays, s.hurried.hurries = -1, true, true
 	s.recheck.shard, s.strays.shard, s.hurried.shard = s, s, s
 	s.expiry.shard, s.expiry.earliest = s, tick.Never
+	s.observers = newObservers(s)
 	l.handle, l.handOver, l.giveWay, l.ring = s.handle, s.handOver, s.server.nudge, s.ring
 	return s
 }
@@ -57,7 +61,11 @@ func (s *shard) handle(now tick.Time, ev *endpoint.Event) {
 	case endpoint.EventSuspect:
 		s.server.log.refused(ev, s.details[ev.Peer()])
 	case endpoint.EventDisconnected:
-		s.disconnected(ev)
+		s.disconnected(now, ev)
+	case endpoint.EventNotified:
+		s.observers.notified(now, ev.Exchange)
+	case endpoint.EventUndelivered:
+		s.observers.undelivered(now, ev)
 	}
 }
 
@@ -99,7 +107,11 @@ func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
 	}
 }
 
-func (s *shard) disconnected(ev *endpoint.Event) {
+func (s *shard) disconnected(now tick.Time, ev *endpoint.Event) {
+	s.observers.gone(now, ev.Peer())
+	if s.policy == nil {
+		return // it was kept as it observed
+	}
 	detail := s.details[ev.Peer()]
 	delete(s.details, ev.Peer())
 	if ev.Handshake && !ev.Suspected {
@@ -129,8 +141,11 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	if s.denied(now, w) {
 		return
 	}
-	var m marks
-	if w.handler, m = handlerOf(*s.server.handler.Load(), &w.request); m&inline != 0 {
+	w.from = s.server.handler.Load()
+	if w.handler, w.marks = handlerOf(*w.from, &w.request); w.request.Options.Has(coap.Observe) {
+		s.observers.asked(w)
+	}
+	if w.marks&inline != 0 {
 		s.inHand++
 		w.serve()
 		w.deliver(now)
@@ -138,6 +153,7 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	}
 	if !s.port.workers.put(w) {
 		s.server.counters.handlersRefused.Add(1)
+		s.observers.refused(now, w)
 		s.refuse(now, ev)
 		w.recycle()
 		return
@@ -193,7 +209,10 @@ type drain struct {
 	rest  chan<- bool
 }
 
-func (d drain) deliver(tick.Time) {
-	d.shard.draining = true
+func (d drain) deliver(now tick.Time) {
+	if !d.shard.draining {
+		d.shard.draining = true
+		d.shard.observers.stop(now)
+	}
 	d.rest <- d.shard.inHand == 0 && !d.shard.ep.Active()
 }

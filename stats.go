@@ -40,6 +40,10 @@ type Stats struct {
 type counters struct {
 	handlersRefused, handlersPanicked, keyJobsRefused, optionsRefused atomic.Uint64
 	requestsDenied, sessionsRevoked, lookupsRefused, lookupsFailed    atomic.Uint64
+
+	observersAdded, observersRefused, observersCancelled, observersTimedOut atomic.Uint64
+	observersDisconnected, observersDenied, observersFailed                 atomic.Uint64
+	notifications, notificationsAcked, notificationsReplaced                atomic.Uint64
 }
 
 func (c *counters) read(s *Stats) {
@@ -51,4 +55,14 @@ func (c *counters) read(s *Stats) {
 	s.SessionsRevoked = c.sessionsRevoked.Load()
 	s.LookupsRefused = c.lookupsRefused.Load()
 	s.LookupsFailed = c.lookupsFailed.Load()
+	s.ObserversAdded = c.observersAdded.Load()
+	s.ObserversRefused = c.observersRefused.Load()
+	s.ObserversCancelled = c.observersCancelled.Load()
+	s.ObserversTimedOut = c.observersTimedOut.Load()
+	s.ObserversDisconnected = c.observersDisconnected.Load()
+	s.ObserversDenied = c.observersDenied.Load()
+	s.ObserversFailed = c.observersFailed.Load()
+	s.Notifications = c.notifications.Load()
+	s.NotificationsAcked = c.notificationsAcked.Load()
+	s.NotificationsReplaced = c.notificationsReplaced.Load()
 }

@@ -21,7 +21,12 @@ type work struct {
 	envelope // of the letter it is on the way back
 	shard    *shard
 	exchange endpoint.ExchangeID
+	from     *Handler // that the handler was found in
 	handler  Handler
+	marks    marks
+	turn     uint32 // of the observer that it is for, 0 if it is for none
+	notifies bool   // it is no request, but a notification to be made
+	epoch    uint64 // of the shard when it was decided
 	request  Request
 	response response
 	began    tick.Time // when the request came
@@ -151,6 +156,7 @@ func (w *work) recycle() {
 	clear(w.octets)
 	clear(w.request.Options)
 	w.request = Request{Options: w.request.Options[:0]}
+	w.turn, w.notifies = 0, false
 	w.response.reset()
 	s.works = append(s.works, w)
 }
@@ -184,12 +190,19 @@ func (w *work) deliver(now tick.Time) {
 	if w.request.authorized {
 		w.shard.authorize(now, w)
 	}
+	if w.notifies {
+		w.shard.observers.made(now, w)
+		return
+	}
 	w.respond(now)
 	w.recycle()
 }
 
 func (w *work) respond(now tick.Time) {
 	r := &w.response
+	if w.turn != 0 {
+		w.shard.observers.registered(now, w)
+	}
 	w.encoded = r.options.Encode(w.encoded[:0])
 	out := request.Outgoing{Code: r.codeFor(w.request.Method), Options: w.encoded, Payload: r.payload}
 	err := w.shard.ep.Respond(now, w.exchange, out)
@@ -204,6 +217,9 @@ func (w *work) respond(now tick.Time) {
 		w.shard.ep.Respond(now, w.exchange, out)
 	}
 	w.answered(out.Code)
+	if w.turn != 0 {
+		w.shard.observers.answered(now, w, err == nil && out.Code.IsSuccess())
+	}
 	if err != nil {
 		w.shard.server.log.dropped(w.request.Peer.Addr, w.request.Path, err)
 	}

@@ -198,5 +198,20 @@ func (p *Pool[T]) Remove(l *List, i uint32) {
 	l.Len--
 }
 
+// Append moves all values of more to the end of l.
+func (p *Pool[T]) Append(l, more *List) {
+	switch {
+	case more.Len == 0:
+		return
+	case l.Len == 0:
+		*l = *more
+	default:
+		p.cell(l.Last).next, p.cell(more.First).prev = more.First, l.Last
+		l.Last = more.Last
+		l.Len += more.Len
+	}
+	*more = List{}
+}
+
 // Next returns the value after i in its list, 0 at the end.
 func (p *Pool[T]) Next(i uint32) uint32 { return p.cell(i).next }

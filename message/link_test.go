@@ -241,7 +241,7 @@ func TestReleaseGivesBack(t *testing.T) {
 	}
 	equal(t, "bytes in use", mem.Bytes(), 0)
 	equal(t, "links in use", mem.links.Used(), 0)
-	equal(t, "sequences in use", mem.senders.Used(), 0)
+	equal(t, "senders in use", mem.senders.Used(), 0)
 	equal(t, "messages in the index", mem.index.used, uint32(0))
 	equal(t, "oldest", mem.oldest, 0)
 	equal(t, "newest", mem.newest, 0)
@@ -259,6 +259,11 @@ func checkCounts(t *testing.T, l *Link) {
 			due++
 		}
 	}
+	for i := l.firstNoted(); i != 0; i = l.mem.records.Next(i) {
+		if l.mem.records.At(i).slot {
+			slots++
+		}
+	}
 	for _, list := range []slab.List{l.open, l.replies, l.known} {
 		for i := list.First; i != 0; i = l.mem.records.Next(i) {
 			kept += int(l.mem.records.At(i).size)
@@ -273,7 +278,7 @@ func checkCounts(t *testing.T, l *Link) {
 func something(t *testing.T, rnd *rand.Rand, l *Link, now tick.Time) {
 	m := get(coap.Type(rnd.IntN(4)), uint16(rnd.IntN(300)))
 	ref := Ref(rnd.IntN(l.mem.records.Made() + 2))
-	switch rnd.IntN(9) {
+	switch rnd.IntN(11) {
 	case 0, 1, 2:
 		l.Receive(now, datagram(t, m))
 	case 3:
@@ -294,9 +299,21 @@ func something(t *testing.T, rnd *rand.Rand, l *Link, now tick.Time) {
 	case 7:
 		l.Lost()
 	case 8:
-		if l.flying.First != 0 { // an answer that fits
-			l.Receive(now, datagram(t, blank(coap.Acknowledgement+coap.Type(rnd.IntN(2)), l.mem.records.At(l.flying.First).mid)))
+		for _, i := range []uint32{l.flying.First, l.flying.Last, l.firstNoted()} {
+			if i != 0 && rnd.IntN(2) == 0 { // an answer that fits
+				l.Receive(now, datagram(t, blank(coap.Acknowledgement+coap.Type(rnd.IntN(2)), l.mem.records.At(i).mid)))
+			}
 		}
+	case 9:
+		m := content(coap.NonConfirmable, 0)
+		m.Payload = make([]byte, rnd.IntN(1000))
+		l.Post(now, &m, uint32(rnd.IntN(10)))
+		l.Unpost(uint32(rnd.IntN(10)))
+	case 10:
+		m := content(coap.Confirmable, 0)
+		m.Payload = make([]byte, rnd.IntN(1000))
+		l.Supersede(Ref(l.flying.First), &m)
+		l.Supersede(ref, &m)
 	}
 }
 

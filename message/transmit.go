@@ -194,6 +194,7 @@ func (l *Link) Expire(now tick.Time) {
 	}
 	if l.sending != 0 {
 		l.expireNoted(now)
+		l.freeSlot(now) // Transmit goes on
 	}
 	if l.quiet > now {
 		l.forgetExpired(now)

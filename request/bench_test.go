@@ -4,6 +4,7 @@
 package request
 
 import (
+	"bytes"
 	"runtime"
 	"strconv"
 	"testing"
@@ -125,6 +126,101 @@ func TestWakingUpDoesNotAllocate(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// observe makes the client an observer and returns its token.
+func (c *couple) observe() []byte {
+	if _, err := c.client.Request(c.now, Outgoing{Code: coap.GET, Options: register()}); err != nil {
+		c.tb.Fatal(err)
+	}
+	c.pass(&c.client, &c.server)
+	c.server.Next(&c.event)
+	token := bytes.Clone(c.event.Message.Token)
+	if err := c.server.Respond(c.now, c.event.ID, Outgoing{Code: coap.Content, Options: register(1)}); err != nil {
+		c.tb.Fatal(err)
+	}
+	c.pass(&c.server, &c.client)
+	if !c.client.Next(&c.event) || !c.event.More {
+		c.tb.Fatal("not observing")
+	}
+	return token
+}
+
+// notify is a notification and, if it is Confirmable, its acknowledgement.
+func (c *couple) notify(token []byte, out *Outgoing) ID {
+	c.now = c.now.Add(5 * time.Millisecond)
+	id, err := c.server.Notify(c.now, token, *out)
+	if err != nil {
+		c.tb.Fatal(err)
+	}
+	if out.Type == coap.NonConfirmable {
+		c.now = c.now.Add(3 * time.Second)
+		c.server.Expire(c.now)
+	}
+	c.pass(&c.server, &c.client)
+	if !c.client.Next(&c.event) || !c.event.More {
+		c.tb.Fatal("not told")
+	}
+	if out.Type == coap.Confirmable {
+		c.pass(&c.client, &c.server)
+		if !c.server.Next(&c.event) || c.event.Kind != Notified {
+			c.tb.Fatal("not acknowledged")
+		}
+	}
+	return id
+}
+
+// TestNotifyDoesNotAllocate, at neither end; nor does replacing what waits or is
+// under way.
+func TestNotifyDoesNotAllocate(t *testing.T) {
+	c := newCouple(t)
+	token := c.observe()
+	options := register(2)
+	for name, run := range map[string]func(){
+		"CON": func() { c.notify(token, &Outgoing{Code: coap.Content, Options: options, Payload: c.body}) },
+		"NON": func() {
+			c.notify(token, &Outgoing{Type: coap.NonConfirmable, Code: coap.Content, Options: options, Payload: c.body})
+		},
+		"superseded": func() {
+			c.now = c.now.Add(5 * time.Millisecond)
+			out := Outgoing{Code: coap.Content, Options: options, Payload: c.body}
+			id, err := c.server.Notify(c.now, token, out)
+			for range 2 {
+				if err != nil || c.server.Supersede(c.now, id, out) != nil {
+					t.Fatal("not replaced")
+				}
+				c.server.Transmit(c.now, c.buf[:]) // and lost, the first
+				c.now = c.server.Deadline()
+				c.server.Expire(c.now)
+			}
+			c.pass(&c.server, &c.client)
+			c.client.Next(&c.event)
+			c.pass(&c.client, &c.server)
+			if !c.server.Next(&c.event) || c.event.Kind != Notified {
+				t.Fatal("not acknowledged")
+			}
+		},
+	} {
+		run()
+		if n := testing.AllocsPerRun(1000, run); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// BenchmarkNotify is the whole way of a notification, both ends.
+func BenchmarkNotify(b *testing.B) {
+	for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
+		b.Run(typ.String(), func(b *testing.B) {
+			c := newCouple(b)
+			token := c.observe()
+			out := Outgoing{Type: typ, Code: coap.Content, Options: register(2), Payload: c.body}
+			b.ReportAllocs()
+			for b.Loop() {
+				c.notify(token, &out)
+			}
+		})
 	}
 }
 

@@ -31,6 +31,9 @@ func FuzzTableReceive(f *testing.F) {
 	}
 	f.Add([]byte{0, 1, 2, 8, 200, 8, 200, 8, 255, 8, 255})
 	f.Add([]byte{0, 10, 11, 0, 5, 10, 12, 1, 3, 0, 4, 0})
+	// Notifications, observations, and what replaces and ends them.
+	f.Add([]byte{4, 200, 4, 201, 4, 202, 4, 210, 8, 3, 4, 211, 12, 0, 13, 0, 8, 200, 8, 200})
+	f.Add([]byte{5, 200, 15, 0, 15, 1, 14, 2, 6, 0, 15, 3})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		s := newScript(t)
 		for len(script) > 0 {
@@ -61,7 +64,9 @@ func newScript(t *testing.T) *script {
 		MaxRequests:  5,
 		MaxPending:   3,
 		MaxExchanges: 7,
-		Limits:       message.Limits{Bytes: 4000, PeerMessages: 6, PeerBytes: 500, PeerQueue: 6, MessageBytes: 300},
+
+		MaxObservations: 2,
+		Limits:          message.Limits{Bytes: 4000, PeerMessages: 6, PeerBytes: 500, PeerQueue: 6, MessageBytes: 300},
 	})
 	s.table.Init(s.mem, seeded(1))
 	return s
@@ -82,9 +87,9 @@ func (s *script) step(in []byte) []byte {
 	case 3:
 		s.table.Respond(s.now, s.id(arg), Outgoing{Code: coap.Content, Payload: make([]byte, int(arg)+100)})
 	case 4:
-		s.table.Accept(s.id(arg))
+		s.acceptOrNotify(arg)
 	case 5:
-		s.table.Reject(s.id(arg))
+		s.rejectOrObserve(arg)
 	case 6:
 		s.table.Cancel(s.id(arg))
 	case 7:
@@ -116,6 +121,31 @@ func (s *script) id(arg byte) ID {
 	return s.ids[int(arg)%len(s.ids)]
 }
 
+// acceptOrNotify accepts a request, or sends a notification or replaces one.
+func (s *script) acceptOrNotify(arg byte) {
+	out := notice(coap.Type(arg%3), string(make([]byte, arg)))
+	switch {
+	case arg < 200:
+		s.table.Accept(s.id(arg))
+	case arg < 210:
+		if id, err := s.table.Notify(s.now, []byte{arg}, out); err == nil {
+			s.ids = append(s.ids, id)
+		}
+	default:
+		s.table.Supersede(s.now, s.id(arg), out)
+	}
+}
+
+// rejectOrObserve rejects a request, or makes one to observe.
+func (s *script) rejectOrObserve(arg byte) {
+	if arg < 200 {
+		s.table.Reject(s.id(arg))
+		return
+	}
+	id, err := s.table.Request(s.now, Outgoing{Type: coap.Type(arg % 2), Code: coap.GET, Options: register()})
+	s.ask(id, err)
+}
+
 // reply lets something come in that fits what was sent last.
 func (s *script) reply(kind, arg byte) {
 	typ := coap.Type(kind % 4)
@@ -123,6 +153,9 @@ func (s *script) reply(kind, arg byte) {
 	m := blank(typ, mid)
 	if kind > 3 || typ == coap.NonConfirmable {
 		m = content(typ, mid+uint16(arg), s.token)
+		if arg%2 == 1 {
+			m.Options = register(arg)
+		}
 	}
 	s.receive(datagram(s.t, m))
 }
@@ -145,7 +178,9 @@ func (s *script) settle() {
 			if !s.open[ev.ID] {
 				s.t.Fatalf("%v of %d, which is not open", ev.Kind, ev.ID)
 			}
-			delete(s.open, ev.ID)
+			if !ev.More {
+				delete(s.open, ev.ID)
+			}
 		}
 	}
 	var out [300]byte
@@ -175,17 +210,21 @@ func (s *script) settle() {
 	if s.mem.Bytes() > 4000 || s.mem.exchanges.Used() > 7 {
 		s.t.Fatalf("%d bytes, %d exchanges", s.mem.Bytes(), s.mem.exchanges.Used())
 	}
-	if c := s.table.conversation; c != nil && (c.theirs.Len > 3 || c.ours.Len > 5) {
-		s.t.Fatalf("%d requests of the peer, %d of ours", c.theirs.Len, c.ours.Len)
+	if c := s.table.conversation; c != nil && (c.theirs.Len > 3 || c.ours.Len > 5 || c.observed.Len > 2) {
+		s.t.Fatalf("%d requests of the peer, %d of ours, %d observations", c.theirs.Len, c.ours.Len, c.observed.Len)
 	}
 	if s.table.Deadline() <= s.now {
 		s.t.Fatalf("deadline %v is not after now", s.table.Deadline().Sub(s.now))
 	}
 }
 
-// finish lets time pass: all of ours must end, and once the peer's requests are
-// rejected, nothing remains.
+// finish lets time pass: all of ours must end, observations by Cancel, and once the
+// peer's requests are rejected, nothing remains.
 func (s *script) finish() {
+	for s.table.conversation != nil && s.table.conversation.observed.First != 0 {
+		s.table.Cancel(s.table.conversation.at(s.table.conversation.observed.First).id)
+	}
+	s.settle()
 	for range 1000 {
 		at := s.table.Deadline()
 		if at == tick.Never {

@@ -63,21 +63,29 @@ func (c *conversation) notify(now tick.Time, tok []byte, out *Outgoing) (ID, err
 	case len(tok) > coap.MaxTokenLength:
 		return 0, ErrToken
 	}
-	return c.post(now, c.newID(), tokenOf(tok), out)
+	return c.post(now, 0, tokenOf(tok), out)
 }
 
-// post sends a notification that is to be called id.
+// post sends a notification that is to be called id, or gets one if that is 0.
 func (c *conversation) post(now tick.Time, id ID, tok token, out *Outgoing) (ID, error) {
 	if out.Type == coap.NonConfirmable {
-		_, err := c.link.Post(now, notification(&tok, out), uint32(id))
-		return id, err
+		if id == 0 {
+			id = c.newID()
+		}
+		if _, err := c.link.Post(now, notification(&tok, out), uint32(id)); err != nil {
+			return 0, err
+		}
+		return id, nil
 	}
 	i, ok := c.begin(&c.deliveries, notifying)
 	if !ok {
 		return 0, ErrBusy
 	}
 	x := c.at(i)
-	x.id, x.token = id, tok
+	x.token = tok
+	if id != 0 {
+		x.id = id
+	}
 	return c.send(now, &c.deliveries, i, notification(&x.token, out))
 }
 

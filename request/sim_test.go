@@ -43,6 +43,7 @@ type end struct {
 	handled map[uint32]int // how often the handler saw a request
 	asked   map[ID]*question
 	all     []*question
+	news    func(ev *Event) // instead of what is done with events here
 }
 
 // question is one request and what became of it.
@@ -177,6 +178,10 @@ func (e *end) ask(typ coap.Type) *question {
 func (e *end) event(ev *Event) {
 	w := e.world
 	w.note("%d: %v %d %v", e.me, ev.Kind, ev.ID, ev.Reason)
+	if e.news != nil {
+		e.news(ev)
+		return
+	}
 	switch ev.Kind {
 	case RequestReceived:
 		e.handle(ev.ID, ev.Message.Payload)

@@ -59,6 +59,9 @@ func (r *rig) events() string {
 		if ev.Kind == RequestReceived || ev.Kind == ResponseReceived {
 			line += fmt.Sprintf(" %v", ev.Message.Code)
 		}
+		if ev.More {
+			line += ", more"
+		}
 		if ev.Reason != NoReason {
 			line += " " + ev.Reason.String()
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/udp"
 )
@@ -252,13 +253,14 @@ func TestForgedRecordsAreSilent(t *testing.T) {
 }
 
 // FuzzReceive lets anything arrive from a stranger and from the address of a
-// live session, whose owner must notice nothing.
+// live session, whose owner must notice nothing and goes on observing.
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0x40, 1, 0, 1})
 	f.Add([]byte{22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add([]byte{23, 254, 253, 0, 1, 0, 0, 0, 0, 0, 9, 0, 1, 0})
 	n, server, client, id := pskPair(f)
 	plain := n.server("192.0.2.1:5683", nil, Limits{})
+	o := observe(f, server, client, id)
 	i := 0
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		n.t = t
@@ -271,6 +273,9 @@ func FuzzReceive(f *testing.F) {
 		client.take()
 		client.get(id, fmt.Sprint(i))
 		client.want(t, fmt.Sprintf("response 2.05 Content %d", i))
+		o.t = t
+		o.notify(coap.Type(i%2), fmt.Sprint("state ", i))
+		client.want(t, fmt.Sprintf("response 2.05 Content state %d, more", i))
 		n.now = n.now.Add(time.Second)
 		var out udp.Datagram
 		out.Buf = make([]byte, 2048)

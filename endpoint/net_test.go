@@ -172,7 +172,7 @@ func (n *network) sleep(d time.Duration) {
 func (p *party) drain() {
 	var ev Event
 	for p.Next(&ev) {
-		if ev.Kind < EventWantPSK || ev.Kind == EventSuspect {
+		if ev.Kind < EventWantPSK || ev.Kind >= EventSuspect {
 			p.note(&ev)
 		}
 		p.act(&ev)
@@ -185,7 +185,10 @@ func (p *party) note(ev *Event) {
 	switch ev.Kind {
 	case EventRequest, EventResponse:
 		line += fmt.Sprintf(" %v %s", ev.Message.Code, ev.Message.Payload)
-	case EventFailed:
+		if ev.More {
+			line += ", more"
+		}
+	case EventFailed, EventUndelivered:
 		line += " " + ev.Reason.String()
 	case EventDisconnected:
 		line += " " + ev.Cause.String()

@@ -12,7 +12,7 @@ import (
 // the token of its registration. It goes through the session that id names or
 // not at all: "All notifications resulting from a GET request with an Observe
 // Option MUST be returned within the same epoch of the same connection as the
-// request" (section 7). One that sleeps is woken, and sleeps again as soon as a
+// request" (section 7). One that sleeps is woken, and may sleep again when a
 // Confirmable notification is over, or a Non-confirmable one sent.
 //
 // EventNotified or EventUndelivered follows as request.Table.Notify says. Errors
@@ -68,9 +68,11 @@ func (e *Endpoint) Keep(id PeerID, keep bool) {
 func (e *Endpoint) evictPlain(now tick.Time) {
 	for range turn {
 		i := e.oldest(plain)
-		if !e.slots.At(i).kept {
+		at := e.slots.At(i)
+		if !at.kept {
 			break
 		}
+		at.heard = now
 		e.toBack(i)
 	}
 	e.drop(DropPlainEvicted)

@@ -91,6 +91,8 @@ type airConn struct {
 	inbox    []airDatagram
 	deadline time.Time
 	closed   bool
+
+	cut bool // it sends nothing any more; guarded by air.mu
 }
 
 type airDatagram struct {
@@ -153,7 +155,13 @@ func (c *airConn) poll(batch []udp.Datagram) (int, error, time.Time) {
 }
 
 func (c *airConn) Send(batch []udp.Datagram) (int, error) {
+	c.air.mu.Lock()
+	cut := c.cut
+	c.air.mu.Unlock()
 	for i := range batch {
+		if cut {
+			break
+		}
 		c.air.carry(c.addr, batch[i].Remote, append([]byte(nil), batch[i].Payload()...))
 	}
 	return len(batch), nil

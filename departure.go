@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"errors"
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
@@ -63,8 +64,10 @@ func (o *observers) takeLeave(now tick.Time, i uint32, out request.Outgoing) (se
 		o.place(o.list.At(i).Turn, nil, 0)
 	case passing(err):
 		return false
-	default:
+	case errors.Is(err, endpoint.ErrGone) || len(out.Options)+len(out.Payload) == 0 && out.Code == coap.InternalServerError:
 		o.remove(now, i)
+	default:
+		return o.takeLeave(now, i, request.Outgoing{Code: coap.InternalServerError}) // instead of what is no message
 	}
 	return true
 }

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coaps-go/coaps/store"
@@ -50,6 +51,8 @@ type adminServer struct {
 	socket  *adminSocket
 	writes  chan struct{}
 	watches chan struct{}
+
+	unready atomic.Pointer[error] // why nothing is answered yet
 }
 
 func newAdminServer(socket *adminSocket, c commander, log *slog.Logger) *adminServer {
@@ -92,6 +95,20 @@ func (a *adminServer) serve() {
 	_ = a.http.Serve(a.socket)
 }
 
+// hold has everything answered by an error until release. It is safe on nil.
+func (a *adminServer) hold(why error) {
+	if a != nil {
+		a.unready.Store(&why)
+	}
+}
+
+// release has questions answered. It is safe on nil.
+func (a *adminServer) release() {
+	if a != nil {
+		a.unready.Store(nil)
+	}
+}
+
 func (a *adminServer) close() {
 	_ = a.http.Close()
 	_ = a.socket.Close()
@@ -106,6 +123,10 @@ func (a *adminServer) admit(next http.Handler) http.Handler {
 		if who.uid != -1 && who.uid != own && who.uid != 0 {
 			a.log.Warn(LogAdminRefused, "uid", who.uid, "pid", who.pid)
 			writeError(w, http.StatusForbidden, fmt.Errorf("%w: the admin socket is for the owner of the server and root", fs.ErrPermission))
+			return
+		}
+		if why := a.unready.Load(); why != nil {
+			writeError(w, http.StatusServiceUnavailable, *why)
 			return
 		}
 		who.command = clip(r.Header.Get(commandHeader))

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -34,27 +33,35 @@ func (c *Config) Check(ctx context.Context) []Problem {
 		p.Warning = true
 		ch.problems = append(ch.problems, p)
 	}
-	ch.sealing()
 	ch.store()
-	var lookup security.Directory
 	if ch.opened != nil {
 		defer ch.opened.Close()
+	}
+	ch.withoutStore()
+	if ch.opened != nil {
+		ch.devices()
+	}
+	return newConfigError(ch.problems).Problems // by line
+}
+
+// withoutStore looks at everything but what the store has in it.
+func (ch *checker) withoutStore() {
+	c := ch.Config
+	ch.sealing()
+	var lookup security.Directory
+	if ch.opened != nil {
 		lookup = registry.NewDirectory(ch.opened, registry.Options{Split: c.Tenants.Split})
 	} else if c.Store.URL != "" {
 		lookup = registry.NewDirectory(memory.New(), registry.Options{})
 	}
 	m, problems := c.readMaterial(lookup, time.Now())
 	ch.problems = append(append(ch.problems, problems...), c.served(m)...)
-	_, problems = c.newResources(nil, newLasting(demo.Nobody{}), lookup, slog.New(slog.DiscardHandler))
+	_, problems = c.newResources(nil, newLasting(demo.Nobody{}), lookup, discarded)
 	ch.problems = append(ch.problems, problems...)
 	ch.rules()
 	ch.problems = append(append(ch.problems, c.exposed()...), c.edited()...)
 	ch.logs()
 	ch.socket()
-	if ch.opened != nil {
-		ch.devices()
-	}
-	return newConfigError(ch.problems).Problems // by line
 }
 
 // checker collects what Check finds.
@@ -100,13 +107,23 @@ func (ch *checker) store() {
 		err = nil
 	}
 	if err != nil {
-		ch.wrong("store.url", "%s", fileErrorText(err))
+		ch.unopened(err)
 		return
 	}
 	if status := s.Status(); !status.OK && status.Err != nil {
 		ch.wrong("store.url", "%s", status.Err)
 	}
 	ch.opened = s
+}
+
+// unopened says why the store cannot be looked at. That it is away is a matter of its
+// machine and not of the configuration, if a server waits for it.
+func (ch *checker) unopened(err error) {
+	if away(&StoreError{Where: ch.Store.URL, Err: err}) != nil && ch.Store.Wait > 0 {
+		ch.warn("store.url", "%s: it was not looked at; a server that starts waits for it", fileErrorText(err))
+		return
+	}
+	ch.wrong("store.url", "%s", fileErrorText(err))
 }
 
 // rules compiles those of the file and of the store together.

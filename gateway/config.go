@@ -86,6 +86,7 @@ type Store struct {
 	Timeout  time.Duration `yaml:"timeout" default:"2s" doc:"how long a look-up may take; a handshake that waits for it fails then"`
 	Entries  int           `yaml:"entries" default:"100000" doc:"how many credentials are remembered"`
 	Negative time.Duration `yaml:"negative" default:"5s" doc:"how long it is remembered that an identity is unknown"`
+	Wait     Patience      `yaml:"wait" default:"forever" doc:"how long a server that starts waits for a store that cannot be reached or that another process has; 0: it does not start then"`
 	Poll     time.Duration `yaml:"poll" default:"2s" doc:"how often the files that this configuration names, and those served that somebody observes, are looked at for changes"`
 }
 

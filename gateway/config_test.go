@@ -43,6 +43,7 @@ func TestBadConfigurations(t *testing.T) {
 		{"negative", leastConfig + "dtls:\n  mtu: -5\n", `a number is expected here`},
 		{"no bool", leastConfig + "acl:\n  open: yes\n", `4:9: acl.open: true or false is expected here, not "yes"`},
 		{"no time", "store:\n  url: memory\n  timeout: 5\n", `3:12: store.timeout: a time such as 30s, 12h or 7d is expected here, not "5"`},
+		{"no patience", "store:\n  url: memory\n  wait: never\n", `3:9: store.wait: a time such as 30s, 12h or 7d, or forever, is expected here, not "never"`},
 		{"no list", "listen: 5684\n", `1:9: listen: a list is expected here (- ...), not "5684"`},
 		{"no mapping", "acl: open\n", `1:6: acl: keys and values are expected here, not "open"`},
 		{"mapping for text", "name: {a: b}\n", `name: one value is expected here, not keys and values`},

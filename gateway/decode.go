@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
@@ -385,6 +386,9 @@ func setScalar(v reflect.Value, text string) error {
 		duration, err := ParseDuration(text)
 		v.SetInt(int64(duration))
 		return err
+	}
+	if own, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return own.UnmarshalText([]byte(text))
 	}
 	switch v.Kind() {
 	case reflect.String:

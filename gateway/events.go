@@ -15,6 +15,7 @@ const (
 	LogReloaded        = "reloaded"            // Info: why, hash
 	LogReloadFailed    = "reload failed"       // Error: why, error. The old configuration stays in force
 	LogStoreDown       = "store down"          // Error: kind, where, error
+	LogStoreAwaited    = "store awaited"       // Warn: where, error, for. The server starts when it is there; once a minute
 	LogStoreUp         = "store up"            // Info: kind, where
 	LogStoreChanged    = "store changed"       // Info: by, pid, command, records. A change that came by the admin socket
 	LogCredentials     = "credentials changed" // Info: device, tenant, group or all: what is known of them was forgotten, sessions were looked at again

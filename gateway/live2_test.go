@@ -311,7 +311,7 @@ func TestSecondServer(t *testing.T) {
 	if err := Run(t.Context(), r.path("coaps.yaml"), Options{}); !errors.Is(err, ErrServerRunning) {
 		t.Errorf("the same configuration: %v", err)
 	}
-	r.write("other.yaml", liveConfig)
+	r.write("other.yaml", strings.Replace(liveConfig, "store: bolt:devices.db", "store: {url: \"bolt:devices.db\", wait: 0s}", 1))
 	if err := Run(t.Context(), r.path("other.yaml"), Options{}); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("the same store: %v", err)
 	}

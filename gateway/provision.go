@@ -86,7 +86,7 @@ func (p *provision) stillThere(c *Config) error {
 // sameDirectory reports whether nothing about the look-ups has changed either.
 func (p *provision) sameDirectory(c *Config) bool {
 	settings := c.Store
-	settings.URL, settings.Poll = p.settings.URL, p.settings.Poll
+	settings.URL, settings.Poll, settings.Wait = p.settings.URL, p.settings.Poll, p.settings.Wait
 	return p.settings == settings && p.split == c.Tenants.Split
 }
 

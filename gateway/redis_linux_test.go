@@ -4,11 +4,13 @@
 package gateway
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coaps-go/coaps/security/registry"
+	"github.com/coaps-go/coaps/store"
 	"github.com/coaps-go/coaps/store/redis/redistest"
 )
 
@@ -70,4 +72,36 @@ func TestTwoGatewaysOnOneStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	one.within(time.Second, "a device that was removed", func() bool { return len(two.sessions(SessionFilter{})) == 0 })
+}
+
+// Both machines have been switched on at the same time: the server waits until Redis
+// is there. A password that is wrong is told at once.
+func TestRedisIsAwaited(t *testing.T) {
+	s := redistest.Start(t, "--requirepass", "open-sesame")
+	url := strings.Replace(s.URL(), "redis://", "redis://:open-sesame@", 1)
+	config := strings.Replace(liveConfig, "bolt:devices.db", "\""+url+"\"", 1)
+	wrong := begin(t, t.TempDir(), strings.Replace(config, "open-sesame", "wrong-sesame", 1))
+	if err := wrong.ends(); !errors.Is(err, store.ErrDenied) || strings.Contains(err.Error()+wrong.log.String(), "sesame") {
+		t.Errorf("a wrong password: %v", err)
+	}
+	s.Kill()
+	a := begin(t, t.TempDir(), config)
+	a.says(LogStoreAwaited)
+	s.Run()
+	a.serves()
+	a.stop()
+	s.Freeze() // it takes connections and says nothing
+	stuck := begin(t, t.TempDir(), config)
+	time.Sleep(300 * time.Millisecond)
+	stuck.stop()
+	stuck = begin(t, t.TempDir(), config)
+	stuck.says(LogStoreAwaited)
+	s.Thaw()
+	stuck.serves()
+	stuck.stop()
+	for _, log := range []*lockedBuffer{a.log, stuck.log} {
+		if strings.Contains(log.String(), "sesame") {
+			t.Errorf("the password is in the log:\n%s", log)
+		}
+	}
 }

@@ -63,7 +63,8 @@ type server struct {
 }
 
 // Run serves the configuration in a file until ctx ends, then shuts down in order
-// and returns nil. The error is that of Load, a *StoreError, ErrServerRunning, or
+// and returns nil, also if that is while it waits for its store (Store.Wait). The
+// error is that of Load, a *StoreError, ErrServerRunning, or
 // why a port could not be opened.
 func Run(ctx context.Context, path string, o Options) error {
 	c, err := Load(path)
@@ -77,12 +78,21 @@ func Run(ctx context.Context, path string, o Options) error {
 			return fmt.Errorf("admin socket: %w", err)
 		}
 		s.admin = newAdminServer(socket, s, s.log)
+		s.admin.hold(ErrStarting)
+		s.jobs.Go(s.admin.serve)
+		defer s.jobs.Wait()
 		defer s.admin.close()
 	}
-	if err := s.start(ctx, c); err != nil {
+	switch err := s.start(ctx, c); {
+	case err == nil:
+		return s.serve(ctx)
+	case ctx.Err() != nil:
+		notify("STOPPING=1")
+		s.log.Info(LogStopped)
+		return nil
+	default:
 		return err
 	}
-	return s.serve(ctx)
 }
 
 func newServer(c *Config, o Options) *server {
@@ -126,7 +136,7 @@ func (s *server) setLevel(c *Config) {
 func (s *server) start(ctx context.Context, c *Config) error {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
-	g, err := s.prepare(ctx, c, nil)
+	g, err := s.await(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -137,6 +147,7 @@ func (s *server) start(ctx context.Context, c *Config) error {
 	s.mu.Lock()
 	s.result = ReloadStatus{When: time.Now(), Why: "start", OK: true}
 	s.mu.Unlock()
+	c = g.config // it may have been read again
 	s.log.Info(LogStarted, "config", c.path, "hash", c.Hash(), "name", c.Name)
 	return nil
 }
@@ -148,9 +159,7 @@ func (s *server) serve(ctx context.Context) error {
 	err := s.ready()
 	if err == nil {
 		notify("READY=1") // before anybody can ask for a reload
-		if s.admin != nil {
-			s.jobs.Go(s.admin.serve)
-		}
+		s.admin.release()
 		s.jobs.Go(func() { s.watchFiles(ctx) })
 		s.jobs.Go(func() { s.watchRules(ctx) })
 		s.jobs.Go(func() { s.watchHealth(ctx) })

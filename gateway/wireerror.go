@@ -26,6 +26,8 @@ var wireErrors = []struct {
 	kind string
 	err  error
 }{
+	{"starting", ErrStarting}, // before what keeps it from starting, which is in it
+	{"denied", store.ErrDenied},
 	{"not_found", store.ErrNotFound},
 	{"read_only", store.ErrReadOnly},
 	{"closed", store.ErrClosed},

@@ -51,6 +51,9 @@ var (
 	// ErrUnavailable says that the store cannot be reached or did not answer
 	// in time. Trying again later may help.
 	ErrUnavailable = errors.New("store: unavailable")
+	// ErrDenied says that the store does not let us in: a wrong password, or rights
+	// that are missing. It is ErrUnavailable too, but time does not mend it.
+	ErrDenied = fmt.Errorf("%w: access denied", ErrUnavailable)
 	// ErrFull says that there is no room for this change. What was there
 	// before is there still.
 	ErrFull = errors.New("store: no space left")

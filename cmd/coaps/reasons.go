@@ -61,6 +61,7 @@ var reasons = map[string]reasonInfo{
 	"bind_permission":     {exitSetup, "the system does not allow this port", "use a port above 1023 or grant CAP_NET_BIND_SERVICE"},
 	"invalid_config":      {exitSetup, "these settings do not make a safe whole", "coaps COMMAND --help lists what goes together"},
 	"store_locked":        {exitSetup, "another process has the store open and did not let go", "run it again; fuser FILE names the process, or talk to the server: --config coaps.yaml"},
+	"store_denied":        {exitSetup, "the store does not let us in", "look at the user, the password and the database in the URL of the store"},
 	"store_sealed":        {exitSetup, "the values of the store are encrypted, and this is not its key", "--store-key FILE with the age identity, COAPS_STORE_KEY, or store.key in the configuration"},
 	"store_not_sealed":    {exitSetup, "a key was given, and the values of this store are not encrypted", "coaps store seal encrypts them; or leave the key out"},
 	"store_readonly":      {exitSetup, "this store is for people who edit its file", "edit the file; the server sees the change by itself"},

@@ -59,7 +59,7 @@ func (a *app) reload(cmd *cobra.Command, flags *serverFlags, asJSON bool) error 
 func (a *app) reloadFailure(err error) error {
 	const what = "the configuration was not reloaded; the old one is in force"
 	remote, ok := errors.AsType[*gateway.RemoteError](err)
-	if !ok {
+	if !ok || errors.Is(err, gateway.ErrStarting) {
 		return adminFailure("cannot ask the server", err)
 	}
 	if remote.Text != "" {

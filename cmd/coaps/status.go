@@ -81,6 +81,11 @@ func adminFailure(what string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return fail("file_permissions", what, "%v: permission denied", err).because(err).try("only the owner of the server and root may ask: sudo coaps ...")
 	}
+	if errors.Is(err, gateway.ErrStarting) {
+		f := fail("store_unavailable", what, "%v", err).because(err)
+		f.code = exitSetup
+		return f.try("it starts when its store is there; SIGHUP has it read its configuration again")
+	}
 	if errors.Is(err, store.ErrUnavailable) {
 		return fail("setup", what, "%v", err).because(err).try("is it running? coaps serve --config FILE; --config or --socket names another one")
 	}

@@ -210,6 +210,8 @@ var storeFailures = []struct {
 	{store.ErrReadOnly, "store_readonly"},
 	{store.ErrFull, "store_full"},
 	{store.ErrCorrupt, "store_corrupt"},
+	{gateway.ErrStarting, "store_unavailable"},
+	{store.ErrDenied, "store_denied"},
 	{store.ErrUnavailable, "store_unavailable"},
 	{store.ErrClosed, "store_unavailable"},
 	{fs.ErrPermission, "file_unreadable"},

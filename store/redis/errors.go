@@ -27,6 +27,12 @@ var refusals = []struct {
 	{"NOREPLICAS", store.ErrUnavailable},
 	{"READONLY", store.ErrReadOnly}, // a replica
 	{"WRONGTYPE", store.ErrCorrupt},
+	{"WRONGPASS", store.ErrDenied},
+	{"NOAUTH", store.ErrDenied},
+	{"NOPERM", store.ErrDenied},
+	{"DENIED", store.ErrDenied}, // protected mode
+	{"AUTH", store.ErrDenied},
+	{"DB index", store.ErrDenied},
 }
 
 // classify gives an error its place among those of package store.
@@ -46,6 +52,11 @@ func classify(err error) error {
 			}
 		}
 		return fmt.Errorf("%w: %s", store.ErrUnavailable, text)
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	if untrusted || plain {
+		return fmt.Errorf("%w: %w", store.ErrDenied, err)
 	}
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }

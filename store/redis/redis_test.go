@@ -7,6 +7,7 @@ package redis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -275,8 +276,23 @@ func TestPassword(t *testing.T) {
 		t.Errorf("prefix %q", options.Prefix)
 	}
 	options.Password = "wrong-sesame"
-	if _, err := Open(t.Context(), options); err == nil || strings.Contains(err.Error(), "sesame") {
-		t.Errorf("a wrong password: %v", err)
+	denied := func(what string, o Options) {
+		t.Helper()
+		if _, err := Open(t.Context(), o); !errors.Is(err, store.ErrDenied) || !errors.Is(err, store.ErrUnavailable) || strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	denied("a wrong password", options)
+	options.Password = ""
+	denied("no password", options)
+	options.Password, options.DB = "open-sesame", 4711
+	denied("no such database", options)
+	options.Password, options.DB = "open-sesame", 0
+	options.Username = "nobody"
+	denied("no such user", options)
+	options.Username, options.TLS = "", &tls.Config{MinVersion: tls.VersionTLS12}
+	if _, err := Open(t.Context(), options); err == nil {
+		t.Error("TLS with a server that has none")
 	}
 }
 

@@ -87,16 +87,25 @@ func (f *Fan) outcome(batch []udp.Datagram) (int, error) {
 }
 
 // receiveReady receives from the sockets that have something. It reports false
-// when there is none, for the poller to wait until there is.
+// when there is none, for the poller to wait until there is: which only the set
+// can say, as those that are in the queue may have been emptied, and what the set
+// has not told yet will not be announced again.
 func (f *Fan) receiveReady(epoll uintptr) bool {
 	f.in.count, f.in.errno, f.report = 0, 0, nil
-	if f.ready.count < f.in.asked {
-		f.poll(int(epoll))
+	for {
+		if f.ready.count < f.in.asked {
+			f.poll(int(epoll))
+		}
+		if f.ready.count == 0 {
+			return false
+		}
+		for n := f.ready.count; n > 0 && f.in.count < f.in.asked && f.report == nil && f.in.errno == 0; n-- {
+			f.visit(f.ready.pop(), n)
+		}
+		if f.in.count > 0 || f.report != nil || f.in.errno != 0 || f.ready.count > 0 {
+			return true
+		}
 	}
-	for n := f.ready.count; n > 0 && f.in.count < f.in.asked && f.report == nil && f.in.errno == 0; n-- {
-		f.visit(f.ready.pop(), n)
-	}
-	return f.in.count > 0 || f.report != nil || f.in.errno != 0 || f.ready.count > 0
 }
 
 // poll asks which sockets have got something since they were found empty.

@@ -37,7 +37,7 @@ func (s suite) refusedNamesTheDestination(t *testing.T) {
 			if d := recv(t, other); string(d.Payload()) != "hello" {
 				t.Errorf("other got %q", d.Payload())
 			}
-			u := unreachable(t, client)
+			u := unreachable(t, client, patience)
 			if u == nil {
 				t.Fatal("nothing was reported")
 			}
@@ -57,16 +57,16 @@ func (s suite) refusedAlone(t *testing.T) {
 	client, closed := s.listen(t, "udp", ":0"), s.gone(t)
 	for range 2 {
 		send(t, client, to(closed, "anybody?"))
-		if u := unreachable(t, client); u == nil || u.Remote != closed {
+		if u := unreachable(t, client, patience); u == nil || u.Remote != closed {
 			t.Fatalf("unreachable: %v, want %v", u, closed)
 		}
 	}
 }
 
-// unreachable receives an ICMP error, nil when there is none.
-func unreachable(t *testing.T, c udp.Conn) *udp.Unreachable {
+// unreachable receives an ICMP error, nil when there is none so long.
+func unreachable(t *testing.T, c udp.Conn, wait time.Duration) *udp.Unreachable {
 	t.Helper()
-	deadline(t, c, time.Now().Add(200*time.Millisecond))
+	deadline(t, c, time.Now().Add(wait))
 	n, err := c.Recv(buffers(1, 100))
 	var u *udp.Unreachable
 	switch {
@@ -90,7 +90,7 @@ func (s suite) refusedAmongOthers(t *testing.T) {
 	send(t, client, batch...)
 	recvAll(t, other, 2*len(quoted))
 	for len(quoted) > 0 {
-		u := unreachable(t, client)
+		u := unreachable(t, client, patience)
 		if u == nil {
 			t.Fatalf("not reported: %v", quoted)
 		}
@@ -99,7 +99,7 @@ func (s suite) refusedAmongOthers(t *testing.T) {
 		}
 		delete(quoted, u.Remote)
 	}
-	if u := unreachable(t, client); u != nil {
+	if u := unreachable(t, client, 200*time.Millisecond); u != nil {
 		t.Errorf("reported %v, which was reached", u.Remote)
 	}
 }
@@ -114,7 +114,7 @@ func (s suite) refusedInMasses(t *testing.T) {
 		send(t, client, to(closed, "anybody?"))
 	}
 	reports := 0
-	for unreachable(t, client) != nil {
+	for unreachable(t, client, 200*time.Millisecond) != nil {
 		reports++
 	}
 	if reports == 0 {

@@ -212,17 +212,18 @@ func TestRateTooHigh(t *testing.T) {
 
 // stalled is a run that begins 100 requests a second for 600 ms, at a server
 // that does not answer any more after half of that time.
-func stalled(t *testing.T) Config {
-	cfg := serve(t).open()
+func stalled(t *testing.T) (*target, Config) {
+	s := serve(t)
+	cfg := s.open()
 	cfg.Rate, cfg.Duration, cfg.Mix = 100, 600*time.Millisecond, []Request{{Path: "/stall"}}
-	return cfg
+	return s, cfg
 }
 
 // A stall at the end of a run is seen as one in its middle: those who were
 // asking then have the latency that they had in the end, and those who could not
 // even ask have waited at least until the measured part ended.
 func TestStallAtTheEnd(t *testing.T) {
-	cfg := stalled(t)
+	_, cfg := stalled(t)
 	rep := generate(t, cfg)
 	whole(t, rep)
 	if rep.Drained != uint64(cfg.Clients) || rep.Overdue < 10 || rep.Latency.AtLeast != rep.Overdue {
@@ -241,9 +242,17 @@ func TestStallAtTheEnd(t *testing.T) {
 
 // So is one in which the run is interrupted.
 func TestInterruptedInAStall(t *testing.T) {
-	cfg := stalled(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 550*time.Millisecond)
+	s, cfg := stalled(t)
+	cfg.Duration = time.Minute
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	go func() {
+		for int(s.stuck.Load()) < cfg.Clients {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(200 * time.Millisecond)
+		cancel()
+	}()
 	rep, err := Run(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)

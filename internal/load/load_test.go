@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // Failures come quickly with these.
 var (
 	impatient = message.Params{AckTimeout: 50 * time.Millisecond, MaxRetransmit: 6, MaxLatency: time.Second}
-	hasty     = dtls.Timers{Initial: 50 * time.Millisecond, Handshake: time.Second}
+	hasty     = dtls.Timers{Initial: 50 * time.Millisecond, Handshake: 10 * time.Second}
 )
 
 // A target is a server on the loopback.
@@ -43,6 +44,8 @@ type target struct {
 	mu    sync.Mutex
 	who   map[string]int // requests by identity
 	first time.Time      // request for /stall
+
+	stuck atomic.Int32 // requests for /stall that wait
 }
 
 // /stall is quick for so long, and what is asked after that is answered at
@@ -60,6 +63,7 @@ func (s *target) stall(coaps.ResponseWriter, *coaps.Request) {
 	since := time.Since(s.first)
 	s.mu.Unlock()
 	if since > stallBegin {
+		s.stuck.Add(1)
 		time.Sleep(stallEnd - since)
 	}
 }

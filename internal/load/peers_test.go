@@ -5,6 +5,7 @@ package load
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -32,11 +33,12 @@ func need(t *testing.T, tool string) {
 	t.Skipf("%s is not installed (Debian: apt-get install libcoap3-bin)", tool)
 }
 
-// port is one of two free ones in a row: libcoap takes the next for DTLS.
+// port is one of two free ones in a row: libcoap takes the next for DTLS. Others
+// may look for one at the same time.
 func port(t *testing.T) uint16 {
 	t.Helper()
-	for p := uint16(31000); p < 32000; p += 2 {
-		if isFree(p) && isFree(p+1) {
+	for range 500 {
+		if p := uint16(31000 + 2*rand.IntN(500)); isFree(p) && isFree(p+1) {
 			return p
 		}
 	}

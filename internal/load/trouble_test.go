@@ -64,13 +64,13 @@ func TestWrongPSK(t *testing.T) {
 		cfg := s.secured()
 		cfg.Kind = kind
 		cfg.Security = func(int) *security.Config { return &security.Config{ClientPSK: &wrong} }
-		cfg.Duration, cfg.Timers.Handshake = 10*time.Second, 400*time.Millisecond
+		cfg.Duration, cfg.Timers.Handshake = 20*time.Second, time.Second
 		began := time.Now()
 		rep := generate(t, cfg)
 		if rep.Failures["bad_psk_or_unknown_identity"] < uint64(cfg.Clients) || rep.Operations != 0 || rep.Connected != 0 {
 			t.Errorf("%v: %d operations, failures %v", kind, rep.Operations, rep.Failures)
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%v: took %v, where nothing can succeed", kind, took)
 		}
 	}
@@ -93,7 +93,7 @@ func TestNobodyThere(t *testing.T) {
 		for _, clients := range []int{4, 100} {
 			cfg := s.secured()
 			cfg.Kind, cfg.Clients, cfg.Server = kind, clients, free(t)
-			cfg.Duration = 10 * time.Second
+			cfg.Duration = 20 * time.Second
 			if kind == Echo {
 				cfg.Secure, cfg.Mix[0].PayloadSize = false, 20
 			}
@@ -102,7 +102,7 @@ func TestNobodyThere(t *testing.T) {
 			if once := uint64(clients); kind == Echo && (rep.Failures["refused"] != once || rep.Unfinished != 0) {
 				t.Errorf("of %d echoes %v failed, and %d were unfinished", once, rep.Failures, rep.Unfinished)
 			}
-			if took := time.Since(began); took > 3*time.Second || rep.Reason() != "refused" || rep.Operations != 0 {
+			if took := time.Since(began); took > 10*time.Second || rep.Reason() != "refused" || rep.Operations != 0 {
 				t.Errorf("%v, %d clients: after %v %d operations, failures %v", kind, clients, took, rep.Operations, rep.Failures)
 			}
 		}
@@ -156,11 +156,11 @@ func TestInterrupted(t *testing.T) {
 	for _, kind := range []Kind{Requests, Handshakes, Sessions} {
 		cfg := s.secured()
 		cfg.Kind, cfg.Duration, cfg.Hold = kind, time.Hour, time.Hour
-		ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		began := time.Now()
 		rep, err := Run(ctx, cfg)
 		cancel()
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%v: took %v", kind, took)
 		}
 		if err != nil || !rep.Interrupted || rep.Operations == 0 || rep.Failed() != 0 {

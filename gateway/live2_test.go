@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,7 +51,7 @@ func TestAuthorizeByToken(t *testing.T) {
 identity: {rpk: server.key}
 clients: {anonymous: true}
 acl: {rules: ["allow device:sensor-9 GET /hello"]}
-resources: {authorize: {path: /authorize, within: 1s}}
+resources: {authorize: {path: /authorize, within: 2s}}
 `, map[string]string{"server.key": serverKey})
 	const token = "0123456789abcdef0123456789abcdef"
 	sum := sha256.Sum256([]byte(token))
@@ -556,8 +557,8 @@ func TestCheckFindsWhatRunWould(t *testing.T) {
 		if !found && (test.key != "admin.socket" || len(must(Load(path)).Sockets()) == 1) {
 			t.Errorf("%s: not found", name)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		err := Run(ctx, path, Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		err := Run(ctx, path, Options{Ready: func(_, _ []netip.AddrPort) error { cancel(); return nil }})
 		if (err == nil) == found {
 			t.Errorf("%s: Run: %v, Check has found something: %v", name, err, found)
 		}

@@ -5,6 +5,7 @@ package endpoint
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -251,6 +252,13 @@ func TestNotifyRefuses(t *testing.T) {
 			t.Errorf("%v: %v", peer, err)
 		}
 	}
+	early, err := client.Connect(n.now, netip.MustParseAddrPort("192.0.2.9:5684"), netip.Addr{}, pskConfig(7), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Notify(n.now, early, nil, request.Outgoing{Code: coap.Content}); err != ErrGone {
+		t.Errorf("during the handshake: %v", err)
+	}
 	server.Disconnect(n.now, o.peer)
 	if _, err := o.send(coap.Confirmable, "x"); err != ErrGone {
 		t.Errorf("after Disconnect: %v", err)
@@ -293,6 +301,15 @@ func TestKeep(t *testing.T) {
 	if got := server.Stats().PlainPeers; got != 0 {
 		t.Errorf("%d remembered", got)
 	}
+}
+
+// A session is as idle as it is, kept or not.
+func TestKeepIsForPlainPeers(t *testing.T) {
+	n, server, client, id := pskPair(t)
+	o := observe(t, server, client, id)
+	server.Keep(o.peer, true)
+	n.sleep(25 * time.Hour)
+	server.want(t, "disconnected idle")
 }
 
 // When all are kept, the one silent longest gives way and its end is told.

@@ -128,8 +128,6 @@ func TestPostedIsForgotten(t *testing.T) {
 // TestResetOfPosted: a Reset message is told once, within NON_LIFETIME, of the last
 // ones; an acknowledgement means nothing.
 //
-// Proves rfc7252 §4.3: "A Non-confirmable message always carries either a request or response
-// and MUST NOT be Empty."
 // Pitfall A13: what does not match has no effect
 func TestResetOfPosted(t *testing.T) {
 	sent := func(t *testing.T, n uint32) (*rig, []uint16) {
@@ -194,6 +192,9 @@ func TestPostedGivesWay(t *testing.T) {
 }
 
 // TestPostRefuses: what is no notification, and what is too much.
+//
+// Proves rfc7252 §4.3: "A Non-confirmable message always carries either a request or response
+// and MUST NOT be Empty."
 func TestPostRefuses(t *testing.T) {
 	r := newRig(t, Params{}, Limits{PeerQueue: 2, MessageBytes: 100})
 	for _, c := range []struct {

@@ -208,7 +208,7 @@ func (l *Link) acknowledgement(now tick.Time, m *coap.Message) Arrival {
 		return Arrival{}
 	}
 	r := l.mem.records.At(i)
-	if r.state == superseded || r.newer != 0 {
+	if r.newer != 0 {
 		l.stillInterested(i)
 		return Arrival{}
 	}

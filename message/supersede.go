@@ -93,8 +93,8 @@ func (l *Link) succeed(now tick.Time, i uint32) bool {
 	return true
 }
 
-// stillInterested is an acknowledgement of what was superseded, or of what has an
-// heir. "Even though this does not signal consistency, it is valuable in that it
+// stillInterested is an acknowledgement of message i, which was superseded or has
+// an heir. "Even though this does not signal consistency, it is valuable in that it
 // signals the client's further interest in the resource" (RFC 7641 section 4.5.2).
 func (l *Link) stillInterested(i uint32) {
 	if r := l.mem.records.At(i); r.state == superseded {
@@ -127,7 +127,7 @@ func (l *Link) beginAnew(i uint32) {
 	if interval, err := l.timeout(r.typ); err == nil {
 		r.interval = interval
 	}
-	r.sent, r.round = 0, 0
+	r.sent = 0
 	l.move(i, waiting)
 }
 

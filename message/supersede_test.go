@@ -179,6 +179,22 @@ func TestSupersededIsAnswered(t *testing.T) {
 	})
 }
 
+// TestSupersedingRests: the Message ID of each transmission rests for EXCHANGE_LIFETIME,
+// also when the notification is over.
+//
+// Proves rfc7252 §4.4: "The same Message ID MUST NOT be reused (in communicating with the same
+// endpoint) within the EXCHANGE_LIFETIME (Section 4.8.2)."
+func TestSupersedingRests(t *testing.T) {
+	r := newRig(t, Params{}, Limits{})
+	ref := r.send(*state7("a"), 1)
+	r.one()
+	r.supersede(ref, "b")
+	r.wait(3 * time.Second)
+	sent := r.now
+	r.receive(blank(coap.Acknowledgement, r.one().MessageID))
+	equal(t, "deadline", r.link.Deadline(), sent.Add(247*time.Second))
+}
+
 // TestSupersedeRefuses leaves everything as it was.
 func TestSupersedeRefuses(t *testing.T) {
 	r := newRig(t, Params{}, Limits{Bytes: 4 * (recordBytes + chunkBytes), MessageBytes: 1000})

@@ -26,14 +26,9 @@ func (out *Outgoing) registers() bool {
 }
 
 // isNotification reports whether a response announces more: "Non-2.xx responses do
-// not include an Observe Option" (RFC 7641 section 3.2), and one of a length that
-// the option cannot have is ignored like one that is not known.
+// not include an Observe Option" (RFC 7641 section 3.2).
 func isNotification(m *coap.Message) bool {
-	if !m.Code.IsSuccess() {
-		return false
-	}
-	v, ok := m.Options.Get(coap.Observe)
-	return ok && len(v) <= 3
+	return m.Code.IsSuccess() && m.Options.Has(coap.Observe)
 }
 
 func (c *conversation) fullOfObservations() bool {

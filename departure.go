@@ -17,6 +17,7 @@ import (
 // A departure is why an observation ends.
 type departure struct {
 	reason string
+	peer   *Peer     // who is gone; nil to find him out
 	access *acl.List // that has decided so, nil if none has
 	rule   int
 	last   request.Outgoing // the last notification; without a code there is none

@@ -85,8 +85,8 @@ const (
 
 	// DefaultObservers is how many observations there may be unless
 	// Server.Observers says otherwise, and DefaultObserversPerPeer the same for
-	// Server.ObserversPerPeer. One takes some 150 bytes, and what its request has
-	// beside a path.
+	// Server.ObserversPerPeer. One takes some 110 bytes, 260 if nobody else observes
+	// the same, and what its request has beside a path.
 	DefaultObservers, DefaultObserversPerPeer = 1 << 20, 16
 
 	// plainObservers is how many observations there may be on the plain port, where
@@ -199,6 +199,11 @@ const (
 	// most; the rest is counted. An attacker can fail handshakes as fast as he
 	// likes, and so with late responses and requests that he may not make.
 	linesLogged = 10
+
+	// elsewhereAtOnce is how many lines about refused handshakes may wait for what
+	// other virtual hosts know of the credential, and elsewhereSpread how long each
+	// waits for its moment, and then for the answer, at most.
+	elsewhereAtOnce, elsewhereSpread = 4, 500 * time.Millisecond
 
 	// requestLinesWaiting is how many lines of requests may wait for the log to take
 	// them, which is some 300 KB, or 1.4 MB if all paths are as long as they can be.

@@ -30,7 +30,9 @@ func (l *serverLog) observed(o *observers, i uint32, d *departure) {
 	}
 	ob := o.list.At(i)
 	args := []any{"reason", d.reason, "path", clip(o.list.Path(i))}
-	if who := o.peer(endpoint.PeerIDOf(ob.Peer)); who != nil {
+	if peer := d.peer; peer != nil {
+		args = append(about(peer), args...)
+	} else if who := o.peer(endpoint.PeerIDOf(ob.Peer)); who != nil {
 		args = append(about(&who.peer), args...)
 	}
 	if d.last.Code != 0 {

@@ -59,20 +59,20 @@ type turn struct {
 func newObservers(s *shard) *observers {
 	o := &observers{shard: s, turns: slab.New[turn](math.MaxInt32), earliest: tick.Never}
 	origin := tick.Time(s.clock.origin.UnixNano())
-	limits := s.server.observerLimits(s.policy != nil)
+	limits := s.server.observerLimits(s.policy != nil, s.port.loops)
 	o.list = observe.New(limits, origin)
 	o.list.Watch = o.changes.watch
 	return o
 }
 
 // observerLimits are those of a shard.
-func (s *Server) observerLimits(secure bool) observe.Limits {
+func (s *Server) observerLimits(secure bool, loops int) observe.Limits {
 	l := observe.Limits{
 		Observers: chosen(s.Observers, DefaultObservers), PerPeer: chosen(s.ObserversPerPeer, DefaultObserversPerPeer),
-		RequestBytes: observerRequest, Bytes: observerBytes / s.loops,
+		RequestBytes: observerRequest, Bytes: observerBytes / loops,
 	}
 	if !secure {
-		l.Observers = min(l.Observers, max(plainObservers/s.loops, 1))
+		l.Observers = min(l.Observers, max(plainObservers/loops, 1))
 	}
 	return l
 }
@@ -218,15 +218,26 @@ func (o *observers) remove(now tick.Time, i uint32) {
 }
 
 // gone follows when a peer is gone, and with it all that it observes.
-func (o *observers) gone(now tick.Time, peer endpoint.PeerID) {
-	for i := range o.list.OfPeer(peer.Number()) {
+func (o *observers) gone(now tick.Time, ev *endpoint.Event) {
+	for i := range o.list.OfPeer(ev.Peer().Number()) {
 		if !o.list.At(i).Leaving() {
-			o.ended(i, &departure{reason: ReasonClosed})
+			o.ended(i, &departure{reason: ReasonClosed, peer: o.shard.left(ev)})
 		}
 		o.list.At(i).Exchange = 0 // has gone with its peer
 		o.remove(now, i)
 	}
 	o.hurry() // there may be room for others
+}
+
+// left is whose session has ended.
+func (s *shard) left(ev *endpoint.Event) *Peer {
+	if known, ok := ev.Tag.(*session); ok {
+		return &known.peer
+	}
+	if n, ok := parseNote(ev.Note); ok && ev.Facts != nil && s.policy != nil {
+		return &s.policy.session(&Peer{Addr: ev.Remote}, ev.Facts, &n).peer
+	}
+	return &Peer{Addr: ev.Remote}
 }
 
 // find finds the observer to which a notification was sent last.
@@ -304,13 +315,13 @@ func (o *observers) busy() bool {
 }
 
 // room reports whether one more notification may be under way.
-func (o *observers) room() bool { return o.outstanding < notificationsUnderWay/o.shard.server.loops }
+func (o *observers) room() bool { return o.outstanding < notificationsUnderWay/o.shard.port.loops }
 
 // hands reports whether handlers may be given one more. Half of the workers are
 // for requests.
 func (o *observers) hands() bool {
 	p := o.shard.port
-	return o.making < max(int(p.workers.max)/2/len(p.shards), 1)
+	return o.making < max(int(p.workers.max)/2/p.loops, 1)
 }
 
 // each looks at the turns of a list whose time has come.

@@ -36,6 +36,7 @@ type subject struct {
 	log       *lockedBuffer
 	served    chan error
 	onlookers int
+	client    *Client
 }
 
 // observed runs a test of a server. prepare may be nil.
@@ -122,7 +123,7 @@ func numbered(t testing.TB, m coap.Message) uint32 {
 	if !ok {
 		t.Fatalf("%v %v %q is no notification", m.Type, m.Code, m.Payload)
 	}
-	if _, ok := m.Options.GetUint(coap.MaxAge); !ok {
+	if !m.Options.Has(coap.MaxAge) {
 		t.Errorf("no Max-Age")
 	}
 	return n
@@ -180,6 +181,7 @@ func (v *state) ServeCOAP(w ResponseWriter, _ *Request) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.shown++
+	w.SetUint(coap.MaxAge, 1<<24) // its clients have no reason to ask again
 	if code, err := coap.ParseCode(v.text); err == nil {
 		w.SetCode(code)
 	}

@@ -20,6 +20,7 @@ type port struct {
 	server  *Server
 	secure  bool
 	workers *pool // of its own: who floods the plain port does not slow down the secure one
+	loops   int   // how many shards there are, when all are
 	shards  []*shard
 }
 
@@ -30,7 +31,7 @@ func (s *Server) openPort(addr string, policy *policy) (*port, error) {
 		return nil, err
 	}
 	workers := cmp.Or(max(s.Workers, 0), DefaultWorkers)
-	p := &port{server: s, secure: policy != nil, workers: newPool(workers, workers*handlersWaiting)}
+	p := &port{server: s, secure: policy != nil, workers: newPool(workers, workers*handlersWaiting), loops: len(conns)}
 	p.workers.rest = p.ring
 	for _, conn := range conns {
 		if err = p.open(conn, len(conns), policy); err != nil {

@@ -59,7 +59,7 @@ func (s *shard) handle(now tick.Time, ev *endpoint.Event) {
 	case endpoint.EventConnected:
 		s.connected(now, ev)
 	case endpoint.EventSuspect:
-		s.server.log.refused(ev, s.details[ev.Peer()])
+		s.refused(ev, s.details[ev.Peer()])
 	case endpoint.EventDisconnected:
 		s.disconnected(now, ev)
 	case endpoint.EventNotified:
@@ -108,14 +108,14 @@ func (s *shard) connected(now tick.Time, ev *endpoint.Event) {
 }
 
 func (s *shard) disconnected(now tick.Time, ev *endpoint.Event) {
-	s.observers.gone(now, ev.Peer())
+	s.observers.gone(now, ev)
 	if s.policy == nil {
 		return // it was kept as it observed
 	}
 	detail := s.details[ev.Peer()]
 	delete(s.details, ev.Peer())
 	if ev.Handshake && !ev.Suspected {
-		s.server.log.refused(ev, detail)
+		s.refused(ev, detail)
 		return
 	}
 	s.server.log.ended(ev)

@@ -69,7 +69,7 @@ type Observer struct {
 	request  uint32
 	sibling  uint32 // the next of the same peer
 	version  uint32 // of the resource that it was shown, or is being shown
-	number   uint32 // of the last notification, plus 1
+	number   uint64 // of the last notification
 }
 
 const (

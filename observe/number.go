@@ -17,16 +17,12 @@ const ticksPerSecond = numbers / 2 / 256
 // than its last one: the time, or one more. After the observer was removed and has
 // come again it goes on with the time, which is later too.
 func (l *List) Number(i uint32, now tick.Time) uint32 {
-	o, number := l.At(i), ticks(l.origin+now)%numbers
-	if last := o.number - 1; o.number != 0 && !later(last, number) {
-		number = (last + 1) % numbers
-	}
-	o.number = number + 1
-	return number
+	o := l.At(i)
+	o.number = max(o.number+1, ticks(l.origin+now))
+	return uint32(o.number % numbers)
 }
 
-// ticks is a time in ticks, of which the lower 32 bits are enough.
-func ticks(t tick.Time) uint32 {
-	second := int64(time.Second)
-	return uint32(int64(t)/second*ticksPerSecond + int64(t)%second*ticksPerSecond/second)
+func ticks(t tick.Time) uint64 {
+	second := uint64(time.Second)
+	return uint64(t)/second*ticksPerSecond + uint64(t)%second*ticksPerSecond/second
 }

@@ -30,7 +30,7 @@ import (
 const (
 	LogListening         = "listening"          // Info: plain, secure
 	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, device, cipher
-	LogHandshakeRefused  = "handshake refused"  // Warn*: peer, reason, and what is known of identity (as claimed), detail. Of pre-shared keys the reasons unknown_identity and bad_psk, and those for which a credential is refused, come while the handshake still lasts, and only then
+	LogHandshakeRefused  = "handshake refused"  // Warn*: peer, reason, and what is known of identity (as claimed), detail, elsewhere (the other virtual hosts at which the credential is known). Of pre-shared keys the reasons unknown_identity and bad_psk, and those for which a credential is refused, come while the handshake still lasts, and only then
 	LogUnlogged          = "not logged"         // Warn: message, count of those that were not logged one by one
 	LogSessionEnded      = "session ended"      // Debug: peer, reason
 	LogSessionRevoked    = "session revoked"    // Warn*: peer, reason, mode, identity, device, action
@@ -85,12 +85,12 @@ func about(p *Peer) []any {
 	return args
 }
 
-// refused tells the operator more than the wire does: whether the identity is
-// unknown, the key wrong, or the credential not good any more, and who claimed
-// to be whom.
-func (l *serverLog) refused(ev *endpoint.Event, detail error) {
+// refusal makes the line that tells the operator more than the wire does: whether
+// the identity is unknown, the key wrong, or the credential not good any more, and who
+// claimed to be whom. It reports false if there are too many such lines.
+func (l *serverLog) refusal(ev *endpoint.Event, detail error) (line slog.Record, ok bool) {
 	if !l.allow(slog.LevelWarn, LogHandshakeRefused) {
-		return
+		return line, false
 	}
 	args := []any{"peer", ev.Remote, "reason", refusalReason(ev, detail)}
 	if claimed := claimedIdentity(ev.Facts); claimed != "" {
@@ -102,8 +102,13 @@ func (l *serverLog) refused(ev *endpoint.Event, detail error) {
 	if ev.Err != nil && (ev.Err.Sent || ev.Err.Received) {
 		args = append(args, "alert", ev.Err.Alert.String(), "received", ev.Err.Received)
 	}
-	l.Warn(LogHandshakeRefused, args...)
+	line = slog.NewRecord(time.Now(), slog.LevelWarn, LogHandshakeRefused, 0)
+	line.Add(args...)
+	return line, true
 }
+
+// write writes a line that was made before.
+func (l *serverLog) write(line slog.Record) { _ = l.Handler().Handle(context.Background(), line) }
 
 // refusalReason is the word for why a handshake fails. The session knows only
 // that it was given no key.

@@ -465,14 +465,19 @@ func (nilRandom) Read(p []byte) (int, error) { return len(p), nil }
 func TestRefusalsInTheLogAreBounded(t *testing.T) {
 	var buf bytes.Buffer
 	log := newServerLog(slog.New(slog.NewTextHandler(&buf, nil)))
+	refuse := func() {
+		if line, ok := log.refusal(&endpoint.Event{Cause: endpoint.CauseLimit}, nil); ok {
+			log.write(line)
+		}
+	}
 	for range 1000 {
-		log.refused(&endpoint.Event{Cause: endpoint.CauseLimit}, nil)
+		refuse()
 	}
 	if n := strings.Count(buf.String(), LogHandshakeRefused); n > 2*linesLogged+2 {
 		t.Errorf("%d lines for 1000 refusals", n)
 	}
 	log.counts[LogHandshakeRefused].second = time.Now().Add(-2 * time.Second)
-	log.refused(&endpoint.Event{Cause: endpoint.CauseLimit}, nil)
+	refuse()
 	if !strings.Contains(buf.String(), LogUnlogged+`" message="handshake refused" count=`) {
 		t.Errorf("those not logged are not counted: %s", buf.String())
 	}

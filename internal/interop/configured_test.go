@@ -100,10 +100,7 @@ var badCertificates = map[string]string{
 func newPlant(t *testing.T) *plant {
 	t.Helper()
 	p := &plant{files: newFiles(t)}
-	p.command = filepath.Join(p.dir, "coaps")
-	if out, err := exec.Command("go", "build", "-o", p.command, "github.com/coaps-go/coaps/cmd/coaps").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	p.build(t)
 	p.newSide(t, "otherhost")
 	for _, mode := range []string{"psk", "rpk", "x509"} {
 		for range forHosts + 2 {
@@ -130,7 +127,7 @@ func newPlant(t *testing.T) *plant {
 
 // add makes a device. All names are of one length, so that datagrams can be
 // compared.
-func (p *plant) add(t *testing.T, d device) {
+func (p *plant) add(t *testing.T, d device) *device {
 	t.Helper()
 	d.name = fmt.Sprintf("unit-%s-%02d", d.mode, len(p.devices))
 	switch d.mode {
@@ -142,6 +139,7 @@ func (p *plant) add(t *testing.T, d device) {
 		d.side = p.sideOf(t, &d)
 	}
 	p.devices = append(p.devices, &d)
+	return &d
 }
 
 // sideOf makes the key and the certificate of a device.
@@ -200,19 +198,27 @@ func (d *device) stored() registry.Device {
 // another device, with another key, at the virtual host.
 func (p *plant) fillStore(t *testing.T) {
 	t.Helper()
+	first, second := p.good("psk", forHosts), p.good("psk", forHosts+1)
+	p.importDevices(t, func(d *device, r *registry.Device) {
+		if d == second {
+			r.Credentials = append(r.Credentials, registry.Credential{ID: "2", Host: virtualHost,
+				PSK: &registry.PSK{Identity: []byte(first.name), Key: keys.NewSecret([]byte("the second's key"))}})
+		}
+	})
+}
+
+// importDevices writes the devices into a file; more may add to them.
+func (p *plant) importDevices(t *testing.T, more func(*device, *registry.Device)) {
+	t.Helper()
 	s, err := bolt.Open(filepath.Join(p.dir, "devices.db"), bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	first, second := p.good("psk", forHosts), p.good("psk", forHosts+1)
 	_, err = registry.New(s).Import(t.Context(), func(yield func(registry.Device, error) bool) {
 		for _, d := range p.devices {
 			r := d.stored()
-			if d == second {
-				r.Credentials = append(r.Credentials, registry.Credential{ID: "2", Host: virtualHost,
-					PSK: &registry.PSK{Identity: []byte(first.name), Key: keys.NewSecret([]byte("the second's key"))}})
-			}
+			more(d, &r)
 			if !d.absent && !yield(r, nil) {
 				return
 			}
@@ -220,6 +226,15 @@ func (p *plant) fillStore(t *testing.T) {
 	}, registry.ImportOptions{})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// build makes the command.
+func (p *plant) build(t *testing.T) {
+	t.Helper()
+	p.command = filepath.Join(p.dir, "coaps")
+	if out, err := exec.Command("go", "build", "-o", p.command, "github.com/coaps-go/coaps/cmd/coaps").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
 	}
 }
 

@@ -31,6 +31,7 @@ type relay struct {
 	rand                   *rand.Rand
 	back                   map[netip.AddrPort]*net.UDPConn // by client
 	lost, up, down         int
+	sure                   map[string]bool // to lose the next, by direction
 	largestUp, largestDown int
 	cut                    bool
 	log                    []string
@@ -51,6 +52,7 @@ func newRelay(t *testing.T, server int, loss float64, seed uint64) *relay {
 		began:  time.Now(),
 		rand:   rand.New(rand.NewPCG(seed, 1)),
 		back:   map[netip.AddrPort]*net.UDPConn{},
+		sure:   map[string]bool{},
 	}
 	go r.carryUp()
 	t.Cleanup(func() { r.close(t) })
@@ -113,7 +115,8 @@ func (r *relay) passes(way string, datagram []byte, count, largest *int) bool {
 	*count++
 	*largest = max(*largest, len(datagram))
 	line := fmt.Sprintf("%7.3fs %-4s %s", time.Since(r.began).Seconds(), way, sim.Describe(datagram))
-	lost := r.rand.Float64() < r.loss || r.loss > 0 && *count == 2
+	lost := r.rand.Float64() < r.loss || r.loss > 0 && *count == 2 || r.sure[way]
+	r.sure[way] = false
 	if lost {
 		r.lost++
 		line += "   lost"
@@ -121,6 +124,13 @@ func (r *relay) passes(way string, datagram []byte, count, largest *int) bool {
 	r.log = append(r.log, line)
 	r.flow = append(r.flow, fmt.Sprintf("%s %d %s", way, len(datagram), sim.Describe(datagram)))
 	return !lost
+}
+
+// lose has it lose from now on, the next of each direction in any case.
+func (r *relay) lose(loss float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loss, r.sure = loss, map[string]bool{"up": loss > 0, "down": loss > 0}
 }
 
 func (r *relay) closed() bool {

@@ -22,6 +22,11 @@
 // After each Receive, Send, reply or Expire the caller transmits until there is
 // no more and asks for the deadline. Nothing here is safe for concurrent use.
 //
+// Notifications (RFC 7641) are messages like others, but that one under way can
+// give way to a newer one ([Link.Supersede]), and that a Non-confirmable one holds
+// up the next for a round trip and is remembered in case it is rejected
+// ([Link.Post]).
+//
 // Input from the network is never an error. What is not delivered is counted by
 // reason ([Drop]); a flood costs its sender the memory of its own link first
 // and then the oldest of what the Memory holds.

@@ -18,5 +18,11 @@
 // use, asks a clock or does I/O.
 //
 // Each request sent ends in exactly one event, ResponseReceived or Failed, and
-// each request received is reported once while the message layer remembers it.
+// each request received is reported once while the message layer remembers it. A
+// request that registers for an observation (RFC 7641) is told any number of
+// responses before, with More set.
+//
+// Notifications of our own are sent by Notify and replaced by Supersede. Who
+// observes what is the business of the layer above: to it a notification is a
+// message with a token that is acknowledged, or not.
 package request

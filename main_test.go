@@ -4,7 +4,6 @@
 package coaps
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -15,7 +14,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
@@ -71,22 +70,7 @@ type stage struct {
 	clientChain          dtls.Chain
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
-}
+type lockedBuffer = testlog.Buffer
 
 // impatient makes failures quick: what takes 93 s by default ends in 2 s.
 var impatient = message.Params{AckTimeout: 150 * time.Millisecond, MaxRetransmit: 2}

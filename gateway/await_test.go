@@ -16,6 +16,7 @@ import (
 
 	"filippo.io/age"
 
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/store"
 	"github.com/coaps-go/coaps/store/bolt"
 )
@@ -24,7 +25,7 @@ import (
 type awaiting struct {
 	testing.TB
 	dir    string
-	log    *lockedBuffer
+	log    *testlog.Buffer
 	hangup chan struct{}
 	ready  chan netip.AddrPort
 	ended  chan error
@@ -36,7 +37,7 @@ func begin(t testing.TB, dir, config string) *awaiting {
 	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &awaiting{TB: t, dir: dir, log: new(lockedBuffer), hangup: make(chan struct{}, 1), ready: make(chan netip.AddrPort, 1), ended: make(chan error, 1), cancel: cancel}
+	a := &awaiting{TB: t, dir: dir, log: new(testlog.Buffer), hangup: make(chan struct{}, 1), ready: make(chan netip.AddrPort, 1), ended: make(chan error, 1), cancel: cancel}
 	a.write(config)
 	go func() {
 		a.ended <- Run(ctx, a.path(), Options{Stderr: a.log, Reload: a.hangup, Ready: func(_, secure []netip.AddrPort) error {
@@ -300,7 +301,7 @@ func TestAwaitedOnceAMinute(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "coaps.yaml", liveConfig)
 	c := must(Load(filepath.Join(dir, "coaps.yaml")))
-	log := new(lockedBuffer)
+	log := new(testlog.Buffer)
 	s := newServer(c, Options{Stderr: log})
 	defer s.lasting.close()
 	w := &wait{server: s, config: c, began: time.Now()}

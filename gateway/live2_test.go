@@ -22,6 +22,7 @@ import (
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
@@ -338,7 +339,7 @@ func TestRestart(t *testing.T) {
 
 // A jump of the clock, in either direction, is told.
 func TestClockJump(t *testing.T) {
-	log := new(lockedBuffer)
+	log := new(testlog.Buffer)
 	s := newServer(must(parseText(leastConfig)), Options{Stderr: log})
 	s.judgeClock(2*time.Second, time.Second)
 	if text := log.String(); text != "" {

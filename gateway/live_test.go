@@ -4,7 +4,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
@@ -32,7 +32,7 @@ import (
 type running struct {
 	testing.TB
 	dir    string
-	log    *lockedBuffer
+	log    *testlog.Buffer
 	secure netip.AddrPort
 	plain  netip.AddrPort
 	hangup chan struct{}
@@ -40,24 +40,6 @@ type running struct {
 	client *Client // of the admin socket
 	store  store.Store
 	*registry.Registry
-}
-
-// lockedBuffer may be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 const liveConfig = `name: gw-1
@@ -70,7 +52,7 @@ limits: {loops: 1}
 // start serves the configuration; files are others beside it.
 func start(t testing.TB, config string, files map[string]string) *running {
 	t.Helper()
-	r := &running{TB: t, dir: t.TempDir(), log: new(lockedBuffer), hangup: make(chan struct{})}
+	r := &running{TB: t, dir: t.TempDir(), log: new(testlog.Buffer), hangup: make(chan struct{})}
 	for name, content := range files {
 		r.write(name, content)
 	}

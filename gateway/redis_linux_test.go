@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
 	"github.com/coaps-go/coaps/store/redis/redistest"
@@ -99,7 +100,7 @@ func TestRedisIsAwaited(t *testing.T) {
 	s.Thaw()
 	stuck.serves()
 	stuck.stop()
-	for _, log := range []*lockedBuffer{a.log, stuck.log} {
+	for _, log := range []*testlog.Buffer{a.log, stuck.log} {
 		if strings.Contains(log.String(), "sesame") {
 			t.Errorf("the password is in the log:\n%s", log)
 		}

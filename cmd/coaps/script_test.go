@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -16,7 +15,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +23,7 @@ import (
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/security/keys"
 )
 
@@ -262,7 +261,7 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 // that the command ends without an error, after its first line of output.
 func cmdInterrupts(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := exec.Command("coaps", append(args[2:], "-vvv")...)
-	var stdout, stderr lockedBuffer
+	var stdout, stderr testlog.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	ts.Check(cmd.Start())
 	begun := func() bool { return strings.Contains(stderr.String(), "* > 127.0.0.1") }
@@ -283,24 +282,6 @@ func cmdInterrupts(ts *testscript.TestScript, _ bool, args []string) {
 	if args[1] != "-" {
 		checkThreeLines(ts, stderr.String(), args[1])
 	}
-}
-
-// lockedBuffer may be read while a process writes to it.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // cmdLines: lines N FILE wants that many newlines.

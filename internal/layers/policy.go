@@ -18,7 +18,7 @@ package layers
 // not know each other: they meet in endpoint.
 const policy = `
 # No package of ours below these.
-NONE < tick, coap, internal/slab;
+NONE < tick, coap, internal/slab, internal/ring;
 
 coap < coap/link;
 
@@ -52,6 +52,7 @@ coap < security/acl;
 # All peers of one socket: the layers joined.
 udp, internal/wheel, dtls, request < endpoint;
 udp < udp/internal/ancillary < udp/portable, udp/mmsg;
+internal/ring < udp/mmsg, internal/load;
 
 # Goroutines, sockets and the clock begin here.
 coap/link, endpoint, observe, security, security/keys, security/acl, udp/portable, udp/mmsg < coaps;
@@ -59,7 +60,7 @@ coap/link, endpoint, observe, security, security/keys, security/acl, udp/portabl
 # What a server is provisioned with, and where it is kept.
 NONE < store;
 store < store/storetest;
-NONE < store/redis/redistest;
+NONE < store/redis/redistest, internal/testlog;
 store < store/memory, store/file, store/bolt, store/redis, store/sealed;
 store, security, security/keys, security/acl < security/registry;
 

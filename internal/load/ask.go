@@ -137,7 +137,7 @@ func (l *loop) again(at uint32) {
 func (l *loop) release(at uint32) {
 	if f := &l.flights[at]; !f.queued && f.id == 0 {
 		f.queued = true
-		l.free.push(at)
+		l.free.Push(at)
 	}
 }
 
@@ -188,7 +188,7 @@ func (l *loop) reconnect(now tick.Time, i uint32) {
 	l.clients[i].state = absent
 	l.connected--
 	l.ep.Disconnect(now, id)
-	l.waiting.push(i)
+	l.waiting.Push(i)
 }
 
 // fall ends a flight that has failed.

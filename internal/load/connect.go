@@ -118,7 +118,7 @@ func (l *loop) established(now tick.Time, ev *endpoint.Event) {
 	l.part(i)
 	l.clients[i].state = absent
 	l.ep.Disconnect(now, id)
-	l.waiting.push(i)
+	l.waiting.Push(i)
 }
 
 // disconnected follows when a session has ended, or never was.
@@ -151,7 +151,7 @@ func (l *loop) disconnected(now tick.Time, ev *endpoint.Event) {
 		return
 	}
 	if l.run.cfg.Kind == Requests && was.used && l.phase < Draining {
-		l.waiting.push(i)
+		l.waiting.Push(i)
 		return
 	}
 	l.leave(i)
@@ -183,7 +183,7 @@ type rest struct {
 func (l *loop) rested(now tick.Time) {
 	n := 0
 	for n < len(l.resting) && l.resting[n].until <= now {
-		l.waiting.push(l.resting[n].client)
+		l.waiting.Push(l.resting[n].client)
 		n++
 	}
 	if n > 0 {

@@ -23,15 +23,15 @@ func (l *loop) ping(at uint32, due tick.Time) {
 	}
 	l.flights[at] = flight{due: due, id: request.ID(l.sequence)}
 	l.flying++
-	l.echoes.push(at)
+	l.echoes.Push(at)
 }
 
 // nextEcho makes the next datagram to send.
 func (l *loop) nextEcho(d *udp.Datagram) bool {
-	if l.echoes.n == 0 {
+	if l.echoes.Len() == 0 {
 		return false
 	}
-	at := l.echoes.pop()
+	at := l.echoes.Pop()
 	d.N = copy(d.Buf, l.mix.made[0].Payload)
 	binary.BigEndian.PutUint32(d.Buf, at)
 	binary.BigEndian.PutUint32(d.Buf[4:], uint32(l.flights[at].id))
@@ -64,7 +64,7 @@ func (l *loop) refused(refused bool) {
 	}
 	if l.refusals++; !l.heard && l.refusals >= len(l.clients) && l.gone == 0 {
 		l.gone = len(l.clients)
-		l.echoes.n = 0
+		l.echoes.Clear()
 		l.fallAll(l.refusal)
 	}
 }

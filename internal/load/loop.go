@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/internal/ring"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
@@ -46,17 +47,17 @@ type loop struct {
 	profiles profiles
 	mix      *mix
 	rng      *rand.PCG
-	sequence uint32  // of tokens and echoes
-	token    [4]byte // of the request being made
-	echoes   queue   // flights whose datagram is to be sent
-	refusals int     // of echoes, in a row
-	refusal  string  // the reason of the last of them
-	heard    bool    // an echo has come back
+	sequence uint32             // of tokens and echoes
+	token    [4]byte            // of the request being made
+	echoes   ring.Queue[uint32] // flights whose datagram is to be sent
+	refusals int                // of echoes, in a row
+	refusal  string             // the reason of the last of them
+	heard    bool               // an echo has come back
 
-	waiting queue  // clients that may connect
-	resting []rest // those that may do so later
-	free    queue  // flights that may be begun
-	closed  int    // clients that have been closed, in order
+	waiting ring.Queue[uint32] // clients that may connect
+	resting []rest             // those that may do so later
+	free    ring.Queue[uint32] // flights that may be begun
+	closed  int                // clients that have been closed, in order
 
 	phase    Phase
 	entered  bool

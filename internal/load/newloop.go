@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/internal/ring"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/security"
@@ -36,7 +37,7 @@ func newLoop(r *run, s *share, number int) (*loop, error) {
 	}
 	l.clients = make([]client, s.n)
 	l.flights = make([]flight, s.n*l.window)
-	l.waiting, l.free, l.echoes = newQueue(s.n), newQueue(len(l.flights)), newQueue(len(l.flights))
+	l.waiting, l.free, l.echoes = ring.New[uint32](s.n), ring.New[uint32](len(l.flights)), ring.New[uint32](len(l.flights))
 	if r.cfg.Kind == Echo {
 		return l, nil
 	}

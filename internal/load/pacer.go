@@ -43,31 +43,3 @@ func (p *pacer) overdue(now tick.Time) uint64 {
 	due := uint64(float64(now.Sub(p.start))/p.step) + 1
 	return due - min(p.begun, due)
 }
-
-// A queue is the numbers of those who are free, first in, first out. It holds
-// at most as many as it was made for.
-type queue struct {
-	ring  []uint32
-	first int
-	n     int
-}
-
-func newQueue(size int) queue { return queue{ring: make([]uint32, size)} }
-
-func (q *queue) push(v uint32) {
-	at := q.first + q.n
-	if at >= len(q.ring) {
-		at -= len(q.ring)
-	}
-	q.ring[at] = v
-	q.n++
-}
-
-func (q *queue) pop() uint32 {
-	v := q.ring[q.first]
-	if q.first++; q.first == len(q.ring) {
-		q.first = 0
-	}
-	q.n--
-	return v
-}

@@ -15,8 +15,6 @@ import (
 	"time"
 	"unsafe"
 
-	"pgregory.net/rapid"
-
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/internal/echo"
 	"github.com/coaps-go/coaps/tick"
@@ -67,28 +65,6 @@ func TestAddresses(t *testing.T) {
 	if _, err := newAddressBook([]netip.Prefix{netip.MustParsePrefix("2001:db8::/64")}); err == nil {
 		t.Error("an IPv6 prefix was taken")
 	}
-}
-
-func TestQueue(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.IntRange(1, 5).Draw(t, "size")
-		q := newQueue(size)
-		var want []uint32
-		for next := range uint32(50) {
-			if len(want) < size && rapid.Bool().Draw(t, "push") {
-				q.push(next)
-				want = append(want, next)
-			} else if len(want) > 0 {
-				if got := q.pop(); got != want[0] {
-					t.Fatalf("%d, want %d", got, want[0])
-				}
-				want = want[1:]
-			}
-			if q.n != len(want) {
-				t.Fatalf("%d in the queue, want %d", q.n, len(want))
-			}
-		}
-	})
 }
 
 func TestPacer(t *testing.T) {

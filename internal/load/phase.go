@@ -70,7 +70,7 @@ func (l *loop) late(now tick.Time) uint64 {
 	n := l.doing.pace.overdue(now)
 	switch {
 	case l.run.cfg.Kind == Sessions:
-		return min(n, uint64(l.waiting.n))
+		return min(n, uint64(l.waiting.Len()))
 	case l.run.cfg.Count > 0:
 		return min(n, l.budget)
 	}
@@ -112,7 +112,7 @@ func (l *loop) plan(now tick.Time) doing {
 func (l *loop) planConnecting(now tick.Time, rate float64) doing {
 	cfg := &l.run.cfg
 	for i := range l.clients {
-		l.waiting.push(uint32(i))
+		l.waiting.Push(uint32(i))
 	}
 	if cfg.Kind == Requests {
 		rate = 0
@@ -132,7 +132,7 @@ func (l *loop) planHandshakes(now tick.Time, rate float64) doing {
 		return l.doing
 	}
 	for i := range l.clients {
-		l.waiting.push(uint32(i))
+		l.waiting.Push(uint32(i))
 	}
 	return doing{connect: true, pace: newPacer(now, rate), limit: l.inProgress(rate)}
 }
@@ -181,23 +181,23 @@ func (l *loop) beginHandshakes(now tick.Time) {
 	// The handshakes of clients that have lost their session do not keep to the
 	// pace of the requests.
 	paced := !l.doing.ask || l.doing.greet
-	for n := 0; n < turnSize && l.waiting.n > 0 && l.mayBegin(l.shaking); n++ {
+	for n := 0; n < turnSize && l.waiting.Len() > 0 && l.mayBegin(l.shaking); n++ {
 		due, ok := l.due(now, paced)
 		if !ok {
 			return
 		}
-		l.connect(now, l.waiting.pop(), due)
+		l.connect(now, l.waiting.Pop(), due)
 	}
 }
 
 func (l *loop) beginRequests(now tick.Time) {
 	paced := !l.doing.greet
-	for n := 0; n < turnSize && l.free.n > 0 && (!paced || l.mayBegin(l.flying)); n++ {
+	for n := 0; n < turnSize && l.free.Len() > 0 && (!paced || l.mayBegin(l.flying)); n++ {
 		due, ok := l.due(now, paced)
 		if !ok {
 			return
 		}
-		at := l.free.pop()
+		at := l.free.Pop()
 		if l.ep == nil {
 			l.ping(at, due)
 			continue
@@ -235,8 +235,8 @@ func (l *loop) nextBegin(now tick.Time) tick.Time {
 	switch {
 	case l.phase == Closing && l.ep != nil && l.closed < len(l.clients) && !l.run.abandon.Load():
 		return now
-	case l.doing.connect && l.waiting.n > 0 && l.mayBegin(l.shaking) && (!l.doing.ask || l.doing.greet),
-		l.doing.ask && !l.doing.greet && l.free.n > 0 && l.mayBegin(l.flying):
+	case l.doing.connect && l.waiting.Len() > 0 && l.mayBegin(l.shaking) && (!l.doing.ask || l.doing.greet),
+		l.doing.ask && !l.doing.greet && l.free.Len() > 0 && l.mayBegin(l.flying):
 		at = min(at, l.doing.pace.next(now))
 	}
 	return at
@@ -260,11 +260,11 @@ func (l *loop) over() bool {
 	busy := l.shaking + l.flying
 	switch l.phase {
 	case Connecting:
-		return l.waiting.n == 0 && busy == 0 && l.free.n == 0
+		return l.waiting.Len() == 0 && busy == 0 && l.free.Len() == 0
 	case WarmingUp, Measuring:
 		return l.gone == len(l.clients) || l.bounded() && l.budget == 0 && busy == 0 || l.hopeless()
 	case Touching:
-		return l.free.n == 0 && busy == 0
+		return l.free.Len() == 0 && busy == 0
 	case Draining:
 		return busy == 0 || l.ep == nil && l.gone == len(l.clients)
 	case Closing:

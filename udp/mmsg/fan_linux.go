@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coaps-go/coaps/internal/ring"
 	"github.com/coaps-go/coaps/udp"
 	"github.com/coaps-go/coaps/udp/internal/ancillary"
 	"golang.org/x/sys/unix"
@@ -39,7 +40,7 @@ type Fan struct {
 	zones ancillary.Zones
 
 	sockets []fanSocket
-	ready   readyQueue
+	ready   ring.Queue[int32] // those that may have something to receive, each at most once
 	events  [maxBatch]unix.EpollEvent
 	in      inbound
 	from    [maxBatch]int32  // the socket of each message of in
@@ -89,7 +90,7 @@ func ListenFan(network string, addrs []netip.AddrPort) (*Fan, error) {
 		return nil, err
 	}
 	f.nameSockets(addrs)
-	f.ready.init(len(addrs))
+	f.ready = ring.New[int32](len(addrs))
 	f.lost = make([]overflows, len(addrs))
 	f.in.init()
 	return f, nil

@@ -11,33 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A readyQueue is a ring of the sockets that may have something to receive.
-// Each is in it at most once.
-type readyQueue struct {
-	ring        []int32
-	head, count int
-}
-
-func (q *readyQueue) init(n int) { q.ring = make([]int32, n) }
-
-func (q *readyQueue) push(i int32) {
-	at := q.head + q.count
-	if at >= len(q.ring) {
-		at -= len(q.ring)
-	}
-	q.ring[at] = i
-	q.count++
-}
-
-func (q *readyQueue) pop() int32 {
-	i := q.ring[q.head]
-	if q.head++; q.head == len(q.ring) {
-		q.head = 0
-	}
-	q.count--
-	return i
-}
-
 // Recv waits for at least one datagram and fills as many of batch, up to 64, as
 // are at hand. The sockets take turns: one that has much to receive does not
 // hold up the others. Its errors are those of [udp.Conn].
@@ -93,16 +66,16 @@ func (f *Fan) outcome(batch []udp.Datagram) (int, error) {
 func (f *Fan) receiveReady(epoll uintptr) bool {
 	f.in.count, f.in.errno, f.report = 0, 0, nil
 	for {
-		if f.ready.count < f.in.asked {
+		if f.ready.Len() < f.in.asked {
 			f.poll(int(epoll))
 		}
-		if f.ready.count == 0 {
+		if f.ready.Len() == 0 {
 			return false
 		}
-		for n := f.ready.count; n > 0 && f.in.count < f.in.asked && f.report == nil && f.in.errno == 0; n-- {
-			f.visit(f.ready.pop(), n)
+		for n := f.ready.Len(); n > 0 && f.in.count < f.in.asked && f.report == nil && f.in.errno == 0; n-- {
+			f.visit(f.ready.Pop(), n)
 		}
-		if f.in.count > 0 || f.report != nil || f.in.errno != 0 || f.ready.count > 0 {
+		if f.in.count > 0 || f.report != nil || f.in.errno != 0 || f.ready.Len() > 0 {
 			return true
 		}
 	}
@@ -120,7 +93,7 @@ func (f *Fan) poll(epoll int) {
 		s.errors = s.errors || e.Events&unix.EPOLLERR != 0
 		if !s.queued {
 			s.queued = true
-			f.ready.push(e.Fd)
+			f.ready.Push(e.Fd)
 		}
 	}
 }
@@ -167,7 +140,7 @@ func (f *Fan) visit(i int32, others int) {
 // again puts a socket at the end of the ready queue.
 func (f *Fan) again(i int32) {
 	f.sockets[i].queued = true
-	f.ready.push(i)
+	f.ready.Push(i)
 }
 
 // collect describes the datagrams received.

@@ -33,7 +33,7 @@ func newWatch(raw syscall.RawConn, pending func() bool) *Watch {
 func (c *Conn) Watch() *Watch { return newWatch(c.raw, func() bool { return c.errors }) }
 
 // Watch returns a Watch of all sockets, for the goroutine that polls them.
-func (f *Fan) Watch() *Watch { return newWatch(f.raw, func() bool { return f.ready.count > 0 }) }
+func (f *Fan) Watch() *Watch { return newWatch(f.raw, func() bool { return f.ready.Len() > 0 }) }
 
 // Await waits until Poll may have something, at most d, and reports whether it
 // may. Neither the read deadline nor Close ends it, so d should be short.

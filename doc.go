@@ -14,6 +14,9 @@
 //	client := &coaps.Client{Security: &security.Config{ClientPSK: &psk}}
 //	response, err := client.Get(ctx, "coaps://device.example/hello")
 //
+// A resource that changes is Observable on the server, which says so by Notify,
+// and is followed by Client.Observe (RFC 7641).
+//
 // # The way of a datagram
 //
 // Each socket has one goroutine, the event loop in loop.go, and an
@@ -50,6 +53,14 @@
 // SetHandler); Recheck has sessions looked at again, and OnRevoke says what
 // becomes of those whose credential is not good any more.
 //
+// # Observations of a client
+//
+// All who observe the same resource share one registration, and one goroutine that
+// keeps it: it registers again when Max-Age has passed in silence, makes a new
+// session when the old one is lost, and takes the client off the server's list in
+// the end. Notifications come from the event loop, which judges their order and
+// waits for no reader: an Observation keeps the newest few.
+//
 // # What is bounded
 //
 // Whatever the network can make this package hold has a limit in
@@ -59,7 +70,6 @@
 //
 // # What is not here
 //
-// Block-wise transfer (RFC 7959), Observe (RFC 7641), requests to multicast
-// groups, and proxies. A message that does not fit into one datagram is refused
-// by name.
+// Block-wise transfer (RFC 7959), requests to multicast groups, and proxies. A
+// message that does not fit into one datagram is refused by name.
 package coaps

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log"
+	"sync/atomic"
 	"time"
 
 	"github.com/coaps-go/coaps"
@@ -135,4 +136,37 @@ func ExampleMux() {
 	// 4.05 Method Not Allowed not with this method
 	// 4.04 Not Found no such resource
 	// 2.05 Content </lamp>;rt="light"
+}
+
+// A client that follows a resource.
+func ExampleClient_Observe() {
+	var level atomic.Int32
+	server, uri := start(coaps.Observable(coaps.HandlerFunc(func(w coaps.ResponseWriter, r *coaps.Request) {
+		fmt.Fprintf(w, "level %d", level.Load())
+	})))
+	defer server.Close()
+
+	client := &coaps.Client{Security: &security.Config{ClientPSK: &psk}}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	observation, err := client.Observe(ctx, &coaps.Request{URI: uri + "/level"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer observation.Close()
+	for response, err := range observation.All(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(string(response.Payload))
+		if level.Add(1) == 3 {
+			break
+		}
+		server.Notify("/level")
+	}
+	// Output:
+	// level 0
+	// level 1
+	// level 2
 }

@@ -35,8 +35,8 @@ func TestReadmeTour(t *testing.T) {
 	run := ports.Replace(string(script))
 	run = regexp.MustCompile(`(?m)^exec (sh -c ')?`).ReplaceAllString(run, "")
 	run = regexp.MustCompile(`(?m)^fails \S+ \S+ `).ReplaceAllString(run, "coaps ")
-	commands := regexp.MustCompile("`((?:coaps (?:serve|get|put|connect|ping|config|device|psk|acl|session)|coap-client)[^`]*)`").FindAllStringSubmatch(tour, -1)
-	if len(commands) < 22 {
+	commands := regexp.MustCompile("`((?:coaps (?:serve|get|observe|put|connect|ping|config|device|psk|acl|session)|coap-client)[^`]*)`").FindAllStringSubmatch(tour, -1)
+	if len(commands) < 23 {
 		t.Errorf("%d commands in the tour", len(commands))
 	}
 	for _, command := range commands {

@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -225,8 +226,10 @@ func TestShowHidesPasswords(t *testing.T) {
 			t.Logf("%s: %v", url, err)
 			continue
 		}
-		if shown := c.Show(); strings.Contains(shown, "geheim") {
-			t.Errorf("%s:\n%s", url, shown)
+		shown := c.Show()
+		asJSON, err := c.ShowJSON()
+		if err != nil || strings.Contains(shown, "geheim") || strings.Contains(string(asJSON), "geheim") {
+			t.Errorf("%s: %v\n%s\n%s", url, err, shown, asJSON)
 		}
 	}
 }
@@ -242,6 +245,18 @@ func TestShowIsAConfiguration(t *testing.T) {
 		t.Fatalf("%s\n%s", err.(*ConfigError).Text(), c.Show())
 	}
 	if diff := cmp.Diff(c.Show(), again.Show()); diff != "" {
+		t.Error(diff)
+	}
+	// JSON is YAML: that is the same configuration, too.
+	asJSON, err := c.ShowJSON()
+	if err != nil || !json.Valid(asJSON) {
+		t.Fatalf("%v\n%s", err, asJSON)
+	}
+	fromJSON, err := parseText(string(asJSON))
+	if err != nil {
+		t.Fatalf("%s\n%s", err.(*ConfigError).Text(), asJSON)
+	}
+	if diff := cmp.Diff(c.Show(), fromJSON.Show()); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(c, again, cmp.Comparer(func(a, b *source) bool { return true }), cmp.AllowUnexported(Config{}), cmpopts.EquateEmpty()); diff != "" {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -142,22 +143,44 @@ func (a *app) reportProblems(path string, problems []gateway.Problem, asJSON boo
 }
 
 func (a *app) configShowCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "a configuration as it is understood, with all defaults",
 		Long: `Print a configuration as YAML with every default written out. Passwords in URLs are
-hidden, and where a value comes from ${file:...} that is shown in its place.`,
-		Example: "  coaps config show /etc/coaps/coaps.yaml",
+hidden, and where a value comes from ${file:...} that is shown in its place. With
+--json it is an object that has the file, the hash by which coaps status and the log
+name it, and the same keys under "config".`,
+		Example: "  coaps config show /etc/coaps/coaps.yaml\n  coaps config show --json | jq .config.store.url",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := a.loadConfig(a.configFile(args), exitSetup)
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return a.configJSON(c)
+			}
 			_, err = fmt.Fprint(a.out, c.Show())
 			return outputFailure(err)
 		},
 	}
+	registerJSON(cmd.Flags(), &asJSON)
+	return cmd
+}
+
+// configJSON writes a configuration for programs.
+func (a *app) configJSON(c *gateway.Config) error {
+	config, err := c.ShowJSON()
+	if err != nil {
+		return err
+	}
+	return outputFailure(writeJSON(a.out, struct {
+		V      int             `json:"v"`
+		File   string          `json:"file"`
+		Hash   string          `json:"hash"`
+		Config json.RawMessage `json:"config"`
+	}{jsonSchemaVersion, c.Path(), c.Hash(), config}))
 }
 
 func (a *app) configInitCommand() *cobra.Command {

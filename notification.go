@@ -9,6 +9,7 @@ import (
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/endpoint"
+	"github.com/coaps-go/coaps/observe"
 	"github.com/coaps-go/coaps/request"
 	"github.com/coaps-go/coaps/tick"
 )
@@ -29,7 +30,8 @@ func (o *observers) registered(now tick.Time, w *work) {
 		w.turn = 0
 	default:
 		ob := o.list.At(i)
-		ob.Format, ob.Confirmed, ob.Unconfirmed = w.response.format(), seconds(now), 0
+		ob.Format, ob.Confirmed, ob.Unconfirmed = openFormat, seconds(now), 0
+		o.anotherFormat(ob, w)
 		o.label(now, w, i)
 	}
 }
@@ -214,7 +216,7 @@ func (o *observers) show(now tick.Time, i uint32, w *work) {
 	case w.marks&observable == 0:
 		o.end(now, i, failure(coap.ServiceUnavailable))
 		return
-	case r.format() != ob.Format:
+	case o.anotherFormat(ob, w):
 		// RFC 7641 section 4.2: "unable to continue sending notifications in this
 		// format, it SHOULD send a notification with a 4.06".
 		o.end(now, i, failure(coap.NotAcceptable))
@@ -325,6 +327,19 @@ func (o *observers) postpone(now tick.Time, i uint32) {
 	o.place(t, &o.pausing, now.Add(unconfirmedPause))
 }
 
+// anotherFormat reports whether a representation has another Content-Format than
+// those before it. A 2.03 has none in it, whatever the state is in (RFC 7641 section
+// 4.3.2).
+func (o *observers) anotherFormat(ob *observe.Observer, w *work) bool {
+	if w.response.codeFor(w.request.Method) == coap.Valid {
+		return false
+	}
+	if ob.Format == openFormat {
+		ob.Format = w.response.format()
+	}
+	return ob.Format != w.response.format()
+}
+
 // format is the Content-Format that a response has, noFormat if none.
 func (r *response) format() uint16 {
 	if v, ok := r.options.GetUint(coap.ContentFormatOption); ok {
@@ -333,8 +348,9 @@ func (r *response) format() uint16 {
 	return noFormat
 }
 
-// noFormat is no Content-Format that is likely to be used.
-const noFormat = 1<<16 - 1
+// noFormat and openFormat are no Content-Formats that are likely to be used: a
+// response without, and no response with a representation yet.
+const noFormat, openFormat = 1<<16 - 1, 1<<16 - 2
 
 // What a request with an Observe Option wants (RFC 7641 section 2).
 const (

@@ -105,10 +105,20 @@ func (r *running) path(name string) string { return filepath.Join(r.dir, name) }
 func (r *running) write(name, content string) {
 	r.Helper()
 	part := r.path(name + ".part")
+	if err := os.MkdirAll(filepath.Dir(part), 0o700); err != nil {
+		r.Fatal(err)
+	}
 	if err := os.WriteFile(part, []byte(content), 0o600); err != nil {
 		r.Fatal(err)
 	}
 	if err := os.Rename(part, r.path(name)); err != nil {
+		r.Fatal(err)
+	}
+}
+
+func (r *running) remove(name string) {
+	r.Helper()
+	if err := os.Remove(r.path(name)); err != nil {
 		r.Fatal(err)
 	}
 }

@@ -102,8 +102,15 @@ func TestObserverSleeps(t *testing.T) {
 	server.check(t)
 }
 
-// A Non-confirmable notification keeps no session awake, however many there are.
-func TestNonNotificationsKeepNobodyAwake(t *testing.T) {
+// Notifications keep no session awake, however many there are at once.
+func TestNotificationsKeepNobodyAwake(t *testing.T) {
+	for _, typ := range []coap.Type{coap.Confirmable, coap.NonConfirmable} {
+		notifyMany(t, typ)
+	}
+}
+
+func notifyMany(t *testing.T, typ coap.Type) {
+	t.Helper()
 	n := newNetwork(t)
 	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{Awake: 4})
 	server.keys["device"] = key1
@@ -113,23 +120,70 @@ func TestNonNotificationsKeepNobodyAwake(t *testing.T) {
 		client.keys["device"] = key1
 		relations = append(relations, observe(t, server, client, client.connect(server, pskConfig(byte(3+i)))))
 	}
+	n.lose = func(from, _ *party, _ []byte) bool { return from != server } // nobody answers
 	for _, o := range relations {
-		if _, err := o.send(coap.NonConfirmable, "x"); err != nil {
+		if _, err := o.send(typ, "x"); err != nil {
 			t.Fatal(err)
 		}
+		n.settle()
 		if got := server.Stats().Awake; got > 6 {
-			n.settle()
-			if got = server.Stats().Awake; got > 6 {
-				t.Fatalf("%d awake", got)
-			}
+			t.Fatalf("%v: %d awake, the limit is 4", typ, got)
 		}
 	}
-	n.settle()
-	if got := server.Stats().Awake; got > 6 {
-		t.Errorf("%d awake, the limit is 4", got)
-	}
+	n.lose = nil
+	n.sleep(time.Minute)
 	for _, o := range relations {
 		o.client.want(t, "response 2.05 Content x, more")
+	}
+}
+
+// Nor does a Confirmable one that waits to be acknowledged: an observer that is gone
+// sleeps between the retransmissions, each of which opens in the session, and an
+// acknowledgement that comes after all finds the notification.
+func TestUnansweredNotificationKeepsNobodyAwake(t *testing.T) {
+	for _, answer := range []string{"none", "late", "reset"} {
+		n, server, client, id := pskPair(t)
+		o := observe(t, server, client, id)
+		n.sleep(time.Minute)
+		n.lose = func(from, _ *party, _ []byte) bool { return from == client }
+		x := o.notify(coap.Confirmable, "first")
+		sent := server.Stats().Traffic.Sent
+		for want := uint64(1); want <= 4; want++ {
+			for server.Stats().Traffic.Sent < sent+want {
+				n.sleep(100 * time.Millisecond)
+			}
+			n.sleep(5100 * time.Millisecond) // not all of a round, but of SleepAfter
+			if got := server.Stats().Awake; want > 2 && got != 0 {
+				t.Errorf("%d awake after retransmission %d", got, want)
+			}
+			server.check(t)
+			if want == 3 && answer != "none" {
+				break
+			}
+		}
+		switch answer {
+		case "none":
+			n.sleep(2 * time.Minute)
+			server.want(t, "undelivered timeout")
+		case "reset":
+			n.lose = nil
+			client.Cancel(n.now, o.id)
+			if err := server.Supersede(n.now, x, request.Outgoing{Code: coap.Content, Options: observeOptions(9), Payload: []byte("second")}); err != nil {
+				t.Fatal(err)
+			}
+			n.sleep(time.Minute)
+			server.want(t, "undelivered reset")
+		case "late":
+			n.lose = nil
+			n.sleep(time.Minute)
+			server.want(t, "notified")
+		}
+		n.lose = nil
+		n.sleep(10 * time.Minute)
+		server.asleep(t, 1)
+		client.take()
+		client.get(id, "the session lives")
+		client.want(t, "response 2.05 Content the session lives")
 	}
 }
 

@@ -88,9 +88,11 @@ func (e *Endpoint) stir(p *peer) {
 }
 
 // layDown puts a peer's session to sleep. It reports false if something is
-// going on in it.
+// going on in it. To wait until a notification is acknowledged, or to be sent
+// again, is nothing: an observer that is not there any more must not be kept
+// awake by what it cannot hear.
 func (e *Endpoint) layDown(p *peer) bool {
-	if p.phase != open || p.session == nil || p.rival != nil || p.table.Active() || e.wants.has(p) || e.news.has(p) {
+	if p.phase != open || p.session == nil || p.rival != nil || !p.table.Resting() || e.wants.has(p) || e.news.has(p) {
 		return false
 	}
 	note := e.appendNote(e.dormitory.scratch, p.at)

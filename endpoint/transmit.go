@@ -59,8 +59,10 @@ func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
 	switch {
 	case !p.secure && p.phase == open:
 		return p.table.Transmit(now, buf)
-	case p.session == nil || p.silent:
+	case p.silent:
 		return 0
+	case p.session == nil:
+		return e.transmitAsleep(now, p, buf)
 	}
 	if n := p.session.Transmit(now, buf); n > 0 || p.phase != open {
 		return n
@@ -74,11 +76,35 @@ func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
 		if err == nil && len(record) <= len(buf) {
 			return len(record)
 		}
-		// The session has ended, perhaps by its last sequence number, or its MTU
-		// has shrunk since the message was accepted.
-		e.drop(DropUnsealed)
-		e.news.push(p)
+		e.unsealed(p)
 	}
+}
+
+// transmitAsleep wakes a session to retransmit something, or for what waited
+// behind something else. It goes to sleep again right away.
+func (e *Endpoint) transmitAsleep(now tick.Time, p *peer, buf []byte) int {
+	if p.phase != open {
+		return 0
+	}
+	n := p.table.Transmit(now, e.scratch)
+	if n == 0 {
+		return 0
+	}
+	e.wake(p.id.index)
+	record, err := p.session.Seal(buf[:0], e.scratch[:n])
+	if err == nil && len(record) <= len(buf) {
+		return len(record)
+	}
+	e.unsealed(p)
+	return e.transmitPeer(now, p, buf)
+}
+
+// unsealed follows a message that the session could not protect: it has ended,
+// perhaps by its last sequence number, or its MTU has shrunk since the message
+// was accepted.
+func (e *Endpoint) unsealed(p *peer) {
+	e.drop(DropUnsealed)
+	e.news.push(p)
 }
 
 // replySize holds a HelloVerifyRequest with a cookie of 32 bytes, 60, or an

@@ -104,6 +104,13 @@ func (l *Link) Active() bool {
 	return l.open.Len+l.replies.Len+l.waiting.Len+l.ready.Len+l.flying.Len+l.lost.Len > 0 || l.resets.len > 0
 }
 
+// Resting reports whether all that is Active is messages of ours that were not
+// acknowledged, or wait for one that was not: what follows is the peer's, or the
+// Deadline's.
+func (l *Link) Resting() bool {
+	return l.open.Len+l.replies.Len+l.ready.Len+l.lost.Len == 0 && l.due == 0 && l.resets.len == 0
+}
+
 // list returns the list that holds the records of a state.
 func (l *Link) list(s state) *slab.List {
 	switch s &^ sharing {

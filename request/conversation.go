@@ -71,6 +71,10 @@ func (c *conversation) active() bool {
 	return c.news != 0 || c.ours.Len+c.theirs.Len+c.deliveries.Len+c.over.Len > 0 || c.link.Active()
 }
 
+func (c *conversation) resting() bool {
+	return c.news == 0 && c.ours.Len+c.theirs.Len+c.over.Len == 0 && c.link.Resting()
+}
+
 func (c *conversation) idle() bool { return c.link.Idle() && !c.active() && c.observed.Len == 0 }
 
 func (c *conversation) receive(now tick.Time, datagram []byte) {

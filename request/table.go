@@ -91,6 +91,11 @@ func (t *Table) rest() {
 // waits for Next.
 func (t *Table) Active() bool { return t.conversation != nil && t.conversation.active() }
 
+// Resting reports whether nothing is in progress but separate responses and
+// notifications that wait to be acknowledged: nobody need have the Table at hand
+// until something comes for it or its Deadline has.
+func (t *Table) Resting() bool { return t.conversation == nil || t.conversation.resting() }
+
 // Idle reports whether there is nothing to remember, so that Release would lose
 // nothing: the Table is not Active, no duplicate could come and no Message ID
 // rests. Expire at the Deadline makes it so,

@@ -16,6 +16,7 @@ import (
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
+	"github.com/coaps-go/coaps/tick"
 	"github.com/coaps-go/coaps/udp"
 )
 
@@ -398,4 +399,76 @@ func TestNonConfirmableLost(t *testing.T) {
 			t.Errorf("in the end %v", r)
 		}
 	})
+}
+
+// Each notification is decided when it is made and once more when it is sent, also
+// if nobody has looked at its observer since the rules have changed.
+func TestEachNotificationIsDecided(t *testing.T) {
+	for name, during := range map[string]bool{"before": false, "meanwhile": true} {
+		t.Run(name, func(t *testing.T) {
+			v := &state{text: "a"}
+			h := HandlerFunc(func(w ResponseWriter, r *Request) {
+				v.ServeCOAP(w, r)
+				time.Sleep(time.Second)
+			})
+			observed(t, muxOf(Observable(h)), func(s *Server) { s.Access = rules("allow anybody GET,OBSERVE /**") }, func(s *subject) {
+				c := s.onlooker()
+				c.registers("/v", "t", "a")
+				v.set("secret")
+				if during {
+					s.server.Notify("/v")
+					time.Sleep(time.Millisecond)
+				}
+				s.server.access.Store(rules("allow authenticated GET,OBSERVE /**")) // and nobody is told
+				if !during {
+					s.server.Notify("/v")
+				}
+				if m := c.next(time.Minute); m.Code != coap.Unauthorized || len(m.Payload) > 0 {
+					t.Errorf("%v %q", m.Code, m.Payload)
+				}
+				if made := v.count() - 1; (made == 1) != during {
+					t.Errorf("made %d times", made)
+				}
+				s.wants(0)
+			})
+		})
+	}
+}
+
+// A notification that finds no room is made again until it does.
+func TestNotificationsWithoutRoom(t *testing.T) {
+	v := &state{text: strings.Repeat("a", 900)}
+	observed(t, muxOf(Observable(v)), func(s *Server) { s.Limits.Bytes = 1500 }, func(s *subject) {
+		a, b := s.onlooker(), s.onlooker()
+		a.registers("/v", "a", v.text)
+		time.Sleep(time.Hour) // nothing of it is remembered
+		b.registers("/v", "b", v.text)
+		time.Sleep(time.Hour)
+		v.set(strings.Repeat("b", 900))
+		s.server.Notify("/v")
+		synctest.Wait()
+		var waiting uint32
+		s.onLoop(func(o *observers) { waiting = o.pausing.Len })
+		if waiting != 1 {
+			t.Errorf("%d wait for room", waiting)
+		}
+		for _, c := range []*scripted{a, b} {
+			var last coap.Message
+			for m, ok := c.hear(time.Minute); ok; m, ok = c.hear(time.Minute) {
+				last = m
+				c.acknowledges(m)
+			}
+			if string(last.Payload) != v.text {
+				t.Errorf("in the end %.3q", last.Payload)
+			}
+		}
+		s.wants(2)
+	})
+}
+
+// onLoop runs f on the event loop of the plain port.
+func (s *subject) onLoop(f func(o *observers)) {
+	one, done := s.server.plain.shards[0], make(chan struct{})
+	_ = one.mail.post(note(func(tick.Time) { f(one.observers); close(done) }), true)
+	<-done
 }

@@ -398,10 +398,11 @@ func TestKeptGivesWay(t *testing.T) {
 }
 
 // A notification and its acknowledgement cost the server no allocation, also if
-// nothing was left of a peer but its slot and the bytes of its session.
+// nothing was left of a peer without DTLS but its slot. (A session that has slept
+// expands its keys.)
 func TestNotifyDoesNotAllocate(t *testing.T) {
 	for _, secure := range []bool{false, true} {
-		for _, asleep := range []bool{false, true} {
+		for _, asleep := range []bool{false, !secure} {
 			d := newDrill(t, secure)
 			o := d.observe(t)
 			step := func() {
@@ -516,11 +517,14 @@ func BenchmarkNotify(b *testing.B) {
 // pass lets time pass at the server.
 func (o *watcher) pass(d time.Duration) {
 	n := o.server.net
-	for n.now = n.now.Add(d); o.server.Deadline() <= n.now; {
+	end := n.now.Add(d)
+	for o.server.Deadline() <= end {
+		n.now = max(n.now, o.server.Deadline())
 		o.server.Expire(n.now)
 		for o.server.Next(&o.ev) {
 		}
 		for o.server.Transmit(n.now, &o.out) {
 		}
 	}
+	n.now = end
 }

@@ -5,6 +5,7 @@
 //
 //	coaps serve                                 a demonstration server that explains itself
 //	coaps get coaps://localhost/hello           one request
+//	coaps observe coaps://localhost/time        a resource as it changes
 //	coaps connect coaps://localhost             the handshake alone, reported
 //	coaps bench requests coap://localhost       a load, measured
 //	coaps key new | id | show                   raw public keys and their names

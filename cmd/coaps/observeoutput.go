@@ -76,6 +76,9 @@ func (o *observer) stateReport(x *exchange, u *coaps.Update, f *failure, first b
 // renderState is the payload, as a line unless it is binary on its way to a
 // program.
 func (o *observer) renderState(x *exchange) ([]byte, error) {
+	if x.code == coap.Valid {
+		return nil, nil // 2.03: what the ETag of --option names, which has no payload
+	}
 	terminal := o.file == nil && isTerminal(o.out)
 	shown, err := renderPayload(o.output.format, terminal, x.kind(), x.payload)
 	if err != nil || o.output.format == formatRaw {

@@ -44,8 +44,8 @@ func TestIndexAgainstMap(t *testing.T) {
 			x.insert(&s, i)
 			want[k] = i
 		}
-		if int(x.used) != len(want) {
-			t.Fatalf("%d entries, want %d", x.used, len(want))
+		if int(x.Len()) != len(want) {
+			t.Fatalf("%d entries, want %d", x.Len(), len(want))
 		}
 		for k, i := range want {
 			if got := x.find(&s, &k); got != i {
@@ -73,15 +73,15 @@ func TestIndexOfAMillion(t *testing.T) {
 		timed(func() { x.insert(&s, i) })
 	}
 	chain, most := 0, 0
-	for b := range x.n {
+	for b := range x.Chains() {
 		chain = 0
-		for i := *x.at(b); i != 0; i = s.At(i).chain {
+		for i := *x.Head(b); i != 0; i = s.At(i).chain {
 			chain++
 		}
 		most = max(most, chain)
 	}
-	t.Logf("the longest insertion took %v, the longest chain has %d entries, %d buckets", longest, most, x.n)
-	if most > 20 || x.n != entries || longest > 20*time.Millisecond {
+	t.Logf("the longest insertion took %v, the longest chain has %d entries, %d buckets", longest, most, x.Chains())
+	if most > 20 || x.Chains() != entries || longest > 20*time.Millisecond {
 		t.Error("that is too much")
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -98,8 +98,8 @@ func TestIndexOfAMillion(t *testing.T) {
 			t.Fatalf("entry %d is still found", n)
 		}
 	}
-	if x.used != 0 || s.Used() != 0 {
-		t.Errorf("%d entries are left", x.used)
+	if x.Len() != 0 || s.Used() != 0 {
+		t.Errorf("%d entries are left", x.Len())
 	}
 }
 

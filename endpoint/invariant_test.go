@@ -42,8 +42,8 @@ func (e *Endpoint) check(t testing.TB) {
 			t.Fatalf("class %d: %d of %d", c, n, e.byAge[c].Len)
 		}
 	}
-	if keys != int(e.index.used) || cells+gone != e.dormitory.cells.Used() {
-		t.Fatalf("%d keys of %d, %d cells and %d of %d", keys, e.index.used, cells, gone, e.dormitory.cells.Used())
+	if keys != int(e.index.Len()) || cells+gone != e.dormitory.cells.Used() {
+		t.Fatalf("%d keys of %d, %d cells and %d of %d", keys, e.index.Len(), cells, gone, e.dormitory.cells.Used())
 	}
 }
 

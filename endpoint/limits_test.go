@@ -26,8 +26,8 @@ func address(i int) netip.AddrPort {
 func (p *party) clear(t *testing.T, sessions int) {
 	t.Helper()
 	got := p.Stats()
-	if got.Sessions != sessions || got.HalfOpen != 0 || p.index.used != uint32(sessions) {
-		t.Errorf("%d sessions (want %d), %d half-open, %d addresses", got.Sessions, sessions, got.HalfOpen, p.index.used)
+	if got.Sessions != sessions || got.HalfOpen != 0 || p.index.Len() != uint32(sessions) {
+		t.Errorf("%d sessions (want %d), %d half-open, %d addresses", got.Sessions, sessions, got.HalfOpen, p.index.Len())
 	}
 	if used := p.slots.Used(); used != sessions || p.peers.Used() > sessions || p.wants.n != 0 || p.news.n != 0 {
 		t.Errorf("%d slots in use, %d peers, lists %d, %d", used, p.peers.Used(), p.wants.n, p.news.n)
@@ -451,8 +451,8 @@ func TestClientIgnoresStrangers(t *testing.T) {
 	client := n.client("198.51.100.2:40000")
 	n.inject(address(1), client, []byte{0x40, 1, 0, 1})
 	client.want(t)
-	if client.index.used != 0 || client.Stats().Drops[DropStranger] != 1 {
-		t.Errorf("%d peers, %d strangers", client.index.used, client.Stats().Drops[DropStranger])
+	if client.index.Len() != 0 || client.Stats().Drops[DropStranger] != 1 {
+		t.Errorf("%d peers, %d strangers", client.index.Len(), client.Stats().Drops[DropStranger])
 	}
 }
 

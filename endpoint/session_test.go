@@ -439,7 +439,7 @@ func TestCloseNotify(t *testing.T) {
 		t.Errorf("Request after the end: %v, want ErrGone", err)
 	}
 	for _, p := range []*party{client, server} {
-		if got := p.Stats(); got.Sessions+got.HalfOpen != 0 || p.index.used != 0 {
+		if got := p.Stats(); got.Sessions+got.HalfOpen != 0 || p.index.Len() != 0 {
 			t.Errorf("%v still has %d sessions, %d half-open", p.addr, got.Sessions, got.HalfOpen)
 		}
 		if d := p.Deadline(); d < n.now.Add(time.Hour) {

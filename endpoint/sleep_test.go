@@ -488,8 +488,8 @@ func TestCloseMany(t *testing.T) {
 	if after := heapInUse(); after > heap+256<<10 { // awake they would be megabytes
 		t.Errorf("the heap grew from %d to %d", heap, after)
 	}
-	if got := c.server; got.slots.Used()+got.peers.Used()+got.dormitory.cells.Used() != 0 || got.index.used != 0 {
-		t.Errorf("%d slots, %d peers, %d cells, %d keys are left", got.slots.Used(), got.peers.Used(), got.dormitory.cells.Used(), got.index.used)
+	if got := c.server; got.slots.Used()+got.peers.Used()+got.dormitory.cells.Used() != 0 || got.index.Len() != 0 {
+		t.Errorf("%d slots, %d peers, %d cells, %d keys are left", got.slots.Used(), got.peers.Used(), got.dormitory.cells.Used(), got.index.Len())
 	}
 	c.join(address(1)) // and begins anew if asked
 }

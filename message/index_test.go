@@ -28,15 +28,15 @@ func TestIndexSpreads(t *testing.T) {
 				}
 			}
 			longest := 0
-			for b := range m.index.n {
+			for b := range m.index.Chains() {
 				length := 0
-				for i := *m.index.at(b); i != 0; i = m.records.At(i).ownerOrChain {
+				for i := *m.index.Head(b); i != 0; i = m.records.At(i).ownerOrChain {
 					length++
 				}
 				longest = max(longest, length)
 			}
-			if longest > 24 || m.index.n != records {
-				t.Errorf("a chain of %d, %d buckets", longest, m.index.n)
+			if longest > 24 || m.index.Chains() != records {
+				t.Errorf("a chain of %d, %d buckets", longest, m.index.Chains())
 			}
 			for i := range records {
 				m.unindexRecord(uint32(i) + 1)

@@ -242,7 +242,7 @@ func TestReleaseGivesBack(t *testing.T) {
 	equal(t, "bytes in use", mem.Bytes(), 0)
 	equal(t, "links in use", mem.links.Used(), 0)
 	equal(t, "senders in use", mem.senders.Used(), 0)
-	equal(t, "messages in the index", mem.index.used, uint32(0))
+	equal(t, "messages in the index", mem.index.Len(), uint32(0))
 	equal(t, "oldest", mem.oldest, 0)
 	equal(t, "newest", mem.newest, 0)
 }

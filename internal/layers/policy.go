@@ -18,7 +18,7 @@ package layers
 // not know each other: they meet in endpoint.
 const policy = `
 # No package of ours below these.
-NONE < tick, coap, internal/slab, internal/ring;
+NONE < tick, coap, internal/slab, internal/ring, internal/linear;
 
 coap < coap/link;
 
@@ -36,7 +36,7 @@ dtls/internal/wire
 < dtls;
 
 # Messages (RFC 7252 section 4) and requests (section 5).
-coap, tick, internal/slab < message < request;
+coap, tick, internal/slab, internal/linear < message < request;
 
 # Who observes what (RFC 7641), as data.
 tick, internal/slab < observe;
@@ -97,7 +97,7 @@ internal/conformance < internal/conformance/extract;
 PURE = tick, coap, coap/link, message, request,
        dtls/internal/pack, dtls/internal/wire, dtls/internal/suite, dtls/internal/record,
        dtls/internal/flight, dtls/internal/hs, dtls/internal/v12, dtls,
-       internal/slab, internal/wheel, observe, endpoint, security/acl;
+       internal/slab, internal/linear, internal/wheel, observe, endpoint, security/acl;
 
 # The engine has no socket, file, lock, logger or randomness of its own.
 net, net/http, os, os/exec, io/ioutil, sync, sync/atomic, context,

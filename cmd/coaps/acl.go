@@ -230,17 +230,20 @@ const maxRuleFile = 64 << 20
 
 // readFile reads a file, or stdin for "-".
 func (a *app) readRuleFile(path string) ([]byte, error) {
-	in := a.in
-	if path != "-" {
+	data, err := a.reading(func() ([]byte, error) {
+		if path == "-" {
+			return io.ReadAll(io.LimitReader(a.in, maxRuleFile+1))
+		}
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fail("file_unreadable", "cannot read "+path, "%v", rootCause(err)).because(err)
+			return nil, err
 		}
 		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxRuleFile+1))
+		return io.ReadAll(io.LimitReader(f, maxRuleFile+1))
+	})
 	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, fileFailure("cannot read", path, err)
 	case err != nil:
 		return nil, fail("file_unreadable", "cannot read "+path, "%v", rootCause(err)).because(err)
 	case len(data) > maxRuleFile:

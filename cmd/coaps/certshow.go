@@ -38,9 +38,9 @@ checked but the signature of a request; coaps cert verify checks certificates.`,
 // readPublicFile reads what is no secret, from stdin for "-".
 func (a *app) readPublicFile(path string) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.in, maxKeyInput))
+		return a.readingInput(maxKeyInput)
 	}
-	return keys.ReadFile(path)
+	return a.reading(func() ([]byte, error) { return keys.ReadFile(path) })
 }
 
 func (a *app) certShow(path string, asJSON bool) error {

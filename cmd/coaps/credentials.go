@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -171,10 +172,12 @@ func (f *identityFlags) onePSK(a *app, cmd *cobra.Command) (keys.PSK, error) {
 // keySources connects key literals with this process.
 func (a *app) keySources() *keySources {
 	return &keySources{
-		readSecret: keys.ReadSecretFile,
-		env:        a.env,
-		prompt:     func() ([]byte, error) { return promptSecret(a.streams, "shared key: ") },
-		warn:       a.warnf,
+		readSecret: func(path string) ([]byte, error) {
+			return a.reading(func() ([]byte, error) { return keys.ReadSecretFile(path) })
+		},
+		env:    a.env,
+		prompt: func() ([]byte, error) { return promptSecret(a.streams, "shared key: ") },
+		warn:   a.warnf,
 	}
 }
 
@@ -426,6 +429,9 @@ func serverConfigFailure(err error) *failure {
 // different hands: too open, not there, not allowed, not understood.
 func fileFailure(what, path string, err error) *failure {
 	what += " " + path
+	if errors.Is(err, context.Canceled) {
+		return fail("interrupted", what, "stopped by a signal while it was read").because(err).try("is it a pipe? then somebody has to write to it")
+	}
 	if open, ok := errors.AsType[*keys.PermissionError](err); ok {
 		return fail("file_permissions", what, "mode %04o lets others than the owner at this secret", open.Mode.Perm()).
 			try("chmod 600 %s", shellQuote(path)).because(err)

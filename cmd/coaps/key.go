@@ -10,7 +10,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -48,9 +47,9 @@ const maxKeyInput = 1 << 20
 
 func (a *app) readKeyFile(path string) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(io.LimitReader(a.in, maxKeyInput))
+		return a.readingInput(maxKeyInput)
 	}
-	return keys.ReadSecretFile(path)
+	return a.reading(func() ([]byte, error) { return keys.ReadSecretFile(path) })
 }
 
 // keyKind says what a public key is: "ECDSA P-256".

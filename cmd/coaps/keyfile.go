@@ -40,8 +40,8 @@ func (a *app) readKey(path string) (*keyFile, error) {
 	what := "cannot read a key from"
 	data, err := a.readKeyFile(path)
 	open, tooOpen := errors.AsType[*keys.PermissionError](err)
-	if tooOpen {
-		data, err = keys.ReadFile(path)
+	if tooOpen && open.Mode.IsRegular() { // a pipe is read but once
+		data, err = a.reading(func() ([]byte, error) { return keys.ReadFile(path) })
 	}
 	if err != nil {
 		return nil, fileFailure(what, path, err)

@@ -215,16 +215,17 @@ func (r *requester) payload(cmd *cobra.Command) ([]byte, error) {
 }
 
 func (r *requester) readPayloadFile(path string) ([]byte, error) {
-	var in io.Reader = r.in
-	if path != "-" {
+	content, err := r.reading(func() ([]byte, error) {
+		if path == "-" {
+			return io.ReadAll(io.LimitReader(r.in, maxPayload+1))
+		}
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fileFailure("cannot read the payload", path, err)
+			return nil, err
 		}
 		defer f.Close()
-		in = f
-	}
-	content, err := io.ReadAll(io.LimitReader(in, maxPayload+1))
+		return io.ReadAll(io.LimitReader(f, maxPayload+1))
+	})
 	if err != nil {
 		return nil, fileFailure("cannot read the payload", path, err)
 	}

@@ -16,6 +16,7 @@ import (
 // app is one run of the command.
 type app struct {
 	streams
+	ctx     context.Context // of this run: a signal ends it. May be nil
 	color   string
 	quiet   bool
 	verbose int
@@ -23,7 +24,7 @@ type app struct {
 
 // run executes one command line and returns the exit code.
 func run(ctx context.Context, s streams, args []string) int {
-	a := &app{streams: s}
+	a := &app{streams: s, ctx: ctx}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(s.in)

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/request"
 )
 
 // check fails if what an endpoint keeps of its peers does not fit together.
@@ -147,7 +149,7 @@ func randomLife(t *testing.T, random *rand.Rand, steps int) {
 	for step := range steps {
 		i := random.IntN(len(devices))
 		d := &devices[i]
-		switch what := random.IntN(10); {
+		switch what := random.IntN(11); {
 		case d.party == nil || what == 0:
 			if d.party != nil {
 				n.forget(d.party)
@@ -186,6 +188,8 @@ func randomLife(t *testing.T, random *rand.Rand, steps int) {
 				t.Fatalf("note %x is %x", note, got)
 			}
 			notes[id] = note
+		case what == 10:
+			notifySome(server, random)
 		case what == 9:
 			_, _ = server.Request(n.now, server.peerAt(address(i)), crowdQuestion("from the server"))
 		}
@@ -207,6 +211,24 @@ func randomLife(t *testing.T, random *rand.Rand, steps int) {
 	n.settle()
 	server.check(t)
 	server.clear(t, 0)
+}
+
+// notifySome sends notifications to sessions that have not asked for any, or do not
+// hear it, and replaces some.
+func notifySome(server *party, random *rand.Rand) {
+	n := server.net
+	if random.IntN(2) == 0 {
+		n.lose = func(from, _ *party, _ []byte) bool { return from != server }
+	}
+	for range 1 + random.IntN(3) {
+		out := request.Outgoing{Type: coap.Type(random.IntN(2)), Code: coap.Content, Options: observeOptions(1)}
+		x, err := server.Notify(n.now, server.peerAt(address(random.IntN(12))), []byte("none"), out)
+		if err == nil && random.IntN(2) == 0 {
+			_ = server.Supersede(n.now, x, out)
+		}
+	}
+	n.sleep(time.Duration(random.IntN(40_000)) * time.Millisecond)
+	n.lose = nil
 }
 
 // forget takes a party off the network.

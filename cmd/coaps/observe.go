@@ -43,7 +43,8 @@ it comes, one state after the other; --format hex, edn or json make lines of it.
 
 When the server falls silent, restarts or moves, observe makes a new session and
 registers again, after a second, then two, up to a minute. What becomes of it is
-told on stderr. -B bounds only the handshake and the first answer.
+told on stderr; a state that is still the same then is not printed again. -B bounds
+only the handshake and the first answer.
 
 ` + credentialHelp + `
 
@@ -140,6 +141,7 @@ func (o *observer) follow(ctx context.Context, t *transport, observation *coaps.
 		ctx, cancel = context.WithTimeout(ctx, o.span)
 		defer cancel()
 	}
+	again := false // the server has just answered another registration
 	for n := 0; o.count == 0 || n < o.count; {
 		u, err := observation.Update(ctx)
 		switch {
@@ -148,9 +150,14 @@ func (o *observer) follow(ctx context.Context, t *transport, observation *coaps.
 		case err != nil:
 			return o.finish(&exchange{uri: x.uri, method: x.method}, t.failure(x.what(), err))
 		case u.Response == nil:
+			again = u.Kind != coaps.UpdateLost
 			err = o.event(x.uri, &u)
+		case again && x.repeats(u.Response) && !u.Last:
+			again = false
+			o.tracef(1, "as before")
 		default:
 			n++
+			again = false
 			x.take(u.Response)
 			x.bytes = t.bytes()
 			o.traceResponse(x)

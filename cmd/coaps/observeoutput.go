@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -71,6 +72,14 @@ func (o *observer) stateReport(x *exchange, u *coaps.Update, f *failure, first b
 		state.Observe = &number
 	}
 	return state
+}
+
+// repeats reports whether a response says what the last one said.
+func (x *exchange) repeats(response *coaps.Response) bool {
+	next := &exchange{code: response.Code, options: response.Options, payload: response.Payload}
+	format, has := x.contentFormat()
+	nextFormat, nextHas := next.contentFormat()
+	return x.answered && x.code == next.code && bytes.Equal(x.payload, next.payload) && format == nextFormat && has == nextHas
 }
 
 // renderState is the payload, as a line unless it is binary on its way to a

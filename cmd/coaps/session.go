@@ -94,7 +94,7 @@ type sessionRow struct {
 
 // columns are those of session list.
 func (r sessionRow) columns() []string {
-	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), ageText(r.now.Sub(r.Since)), ageText(r.now.Sub(r.LastSeen)), strconv.Itoa(r.Observes), sessionState(&r.Session)}
+	return []string{r.ID, sessionName(&r.Session), r.Mode, r.Peer, strings.TrimPrefix(r.Cipher, "TLS_"), ageText(r.now.Sub(r.Since)), ageText(r.now.Sub(r.LastSeen)), sessionState(&r.Session), strconv.Itoa(r.Observes)}
 }
 
 // sessionName is the device or, of what belongs to none, the identity.
@@ -133,7 +133,7 @@ func (a *app) sessionList(cmd *cobra.Command, flags *sessionFlags, asJSON bool) 
 		return err
 	}
 	defer client.Close()
-	t := a.newTable(asJSON, "SESSION", "WHO", "MODE", "PEER", "CIPHER", "AGE", "SILENT", "OBSERVES", "STATE")
+	t := a.newTable(asJSON, "SESSION", "WHO", "MODE", "PEER", "CIPHER", "AGE", "SILENT", "STATE", "OBSERVES")
 	for session, err := range client.Sessions(cmd.Context(), flags.filter) {
 		if err != nil {
 			return adminFailure("cannot ask the server", err)

@@ -121,7 +121,11 @@ func writeStatus(b *strings.Builder, s *gateway.Status, now time.Time, p palette
 	w.row("server", "%s, process %d, up %s", name, s.PID, ageText(now.Sub(s.Started)))
 	w.row("config", "%.16s, %s", s.Hash, w.reload(&s.Reload))
 	for _, l := range s.Listeners {
-		w.row("listener", "%s %s: %d sessions, %d handshakes (%d failed), %d requests", l.Addr, l.Security, l.Sessions, l.Handshakes, l.HandshakesFailed, l.Requests)
+		text := fmt.Sprintf("%s %s: %d sessions, %d handshakes (%d failed), %d requests", l.Addr, l.Security, l.Sessions, l.Handshakes, l.HandshakesFailed, l.Requests)
+		if l.Observers > 0 {
+			text += ", " + plural(l.Observers, "observer")
+		}
+		w.row("listener", "%s", text)
 	}
 	for _, one := range s.Stores {
 		w.store(&one)

@@ -146,7 +146,13 @@ func (cl *Clients) validate(d *decoder, key string, id Identity) {
 	}
 }
 
+// leastPoll keeps a server from doing nothing but look at files.
+const leastPoll = 10 * time.Millisecond
+
 func (c *Config) validateStore(d *decoder) {
+	if c.Store.Poll < leastPoll {
+		d.reject("store.poll", "%v or more is expected here, such as 2s", leastPoll)
+	}
 	if c.Store.URL == "" {
 		if c.Store.Key != "" {
 			d.reject("store.key", "there is no store to seal")
@@ -162,8 +168,8 @@ func (c *Config) validateStore(d *decoder) {
 	if err := checkStoreURL(c.Store.URL); err != nil {
 		d.reject("store.url", "%v", err)
 	}
-	if c.Store.Timeout <= 0 || c.Store.Entries <= 0 || c.Store.Poll <= 0 {
-		d.reject("store", "timeout, entries and poll are positive")
+	if c.Store.Timeout <= 0 || c.Store.Entries <= 0 {
+		d.reject("store", "timeout and entries are positive")
 	}
 }
 

@@ -45,7 +45,8 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "a server to try things with; alone, it explains itself",
-		Long: `Serve /hello, /time, /whoami and /store/... on a plain and a secure port.
+		Long: `Serve /hello, /time, /whoami and /store/... on a plain and a secure port. /time and
+what is in the store can be observed.
 
 With nothing given it is a demonstration on this machine only: it makes a fresh
 shared key, a server key, and a small CA with a client's certificate, and prints

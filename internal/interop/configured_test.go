@@ -48,6 +48,9 @@ type plant struct {
 	devices       []*device
 	refusals      sync.Mutex
 	clients       atomic.Int32
+
+	timesLock sync.Mutex
+	times     []time.Duration // that things took
 }
 
 // device is a device and what its client shows.

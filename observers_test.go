@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/coap/link"
 	"github.com/coaps-go/coaps/message"
 	"github.com/coaps-go/coaps/observe"
 	"github.com/coaps-go/coaps/security"
@@ -212,6 +213,9 @@ func muxOf(h Handler) *Mux {
 // Proves rfc7641 §4.2: "A 2.xx notification MUST include an Observe Option with a
 // sequence number as specified in Section 4.4 below; a non-2.xx notification MUST
 // NOT include an Observe Option."
+// Proves rfc7641 §4.3.1: "Since becoming out of sync at times cannot be avoided, the
+// server MUST indicate for each representation an age up to which it is acceptable
+// that the observed state and the actual state are inconsistent."
 // Proves rfc7641 §4.3.1: "This age is application-dependent and MUST be specified in
 // notifications using the Max-Age Option."
 // Proves rfc7641 §4.4: "The sequence number selected for a notification MUST be
@@ -346,6 +350,9 @@ func (s *subject) wantLog(words ...string) {
 // Proves rfc7641 §4.5: "above all, the server MUST ensure that a client in the list
 // of observers of a resource eventually observes the latest state if the resource
 // does not undergo a new change in state."
+// Proves rfc7641 §4.3.1: "After returning the initial response, the server MUST keep
+// the resource state that is observed by the client as closely in sync with the
+// actual resource state as possible."
 // Proves rfc7641 §4.5.1: "In order not to cause congestion, servers MUST strictly
 // limit the number of simultaneous outstanding notifications/responses that they
 // transmit to a given client to NSTART"
@@ -397,6 +404,8 @@ func TestNewestWins(t *testing.T) {
 // notification with an appropriate response code (such as 4.04 Not Found) and
 // subsequently MUST remove the associated entry from the list of observers of the
 // resource."
+// Proves rfc7641 §4.2: "The Content-Format specified in a 2.xx notification MUST be
+// the same as the one used in the initial response to the GET request."
 // Proves rfc7641 §4.2: "If the server is unable to continue sending notifications in
 // this format, it SHOULD send a notification with a 4.06 (Not Acceptable) response
 // code and subsequently MUST remove the associated entry from the list of observers
@@ -645,13 +654,17 @@ func TestShutdownWithObservers(t *testing.T) {
 }
 
 // Proves rfc7641 §6: "A value MUST NOT be given for the "obs" attribute"
+// Proves rfc7641 §6: "The "obs" attribute MUST NOT appear more than once in a given
+// link-value"
 func TestObservableIsListed(t *testing.T) {
 	mux := muxOf(Observable(say))
 	mux.Handle("PUT /put", Observable(say))
+	mux.Handle("GET /hinted", Observable(say))
+	mux.Describe("GET /hinted", link.Attr{Name: "obs", NoValue: true})
 	observed(t, mux, nil, func(s *subject) {
 		c := s.onlooker()
 		c.asks("/.well-known/core", "t", noObserve)
-		if m := c.next(time.Minute); string(m.Payload) != "</v>;obs,</w/>;obs,</plain>,</put>" {
+		if m := c.next(time.Minute); string(m.Payload) != "</v>;obs,</w/>;obs,</plain>,</put>,</hinted>;obs" {
 			t.Errorf("%q", m.Payload)
 		}
 	})

@@ -35,6 +35,8 @@ list rfc6347 'RFC 6347, Datagram Transport Layer Security Version 1.2' 3,4,5 '' 
 list rfc7627 'RFC 7627, TLS Session Hash and Extended Master Secret Extension' 3,4,5,6 '' 'Sections 3 to 6.'
 list rfc5746 'RFC 5746, TLS Renegotiation Indication Extension' 3,4,5 4.5 \
   'Sections 3 to 5 without SSLv3 (4.5).'
+list rfc7641 'RFC 7641, Observing Resources in the Constrained Application Protocol (CoAP)' 2,3,4,6,7 '' \
+  'Sections 2, 3, 4, 6 and 7.|Taken from a re-typed copy of the last draft of the RFC, whose words may differ from it.'
 list rfc8422 'RFC 8422, Elliptic Curve Cryptography Cipher Suites for TLS 1.2 and Earlier' 5 '' 'Section 5.'
 
 # Documents of which only single sentences are quoted. Where the text of the

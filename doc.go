@@ -53,6 +53,14 @@
 // SetHandler); Recheck has sessions looked at again, and OnRevoke says what
 // becomes of those whose credential is not good any more.
 //
+// # Observers of a server
+//
+// Who observes is a few numbers in a list of its shard (observers.go, package
+// observe), whether its session is awake or not. A notification is its request made
+// again: the same decision, the same handler, the same pool (notification.go). There
+// is at most one under way to each observer, and the newest state wins. What ends
+// somebody's right to see a resource ends that he observes it (departure.go).
+//
 // # Observations of a client
 //
 // All who observe the same resource share one registration, and one goroutine that

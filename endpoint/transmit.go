@@ -83,12 +83,9 @@ func (e *Endpoint) transmitPeer(now tick.Time, p *peer, buf []byte) int {
 // transmitAsleep wakes a session to retransmit something, or for what waited
 // behind something else. It goes to sleep again right away.
 func (e *Endpoint) transmitAsleep(now tick.Time, p *peer, buf []byte) int {
-	if p.phase != open {
-		return 0
-	}
 	n := p.table.Transmit(now, e.scratch)
 	if n == 0 {
-		return 0
+		return 0 // also for a peer without DTLS that has ended
 	}
 	e.wake(p.id.index)
 	record, err := p.session.Seal(buf[:0], e.scratch[:n])

@@ -293,3 +293,44 @@ func TestNotifyAfterMemory(t *testing.T) {
 	equal(t, "exchanges", r.mem.exchanges.Used(), 0)
 	r.notify(con, "tk", "later")
 }
+
+// TestResting: what waits for the peer's acknowledgement alone rests; a request of
+// either side, an event and what is to be sent do not.
+func TestResting(t *testing.T) {
+	r := newRig(t, Config{})
+	resting := func(what string, want bool) {
+		t.Helper()
+		equal(t, what+": resting", r.table.Resting(), want)
+	}
+	resting("new", true)
+	r.receive(get(con, 1))
+	resting("the peer's request", false)
+	r.respond(1, coap.Content)
+	resting("its response is to be sent", false)
+	r.messages()
+	resting("answered", true)
+
+	r.notify(con, "a", "")
+	r.notify(non, "b", "")
+	_, mid := r.notification()
+	resting("a notification was sent, another waits", true)
+	r.now = r.table.Deadline()
+	r.table.Expire(r.now)
+	resting("it is to be sent again", false)
+	r.messages()
+	resting("it was", true)
+	r.table.Receive(r.now, datagram(t, blank(coap.Acknowledgement, mid)))
+	resting("an event waits", false)
+	r.events()
+	r.receive(blank(con, 2))
+	resting("a Reset is to be sent", false)
+	r.messages()
+	resting("all is told", true)
+
+	r.table.Request(r.now, Outgoing{Code: coap.GET})
+	resting("our request", false)
+	r.table.Cancel(4)
+	resting("its end is to be told", false)
+	r.events()
+	resting("it was", true)
+}

@@ -285,8 +285,10 @@ func (c *Client) start() error {
 	return nil
 }
 
-// Close sends close_notify on every connection, fails what is in flight with
-// reason closed and returns when no goroutine is left.
+// Close sends close_notify on every connection, fails what is in flight, and ends
+// what is observed, with reason closed, and returns when no goroutine is left. A
+// plain server learns that nobody observes any more when it notifies the next time,
+// unless each Observation is closed before.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	started := c.cancel != nil

@@ -231,7 +231,7 @@ func (o *Observation) leave(end error) {
 // begun returns when there is something to read, or why there never will be.
 func (o *Observation) begun() error {
 	<-o.signal
-	o.poke()
+	poke(o.signal)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.updates) > 0 {
@@ -258,7 +258,7 @@ func (o *Observation) push(u Update) {
 		o.updates = append(o.updates[:0], o.updates[1:]...)
 	}
 	o.updates = append(o.updates, u)
-	o.poke()
+	poke(o.signal)
 }
 
 // finish says what comes after the last update.
@@ -271,13 +271,13 @@ func (o *Observation) finish(end error) {
 	if o.end == nil {
 		o.end = end
 	}
-	o.poke()
+	poke(o.signal)
 }
 
-// poke wakes one reader.
-func (o *Observation) poke() {
+// poke leaves word in a channel that holds one.
+func poke(c chan<- struct{}) {
 	select {
-	case o.signal <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -288,7 +288,7 @@ func (o *Observation) take() (u Update, ok bool, end error) {
 	defer o.mu.Unlock()
 	if len(o.updates) == 0 {
 		if o.end != nil {
-			o.poke() // others may read, too
+			poke(o.signal) // others may read, too
 		}
 		return Update{}, false, o.end
 	}
@@ -297,7 +297,7 @@ func (o *Observation) take() (u Update, ok bool, end error) {
 	o.updates = o.updates[1:]
 	u.Skipped, o.unsaid = o.unsaid, 0
 	if len(o.updates) > 0 || o.end != nil {
-		o.poke()
+		poke(o.signal)
 	}
 	return u, true, nil
 }

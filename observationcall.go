@@ -21,6 +21,7 @@ type registration struct {
 	last     *call      // the registration before, which ends when this one is sent
 	renewed  UpdateKind // what its first answer means, if it is not the very first
 	again    bool       // it is not the very first
+	told     bool       // readers know of it
 
 	more bool          // the first response was a notification: others follow
 	wish time.Duration // how long the server wants to be left alone

@@ -34,6 +34,7 @@ type interest struct {
 	ctx    context.Context // ends with the last reader or the client
 	cancel context.CancelFunc
 	renew  chan struct{} // holds one: somebody wants a fresh representation
+	sooner chan struct{} // holds one: due is earlier than it was
 	done   chan struct{} // the goroutine has ended
 
 	// Of the goroutine.
@@ -85,7 +86,7 @@ const (
 func newInterest(c *Client, key string, uri *coap.URI, out request.Outgoing) *interest {
 	i := &interest{
 		client: c, uri: *uri, key: key, out: out, list: out.Options.List(),
-		renew: make(chan struct{}, 1), done: make(chan struct{}),
+		renew: make(chan struct{}, 1), sooner: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	i.list.Remove(coap.Observe)
 	i.out.Options = i.withObserve(register)
@@ -151,16 +152,9 @@ func (i *interest) add(o *Observation) bool {
 	case time.Now().Before(i.stale):
 		o.push(Update{Response: i.latest})
 	default:
-		i.askAgain()
+		poke(i.renew)
 	}
 	return true
-}
-
-func (i *interest) askAgain() {
-	select {
-	case i.renew <- struct{}{}:
-	default:
-	}
 }
 
 // remove takes a reader away; without readers there is no interest.
@@ -253,6 +247,8 @@ func (i *interest) await(r *registration, line *line) error {
 			return i.ctx.Err()
 		case <-i.renew:
 			return nil
+		case <-i.sooner:
+			timer.Reset(time.Until(i.dueAt()))
 		case <-timer.C:
 			left := time.Until(i.dueAt())
 			if left <= 0 {
@@ -299,6 +295,7 @@ func (i *interest) pause() {
 	i.failures++
 	select {
 	case <-timer.C:
+	case <-i.renew: // somebody has reached the server
 	case <-i.ctx.Done():
 	}
 }
@@ -379,12 +376,15 @@ func (i *interest) take(now tick.Time, c *call, response *Response, more bool) {
 	i.stats.Received++
 	if more && !i.fresher(now, c, response) {
 		i.stats.Stale++
-		i.extend(0)
+		if due := i.renewal(0); due.After(i.due) {
+			i.due = due // somebody is there
+		}
 		return
 	}
 	i.accept(now, c, response, more)
-	if c.registration.again && !c.answered {
-		i.renewed(c.registration.renewed, response)
+	if r := c.registration; r.again && !r.told {
+		r.told = true
+		i.renewed(r.renewed, response)
 	}
 	i.tell(Update{Response: response, Last: !more})
 }
@@ -406,18 +406,17 @@ func (i *interest) accept(now tick.Time, c *call, response *Response, more bool)
 	i.number, _ = response.Options.GetUint(coap.Observe)
 	i.numbered, i.heardOn, i.token = now, c.conn, response.Token
 	i.latest, i.observing = response, more
-	age := response.Options.Encode(nil).MaxAge()
-	i.stale = time.Now().Add(time.Duration(age) * time.Second)
-	i.extend(time.Duration(age) * time.Second)
+	age := time.Duration(response.Options.Encode(nil).MaxAge()) * time.Second
+	due := i.renewal(age)
+	if due.Before(i.due) {
+		poke(i.sooner)
+	}
+	i.stale, i.due = time.Now().Add(age), due
 }
 
-// extend puts off the next registration, until a response of the given Max-Age
-// will have been stale for a while.
-func (i *interest) extend(age time.Duration) {
-	due := time.Now().Add(renewal(age, i.client.ObserveProbe, rand.Int64N))
-	if due.After(i.due) || age > 0 {
-		i.due = due
-	}
+// renewal is when to register again after a response of the given Max-Age.
+func (i *interest) renewal(age time.Duration) time.Time {
+	return time.Now().Add(renewal(age, i.client.ObserveProbe, rand.Int64N))
 }
 
 // renewal is how long to wait for another notification after one of the given

@@ -133,6 +133,44 @@ func TestObserveBadNotification(t *testing.T) {
 	})
 }
 
+// The latest Max-Age counts, whether it is shorter or longer than the one before.
+//
+// Proves rfc7641 §3.3.1: "It is RECOMMENDED that the client does not issue the
+// request while it still has a fresh notification/response for the resource in its
+// cache."
+func TestObserveLatestMaxAge(t *testing.T) {
+	inBubble(t, func(t *testing.T, a *air) {
+		w := watch(t, a, said{number: 1, text: "one", more: maxAge(10)})
+		w.notify(coap.NonConfirmable, w.token, said{number: 2, text: "two", more: maxAge(1800)})
+		w.quiet(1800 * time.Second)
+		w.answer(w.registration(register, 20*time.Second), said{number: 3, text: "three", more: maxAge(1800)})
+		w.notify(coap.NonConfirmable, w.token, said{number: 4, text: "four", more: maxAge(0)})
+		w.quiet(5 * time.Second)
+		w.answer(w.registration(register, 12*time.Second), said{number: 5, text: "five"})
+	})
+}
+
+// An answer to another registration that a newer notification has overtaken is not
+// shown, and is no reason to ask again at once.
+func TestObserveStaleAnswer(t *testing.T) {
+	inBubble(t, func(t *testing.T, a *air) {
+		w := watch(t, a, said{number: 100, text: "hundred", more: maxAge(10)})
+		w.reads("hundred")
+		again := w.registration(register, time.Minute)
+		w.send(coap.Message{Type: coap.Acknowledgement, MessageID: again.MessageID})
+		mid := w.notify(coap.Confirmable, w.token, said{number: 99, text: "old", more: maxAge(10)}) // the answer, or of long ago
+		w.wants(coap.Acknowledgement, mid)
+		w.readsNothing()
+		w.quiet(4 * time.Second)
+		w.answer(w.registration(register, 12*time.Second), said{number: 101, text: "new", more: maxAge(10)})
+		w.hears(UpdateReregistered)
+		w.reads("new")
+		if got := w.got.Stats(); got.Reregistered != 1 || got.Stale != 1 || got.Lost != 0 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // Proves rfc7641 §3.6: "A client that is no longer interested in receiving
 // notifications for a resource can simply "forget" the observation."
 func TestObserveForgotten(t *testing.T) {

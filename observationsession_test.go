@@ -439,6 +439,7 @@ func TestObserveFindsNewAddress(t *testing.T) {
 		// Nothing comes from the address any more: the connection, which knows no
 		// other, is given up.
 		w.hears(UpdateLost)
+		synctest.Wait()
 		again := w.client.connectionTo(t, "coap://"+sensorAt)
 		if first == again {
 			t.Error("the connection is kept")

@@ -35,6 +35,8 @@ const mostPayload = 1024
 // while somebody changes it.
 type fileTree struct {
 	path  string // of the resource, ends with a slash
+	dir   string // where the directory is
+	which digest // and which one that was
 	root  *os.Root
 	age   time.Duration // Max-Age
 	watch *fileWatch    // nil: nobody observes
@@ -46,7 +48,11 @@ func newFileTree(f Files, dir string) (*fileTree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fileTree{path: f.Path, root: root, age: demo.DefaultAge}, nil
+	t := &fileTree{path: f.Path, dir: dir, root: root, age: demo.DefaultAge}
+	if info, err := root.Stat("."); err == nil {
+		t.which = identityOf(info)
+	}
+	return t, nil
 }
 
 // ServeCOAP answers GET.

@@ -33,13 +33,17 @@ type digest [sha256.Size]byte
 // maxCredentialFile bounds a file of credentials, in bytes.
 const maxCredentialFile = 64 << 20
 
-// digestOf reads a file through whatever links lead to it.
+// digestOf reads a file through whatever links lead to it. Of a directory it tells
+// which one it is, not what is in it.
 func digestOf(path string) digest {
 	f, err := os.Open(path)
 	if err != nil {
 		return digest{}
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return identityOf(info)
+	}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.LimitReader(f, maxCredentialFile)); err != nil {
 		return digest{}

@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,22 @@ func (f *following) wants(responses ...string) {
 		if got := f.next(); !strings.HasPrefix(got, want) {
 			f.Fatalf("%s: %s, want %s", f.path, got, want)
 		}
+	}
+}
+
+// becomes waits for a response; the one before it may come more than once.
+func (f *following) becomes(want string) {
+	f.Helper()
+	before := ""
+	for {
+		got := f.next()
+		if strings.HasPrefix(got, want) {
+			return
+		}
+		if before != "" && got != before {
+			f.Fatalf("%s: %s, want %s", f.path, got, want)
+		}
+		before = got
 	}
 }
 
@@ -164,6 +181,44 @@ func TestObserveFiles(t *testing.T) {
 	}
 	r.remove("fw/version.txt")
 	f.wants("4.04", "EOF")
+}
+
+// A directory that is replaced as a whole, by a link that is switched or by renaming,
+// is opened anew, and who observes a file in it is told; one with a key in it is not.
+func TestDirectoryThatIsReplaced(t *testing.T) {
+	_, key := keyFile(1)
+	r := start(t, strings.Replace(liveConfig, "store: bolt:devices.db", "store: {url: \"bolt:devices.db\", poll: 100ms}", 1)+everybody+
+		"identity: {rpk: keys/server.key}\nresources: {files: [{path: /fw/, dir: fw}]}\n",
+		map[string]string{"one/version.txt": "1", "two/version.txt": "2", "three/version.txt": "3", "fw/version.txt": "0", "keys/server.key": key, "keys/version.txt": "4"})
+	r.addDevice("sensor-7")
+	f := r.peer("sensor-7").follow("/fw/version.txt")
+	f.wants("2.05 0")
+	rename := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(r.path(from), r.path(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	point := func(to string) {
+		t.Helper()
+		if err := os.Symlink(to, r.path("next")); err != nil {
+			t.Fatal(err)
+		}
+		rename("next", "fw")
+	}
+	rename("fw", "old")
+	rename("one", "fw")
+	f.becomes("2.05 1")
+	rename("fw", "one")
+	point("two")
+	f.becomes("2.05 2")
+	point("three")
+	f.becomes("2.05 3")
+	point("keys")
+	r.within(10*time.Second, "refused", func() bool { return strings.Contains(r.status().Reload.Error, "would be served") })
+	point("one")
+	f.becomes("2.05 1")
+	r.within(10*time.Second, "good again", func() bool { return r.status().Reload.OK })
 }
 
 // A rule that is taken away in the file and reloaded ends the observation, not the

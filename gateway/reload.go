@@ -140,6 +140,9 @@ func (s *server) use(g *generation, listeners []*listener) {
 	defer s.mu.Unlock()
 	s.now, s.listeners = g, listeners
 	s.seen = maps.Clone(g.material.files)
+	for _, t := range g.resources.trees {
+		s.seen[t.dir] = t.which // one that is replaced as a whole is opened by a reload
+	}
 }
 
 // sort tells the listeners that a configuration keeps from those that it ends.

@@ -31,10 +31,12 @@ type deviceExport struct {
 	reveal   bool
 	progress string
 
-	left  int // credentials and devices that could not be written
+	left  int // credentials, devices and groups that could not be written
 	notes int // what was written and needs care
 	bar   *transferProgress
 	count int
+
+	groups int // that were written
 }
 
 func (a *app) deviceExportCommand() *cobra.Command {
@@ -46,6 +48,8 @@ func (a *app) deviceExportCommand() *cobra.Command {
 created for its owner alone (0600) and nothing is overwritten; keys do not go to
 a terminal unless --reveal says so. What a format has no words for is left out,
 and told: a device that is disabled is not written where it would be good again.
+Groups that have keys of their own are written behind the devices, but for --prefix.
+Access rules are not in the file: coaps acl export writes those.
 
 ` + formatHelp((*foreign.Format).CanWrite),
 		Example: `  coaps device export -o backup.json
@@ -94,12 +98,31 @@ func (d *deviceExport) run(cmd *cobra.Command) error {
 	defer done()
 	d.bar = d.newTransferProgress(d.progress, "export", 0)
 	defer d.bar.end()
-	n, err := d.write(format, d.counted(reg.Devices(cmd.Context(), d.filter)))
+	n, err := d.write(format, d.counted(reg.Devices(cmd.Context(), d.filter)), d.wanted(reg.Groups(cmd.Context())))
 	d.bar.end()
 	if err != nil {
 		return err
 	}
 	return d.report(format, n)
+}
+
+// wanted are the groups that fit the filter.
+func (d *deviceExport) wanted(groups iter.Seq2[registry.Group, error]) iter.Seq2[registry.Group, error] {
+	return func(yield func(registry.Group, error) bool) {
+		if d.filter.NamePrefix != "" {
+			return
+		}
+		for g, err := range groups {
+			f := &d.filter
+			if err == nil && (f.Group != "" && f.Group != g.Name || f.Tenant != "" && f.Tenant != g.Tenant || f.NoTenant && g.Tenant != "") {
+				continue
+			}
+			d.groups++
+			if !yield(g, err) {
+				return
+			}
+		}
+	}
 }
 
 // counted moves the bar.
@@ -117,9 +140,9 @@ func (d *deviceExport) counted(devices iter.Seq2[registry.Device, error]) iter.S
 
 // write writes to stdout, or to a file that appears under its name when it is
 // complete.
-func (d *deviceExport) write(format *foreign.Format, devices iter.Seq2[registry.Device, error]) (int, error) {
+func (d *deviceExport) write(format *foreign.Format, devices iter.Seq2[registry.Device, error], groups iter.Seq2[registry.Group, error]) (int, error) {
 	if d.output == "" {
-		return d.writeTo(d.app.out, format, devices)
+		return d.writeTo(d.app.out, format, devices, groups)
 	}
 	what := "cannot write " + d.output
 	if _, err := os.Lstat(d.output); err == nil {
@@ -130,7 +153,7 @@ func (d *deviceExport) write(format *foreign.Format, devices iter.Seq2[registry.
 		return 0, fail("file_unwritable", what, "%v", rootCause(err)).because(err)
 	}
 	defer os.Remove(file.Name())
-	n, err := d.writeTo(file, format, devices)
+	n, err := d.writeTo(file, format, devices, groups)
 	if err == nil {
 		err = file.Sync()
 	}
@@ -150,30 +173,46 @@ func (d *deviceExport) write(format *foreign.Format, devices iter.Seq2[registry.
 	return n, nil
 }
 
-func (d *deviceExport) writeTo(w io.Writer, format *foreign.Format, devices iter.Seq2[registry.Device, error]) (int, error) {
+func (d *deviceExport) writeTo(w io.Writer, format *foreign.Format, devices iter.Seq2[registry.Device, error], groups iter.Seq2[registry.Group, error]) (int, error) {
 	var reading error
-	watched := func(yield func(registry.Device, error) bool) {
-		for device, err := range devices {
-			reading = err
-			if !yield(device, err) {
-				return
-			}
-		}
-	}
 	out := bufio.NewWriterSize(w, 64<<10)
-	n, err := format.Write(out, watched, foreign.WriteOptions{Hint: d.hint, Left: d.tellLeft, Note: d.tellNote})
+	n, err := format.Write(out, watched(devices, &reading), foreign.WriteOptions{
+		Hint: d.hint, Left: d.tellLeft, Note: d.tellNote, Groups: watched(groups, &reading), LeftGroup: d.tellLeftGroup,
+	})
 	if reading != nil {
 		return n, storeFailure("cannot read the devices", reading)
 	}
 	return n, errors.Join(err, out.Flush())
 }
 
+// watched notes the error of a sequence, to tell it from one of writing.
+func watched[T any](all iter.Seq2[T, error], noted *error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for one, err := range all {
+			*noted = err
+			if !yield(one, err) {
+				return
+			}
+		}
+	}
+}
+
+// tellLeftGroup is tellLeft for a group.
+func (d *deviceExport) tellLeftGroup(g *registry.Group, why string) {
+	d.groups--
+	d.leave(ownerName{tenant: g.Tenant, name: g.Name, group: true}, why)
+}
+
 // tellLeft tells what is left out, the first few times.
 func (d *deviceExport) tellLeft(device *registry.Device, why string) {
+	d.leave(ownerName{tenant: device.Tenant, name: device.Name}, why)
+}
+
+func (d *deviceExport) leave(name ownerName, why string) {
 	d.left++
 	if d.left <= maxBadLines {
 		d.bar.clear()
-		d.warnf("left out: %s: %s", nameOfDevice(device), why)
+		d.warnf("left out: %s: %s", name, why)
 	}
 }
 
@@ -190,13 +229,13 @@ func (d *deviceExport) report(format *foreign.Format, n int) error {
 	if d.left > maxBadLines {
 		d.warnf("left out: %d more", d.left-maxBadLines)
 	}
-	if n == 0 && d.left > 0 {
+	if n+d.groups == 0 && d.left > 0 {
 		return fail("not_expressible", "nothing was exported", "%s has no words for any of it; it lacks %s", format.Name, format.Lacks)
 	}
 	to := ""
 	if d.output != "" {
 		to = fmt.Sprintf(" to %s", d.output)
 	}
-	d.notef("exported %s%s (%s)", plural(n, "device"), to, format.Name)
+	d.notef("exported %s%s (%s)", devicesAndGroups(n, d.groups), to, format.Name)
 	return nil
 }

@@ -256,9 +256,9 @@ type importer struct {
 }
 
 // countWeak counts keys that a server refuses unless it is told otherwise.
-func (d *deviceImport) countWeak(device *registry.Device) {
-	for i := range device.Credentials {
-		if psk := device.Credentials[i].PSK; psk != nil && psk.Key.Len() < keys.MinPSKLen {
+func (d *deviceImport) countWeak(list []registry.Credential) {
+	for i := range list {
+		if psk := list[i].PSK; psk != nil && psk.Key.Len() < keys.MinPSKLen {
 			d.weak++
 		}
 	}
@@ -267,19 +267,19 @@ func (d *deviceImport) countWeak(device *registry.Device) {
 // errBadLines ends an import whose file is wrong; what is wrong is in bad.
 var errBadLines = errors.New("the file has lines that cannot be used")
 
-// devices passes on the devices up to the first wrong line; behind it the rest
-// is read for more of them.
-func (i *importer) devices(entries iter.Seq2[foreign.Entry, error]) iter.Seq2[registry.Device, error] {
-	return func(yield func(registry.Device, error) bool) {
+// owners passes on the devices and groups up to the first wrong line; behind it the
+// rest is read for more of them.
+func (i *importer) owners(entries iter.Seq2[foreign.Entry, error]) iter.Seq2[registry.Owner, error] {
+	return func(yield func(registry.Owner, error) bool) {
 		for e, err := range entries {
 			if i.ctx.Err() != nil {
-				yield(registry.Device{}, i.ctx.Err())
+				yield(nil, i.ctx.Err())
 				return
 			}
 			i.d.bar.update(len(i.lines), i.d.reader.n)
 			if err != nil {
 				if !i.wrong(err) {
-					yield(registry.Device{}, err)
+					yield(nil, err)
 					return
 				}
 				continue
@@ -287,14 +287,14 @@ func (i *importer) devices(entries iter.Seq2[foreign.Entry, error]) iter.Seq2[re
 			if len(i.bad) > 0 {
 				continue
 			}
-			i.d.countWeak(&e.Device)
+			i.d.countWeak(e.Credentials())
 			i.lines = append(i.lines, int32(min(e.Line, 1<<31-1)))
-			if !yield(e.Device, nil) {
+			if !yield(e.Owner(), nil) {
 				return
 			}
 		}
 		if len(i.bad) > 0 {
-			yield(registry.Device{}, errBadLines)
+			yield(nil, errBadLines)
 		}
 	}
 }
@@ -330,13 +330,13 @@ func (d *deviceImport) transfer(cmd *cobra.Command, format *foreign.Format, in i
 	var none registry.ImportResult
 	i := &importer{d: d, ctx: cmd.Context()}
 	d.options.Note = d.noteSkipped
-	devices := i.devices(format.Read(in, d.options))
+	owners := i.owners(format.Read(in, d.options))
 	reg, done, err := d.openRegistry(cmd)
 	if err != nil {
 		return none, err
 	}
 	defer done()
-	result, err := reg.Import(cmd.Context(), devices, registry.ImportOptions{Replace: d.replace, Skip: d.skip, DryRun: d.dryRun})
+	result, err := reg.ImportOwners(cmd.Context(), owners, registry.ImportOptions{Replace: d.replace, Skip: d.skip, DryRun: d.dryRun})
 	if err != nil {
 		d.bar.end()
 		return none, d.failure(i, err)
@@ -423,7 +423,16 @@ type importJSON struct {
 	Added    int    `json:"added"`
 	Replaced int    `json:"replaced"`
 	Skipped  int    `json:"skipped"`
+	Groups   int    `json:"groups,omitempty"` // of those added and replaced
 	Notes    int    `json:"notes,omitempty"`
+}
+
+// devicesAndGroups counts both, and does not speak of groups if there are none.
+func devicesAndGroups(devices, groups int) string {
+	if groups == 0 {
+		return plural(devices, "device")
+	}
+	return plural(devices, "device") + " and " + plural(groups, "group")
 }
 
 func (d *deviceImport) report(format *foreign.Format, r registry.ImportResult) error {
@@ -435,13 +444,13 @@ func (d *deviceImport) report(format *foreign.Format, r registry.ImportResult) e
 			d.path, plural(d.weak, "key"), keys.MinPSKLen)
 	}
 	if d.json {
-		return outputFailure(writeJSON(d.app.out, importJSON{jsonSchemaVersion, d.path, format.Name, d.dryRun, r.Added, r.Replaced, r.Skipped, d.notes}))
+		return outputFailure(writeJSON(d.app.out, importJSON{jsonSchemaVersion, d.path, format.Name, d.dryRun, r.Added, r.Replaced, r.Skipped, r.Groups, d.notes}))
 	}
 	verb := "imported"
 	if d.dryRun {
 		verb = "would import"
 	}
-	text := fmt.Sprintf("%s %s from %s (%s)", verb, plural(r.Added+r.Replaced, "device"), d.path, format.Name)
+	text := fmt.Sprintf("%s %s from %s (%s)", verb, devicesAndGroups(r.Added+r.Replaced-r.Groups, r.Groups), d.path, format.Name)
 	if r.Replaced > 0 {
 		text += fmt.Sprintf(", %d in place of others", r.Replaced)
 	}

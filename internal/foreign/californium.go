@@ -164,7 +164,7 @@ func (c *californiumReader) begin(name, group string) (Entry, error) {
 
 // finish returns the device that was being read, if it is one.
 func (c *californiumReader) finish() (Entry, error) {
-	done := Entry{c.d, c.line}
+	done := Entry{Device: c.d, Line: c.line}
 	c.d, c.line = registry.Device{}, 0
 	switch {
 	case done.Line == 0, c.bad:

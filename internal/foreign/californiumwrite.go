@@ -141,7 +141,7 @@ func readPSKStore(r io.Reader, _ *Options) iter.Seq2[Entry, error] {
 		if err != nil {
 			return Entry{}, false, l.wrong(column, err)
 		}
-		return Entry{pskDevice(psk), l.n}, true, nil
+		return Entry{Device: pskDevice(psk), Line: l.n}, true, nil
 	})
 }
 

@@ -23,7 +23,7 @@ import (
 // each other.
 var formatCSV = &Format{
 	Name: "csv", Title: "CSV with a header: name,group,tenant,identity,key,rpk,...",
-	Lacks: "nothing that a device has", Secret: true,
+	Lacks: "keys of groups", Secret: true,
 	looks: looksLikeCSV,
 	read:  readCSV,
 	write: func(w io.Writer, o *WriteOptions) writer { return &csvWriter{w: csv.NewWriter(w), o: o} },
@@ -220,7 +220,7 @@ func (c *csvReader) read(yield func(Entry, error) bool) {
 		if last.Line > 0 && deviceKey(&last.Device) != bad && !yield(last, nil) {
 			return
 		}
-		last = Entry{row.device, row.line}
+		last = Entry{Device: row.device, Line: row.line}
 		last.Device.Credentials = row.credentials
 	}
 	if last.Line > 0 && deviceKey(&last.Device) != bad {

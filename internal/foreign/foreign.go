@@ -28,10 +28,27 @@ import (
 	"github.com/coaps-go/coaps/security/registry"
 )
 
-// An Entry is one device of a file.
+// An Entry is one device of a file, or a group.
 type Entry struct {
 	Device registry.Device
-	Line   int // where it begins, from 1
+	Line   int             // where it begins, from 1
+	Group  *registry.Group // if it is one; Device is empty then
+}
+
+// Owner is the device or the group.
+func (e *Entry) Owner() registry.Owner {
+	if e.Group != nil {
+		return e.Group
+	}
+	return &e.Device
+}
+
+// Credentials are the owner's.
+func (e *Entry) Credentials() []registry.Credential {
+	if e.Group != nil {
+		return e.Group.Credentials
+	}
+	return e.Device.Credentials
 }
 
 // A LineError tells what is wrong with a line of a file. It does not quote the
@@ -80,6 +97,10 @@ type WriteOptions struct {
 	Left func(d *registry.Device, why string)
 	// Note is told what was written and needs care; nil: nobody wants to know.
 	Note func(d *registry.Device, text string)
+	// Groups are written behind the devices, where the format has words for them;
+	// nil: none. LeftGroup is Left for them.
+	Groups    iter.Seq2[registry.Group, error]
+	LeftGroup func(g *registry.Group, why string)
 }
 
 func (o *WriteOptions) left(d *registry.Device, format string, args ...any) {
@@ -107,6 +128,11 @@ type Format struct {
 type writer interface {
 	device(d *registry.Device) (written bool, err error)
 	end() error
+}
+
+// A groupWriter is a writer of a format that has words for groups.
+type groupWriter interface {
+	group(g *registry.Group) error
 }
 
 // formats is in the order in which a file is tried: those with an unmistakable
@@ -168,6 +194,9 @@ func (f *Format) Read(r io.Reader, o Options) iter.Seq2[Entry, error] {
 
 // settle gives a device what its file left open.
 func (e *Entry) settle(o *Options) error {
+	if e.Group != nil {
+		return e.settleGroup(o)
+	}
 	d := &e.Device
 	if o.Split != "" && d.Tenant == "" {
 		if at := strings.LastIndex(d.Name, o.Split); at > 0 && at+len(o.Split) < len(d.Name) {
@@ -180,15 +209,30 @@ func (e *Entry) settle(o *Options) error {
 	if o.Group != "" && !slices.Contains(d.Groups, o.Group) {
 		d.Groups = append(d.Groups, o.Group)
 	}
-	for i := range d.Credentials {
-		if d.Credentials[i].Host == "" {
-			d.Credentials[i].Host = o.Host
+	return e.settled(d.Credentials, d.Label, o, d.Check)
+}
+
+// settleGroup is settle for a group, which is in no group.
+func (e *Entry) settleGroup(o *Options) error {
+	g := e.Group
+	if g.Tenant == "" {
+		g.Tenant = o.Tenant
+	}
+	return e.settled(g.Credentials, g.Label, o, g.Check)
+}
+
+// settled does what devices and groups have in common, and checks the whole.
+func (e *Entry) settled(list []registry.Credential, label string, o *Options, check func() error) error {
+	for i := range list {
+		if list[i].Host == "" {
+			list[i].Host = o.Host
 		}
 	}
-	if strings.ContainsFunc(d.Label, unicode.IsControl) {
-		return &LineError{Line: e.Line, Err: errors.New("the label has control characters")}
+	err := check()
+	if strings.ContainsFunc(label, unicode.IsControl) {
+		err = errors.New("the label has control characters")
 	}
-	if err := d.Check(); err != nil {
+	if err != nil {
 		return &LineError{Line: e.Line, Err: err}
 	}
 	return nil
@@ -211,5 +255,29 @@ func (f *Format) Write(w io.Writer, devices iter.Seq2[registry.Device, error], o
 			n++
 		}
 	}
+	if err := o.writeGroups(f, out); err != nil {
+		return n, err
+	}
 	return n, out.end()
+}
+
+// writeGroups writes the groups, or tells that there are no words for them.
+func (o *WriteOptions) writeGroups(f *Format, out writer) error {
+	if o.Groups == nil {
+		return nil
+	}
+	to, ok := out.(groupWriter)
+	for g, err := range o.Groups {
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := to.group(&g); err != nil {
+				return err
+			}
+		} else if o.LeftGroup != nil {
+			o.LeftGroup(&g, f.Name+" has no words for the keys of a group")
+		}
+	}
+	return nil
 }

@@ -6,7 +6,9 @@ package foreign
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -348,6 +350,55 @@ func TestNameOfIdentity(t *testing.T) {
 		got := nameOfIdentity([]byte(identity))
 		if !strings.HasPrefix(got, want) || registry.CheckName(got) != nil || len(want) > 8 && got != want {
 			t.Errorf("%.20q is called %q, want %q", identity, got, want)
+		}
+	}
+}
+
+// Groups come back from our own format, whatever stands first, with what the options
+// say; of all others it is told that they have no words for them.
+func TestGroups(t *testing.T) {
+	psk, err := keys.NewPSK([]byte("all"), []byte("0123456789abcdef"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := registry.Group{Name: "sensors", Label: "outdoors", Credentials: []registry.Credential{{PSK: &registry.PSK{Identity: psk.Identity, Key: psk.Key}}}}
+	groups := func(yield func(registry.Group, error) bool) { yield(group, nil) }
+	for _, format := range Formats() {
+		if !format.CanWrite() {
+			continue
+		}
+		var file bytes.Buffer
+		var left []string
+		if _, err := format.Write(&file, sequence(nil), WriteOptions{Groups: groups, LeftGroup: func(g *registry.Group, why string) { left = append(left, g.Name+why) }}); err != nil {
+			t.Fatal(err)
+		}
+		if ours := format == formatJSON; ours == (len(left) > 0) || !ours && bytes.Contains(file.Bytes(), []byte("0123456789abcdef")) {
+			t.Errorf("%s: left %q\n%s", format.Name, left, file.String())
+		}
+		if format != formatJSON {
+			continue
+		}
+		if Recognise(file.Bytes()) != format {
+			t.Errorf("not recognised: %s", file.String())
+		}
+		for e, err := range format.Read(&file, Options{Tenant: "acme", Group: "others", Host: "h.example"}) {
+			if err != nil || e.Group == nil {
+				t.Fatal(e, err)
+			}
+			if g := e.Group; g.Name != "sensors" || g.Tenant != "acme" || g.Label != "outdoors" || e.Credentials()[0].Host != "h.example" || e.Owner() != registry.Owner(g) {
+				t.Errorf("%+v", g)
+			}
+		}
+	}
+	broken := errors.New("the store is away")
+	if _, err := formatJSON.Write(io.Discard, sequence(nil), WriteOptions{Groups: func(yield func(registry.Group, error) bool) { yield(registry.Group{}, broken) }}); err != broken {
+		t.Errorf("got %v", err)
+	}
+	for _, bad := range []string{`{"group": "a/b"}`, `{"group": "a", "label": "\u0007"}`, `{"group": "a", "groups": []}`} {
+		for _, err := range formatJSON.Read(strings.NewReader("\n"+bad), Options{}) {
+			if line, ok := errors.AsType[*LineError](err); !ok || line.Line != 2 {
+				t.Errorf("%s: %v", bad, err)
+			}
 		}
 	}
 }

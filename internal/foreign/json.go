@@ -19,20 +19,27 @@ import (
 )
 
 // formatJSON is our own: the devices as package registry keeps them, in an
-// array, or one after the other.
+// array, or one after the other, and groups that have keys, whose name stands under
+// "group".
 var formatJSON = &Format{
 	Name: "json", Title: "devices of coaps, an array or one a line: has words for everything",
 	Lacks: "nothing", Secret: true,
 	Named: []string{"coaps", "ndjson"},
-	looks: func(head []byte) bool { return jsonWith(head, "name") },
+	looks: func(head []byte) bool { return jsonWith(head, "name") || jsonWith(head, "group") },
 	read:  readJSON,
 	write: func(w io.Writer, o *WriteOptions) writer { return &jsonWriter{w: w} },
 }
 
 func readJSON(r io.Reader, _ *Options) iter.Seq2[Entry, error] {
 	return readElements(r, func(object json.RawMessage, line int) (Entry, bool, error) {
-		d, err := registry.ParseDevice(object)
-		return Entry{d, line}, err == nil, err
+		owner, err := registry.ParseOwner(object)
+		if err != nil {
+			return Entry{}, false, err
+		}
+		if g, ok := owner.(*registry.Group); ok {
+			return Entry{Group: g, Line: line}, true, nil
+		}
+		return Entry{Device: *owner.(*registry.Device), Line: line}, true, nil
 	})
 }
 
@@ -47,6 +54,12 @@ func (j *jsonWriter) device(d *registry.Device) (bool, error) {
 	text := d.AppendJSON(nil)
 	defer clear(text)
 	return true, j.array.add(j.w, json.RawMessage(text))
+}
+
+func (j *jsonWriter) group(g *registry.Group) error {
+	text := registry.AppendOwner(nil, g)
+	defer clear(text)
+	return j.array.add(j.w, json.RawMessage(text))
 }
 
 func (j *jsonWriter) end() error { return j.array.end(j.w) }
@@ -133,7 +146,7 @@ func readAiocoap(r io.Reader, o *Options) iter.Seq2[Entry, error] {
 			if err != nil {
 				err = &LineError{Line: line, Err: err}
 			}
-			if !yield(Entry{d, line}, err) {
+			if !yield(Entry{Device: d, Line: line}, err) {
 				return
 			}
 		}

@@ -105,7 +105,7 @@ func readLeshan(r io.Reader, o *Options) iter.Seq2[Entry, error] {
 			o.note(line, "the OSCORE context of %s is skipped", d.Name)
 		}
 		d.Credentials = []registry.Credential{*credential}
-		return Entry{d, line}, true, nil
+		return Entry{Device: d, Line: line}, true, nil
 	})
 }
 

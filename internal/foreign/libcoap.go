@@ -83,7 +83,7 @@ func readLibcoap(r io.Reader, _ *Options) iter.Seq2[Entry, error] {
 		if err != nil {
 			return Entry{}, false, l.wrong(column, err)
 		}
-		return Entry{pskDevice(psk), l.n}, true, nil
+		return Entry{Device: pskDevice(psk), Line: l.n}, true, nil
 	})
 }
 
@@ -105,7 +105,7 @@ func readLibcoapSNI(r io.Reader, o *Options) iter.Seq2[Entry, error] {
 		}
 		c := pskCredential(psk)
 		c.Host = strings.ToLower(string(sni))
-		return Entry{registry.Device{Name: c.Host, Credentials: []registry.Credential{c}}, l.n}, true, nil
+		return Entry{Device: registry.Device{Name: c.Host, Credentials: []registry.Credential{c}}, Line: l.n}, true, nil
 	})
 }
 

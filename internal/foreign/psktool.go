@@ -54,7 +54,7 @@ func readPSKTool(r io.Reader, _ *Options) iter.Seq2[Entry, error] {
 		if err != nil {
 			return Entry{}, false, l.wrong(psktoolColumn(line, err), err)
 		}
-		return Entry{pskDevice(psk), l.n}, true, nil
+		return Entry{Device: pskDevice(psk), Line: l.n}, true, nil
 	})
 }
 

@@ -22,18 +22,24 @@ type owner interface {
 	credentials() []Credential
 	version() uint64
 	normalize(now time.Time) error
+	birth() (created *time.Time, lastID *int)
 	AppendJSON(dst []byte) []byte
 }
+
+// An Owner has credentials: a *Device, or a *Group.
+type Owner interface{ owner }
 
 func (d *Device) key() string               { return deviceKey(d.Tenant, d.Name) }
 func (d *Device) what() string              { return whatOwner("device", d.Tenant, d.Name) }
 func (d *Device) credentials() []Credential { return d.Credentials }
 func (d *Device) version() uint64           { return d.Version }
+func (d *Device) birth() (*time.Time, *int) { return &d.Created, &d.LastID }
 
 func (g *Group) key() string               { return groupKey(g.Tenant, g.Name) }
 func (g *Group) what() string              { return whatOwner("group", g.Tenant, g.Name) }
 func (g *Group) credentials() []Credential { return g.Credentials }
 func (g *Group) version() uint64           { return g.Version }
+func (g *Group) birth() (*time.Time, *int) { return &g.Created, &g.LastID }
 
 func whatOwner(kind, tenant, name string) string {
 	if tenant != "" {

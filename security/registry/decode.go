@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,39 @@ func ParseGroup(data []byte) (Group, error) {
 	}
 	var g Group
 	return g, t.each(g.read)
+}
+
+// ParseOwner reads a device, or a group, whose name stands under "group" and not
+// under "name", as ParseDevice and ParseGroup do.
+func ParseOwner(data []byte) (Owner, error) {
+	t, err := parseTree(data)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(t.fields, func(f field) bool { return f.name == groupField }) {
+		d := new(Device)
+		return d, t.each(d.read)
+	}
+	g := new(Group)
+	return g, t.each(func(name string, t *tree) error {
+		switch name {
+		case groupField:
+			return t.text(&g.Name)
+		case "name":
+			return errField
+		}
+		return g.read(name, t)
+	})
+}
+
+// ownerOf reads the device or group in a record.
+func ownerOf(record store.Record) (owner, error) {
+	if strings.HasPrefix(record.Key, groupPrefix) {
+		g, err := groupOf(record)
+		return &g, err
+	}
+	d, err := deviceOf(record)
+	return &d, err
 }
 
 // deviceOf reads the device in a record.

@@ -33,9 +33,23 @@ func (d *Device) AppendJSON(dst []byte) []byte {
 }
 
 // AppendJSON is Device.AppendJSON for a group.
-func (g *Group) AppendJSON(dst []byte) []byte {
+func (g *Group) AppendJSON(dst []byte) []byte { return g.append(dst, "name") }
+
+// AppendOwner appends a device or a group as ParseOwner reads it; see
+// Device.AppendJSON.
+func AppendOwner(dst []byte, o Owner) []byte {
+	if g, ok := o.(*Group); ok {
+		return g.append(dst, groupField)
+	}
+	return o.AppendJSON(dst)
+}
+
+// groupField is where a group among devices has its name.
+const groupField = "group"
+
+func (g *Group) append(dst []byte, nameField string) []byte {
 	w := writer{dst: append(dst, '{')}
-	w.text("name", g.Name)
+	w.text(nameField, g.Name)
 	w.optional("tenant", g.Tenant)
 	w.optional("label", g.Label)
 	w.flag("disabled", g.Disabled)

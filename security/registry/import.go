@@ -27,10 +27,12 @@ type ImportOptions struct {
 	DryRun bool
 }
 
-// ImportResult counts devices.
-type ImportResult struct{ Added, Replaced, Skipped int }
+// ImportResult counts devices and groups. Groups is how many of those Added and
+// Replaced are groups.
+type ImportResult struct{ Added, Replaced, Skipped, Groups int }
 
-// ImportError says which device of an import is wrong.
+// ImportError says which device of an import is wrong. Groups are counted with
+// them.
 type ImportError struct {
 	Index int // in the sequence, from 0
 	Err   error
@@ -51,9 +53,20 @@ const maxImportErrors = 20
 // nobody has interfered meanwhile. The devices become Import's; it needs some
 // 600 bytes of memory for each.
 func (r *Registry) Import(ctx context.Context, devices iter.Seq2[Device, error], o ImportOptions) (ImportResult, error) {
+	return r.ImportOwners(ctx, func(yield func(Owner, error) bool) {
+		for d, err := range devices {
+			if !yield(&d, err) {
+				return
+			}
+		}
+	}, o)
+}
+
+// ImportOwners is Import for devices and groups.
+func (r *Registry) ImportOwners(ctx context.Context, owners iter.Seq2[Owner, error], o ImportOptions) (ImportResult, error) {
 	im := &importer{registry: r, options: o, now: time.Now(), fresh: r.store.Status().Records == 0}
 	defer im.wipe()
-	if err := im.take(ctx, devices); err != nil {
+	if err := im.take(ctx, owners); err != nil {
 		return ImportResult{}, err
 	}
 	if err := im.settle(); err != nil {
@@ -99,12 +112,12 @@ const importBatch = 512
 
 // take reads the sequence. It returns errors that end the import; what is wrong
 // with a device is noted.
-func (im *importer) take(ctx context.Context, devices iter.Seq2[Device, error]) error {
+func (im *importer) take(ctx context.Context, owners iter.Seq2[Owner, error]) error {
 	batch := make([]candidate, 0, importBatch)
 	n := 0
-	for d, err := range devices {
+	for o, err := range owners {
 		if err == nil {
-			batch = append(batch, candidate{Device: d, n: n})
+			batch = append(batch, candidate{owner: o, n: n})
 			n++
 		}
 		if err != nil || len(batch) == importBatch {
@@ -121,13 +134,13 @@ func (im *importer) take(ctx context.Context, devices iter.Seq2[Device, error]) 
 	return im.add(ctx, batch)
 }
 
-// A candidate is a device of the sequence.
+// A candidate is a device or a group of the sequence.
 type candidate struct {
-	Device
+	owner
 	n      int // which one
 	lastID int // as it came
 	wrong  error
-	old    Device            // what the store has in its place; without a version: nothing
+	old    owner             // what the store has in its place; nil: nothing
 	before map[string]string // the index of old
 }
 
@@ -136,7 +149,8 @@ func (im *importer) add(ctx context.Context, batch []candidate) error {
 	good := make([]*candidate, 0, len(batch))
 	for i := range batch {
 		c := &batch[i]
-		c.lastID = c.LastID
+		_, lastID := c.birth()
+		c.lastID = *lastID
 		if c.wrong = c.normalize(im.now); c.wrong == nil {
 			good = append(good, c)
 		}
@@ -174,7 +188,7 @@ func (im *importer) find(ctx context.Context, good []*candidate) error {
 		if record.Version == store.Any {
 			continue
 		}
-		if good[i].old, err = deviceOf(record); err != nil {
+		if good[i].old, err = ownerOf(record); err != nil {
 			return err
 		}
 	}
@@ -187,7 +201,7 @@ func (im *importer) compare(c *candidate) (put bool, err error) {
 	switch {
 	case c.wrong != nil:
 		return false, im.note(c.n, c.wrong)
-	case c.old.Version == store.Any:
+	case c.old == nil:
 		im.result.Added++
 	case im.options.Skip:
 		im.result.Skipped++
@@ -195,12 +209,14 @@ func (im *importer) compare(c *candidate) (put bool, err error) {
 	case !im.options.Replace:
 		return false, im.note(c.n, &ConflictError{What: c.what()})
 	default:
-		version = c.old.Version
-		c.LastID = c.lastID
-		c.inherit(&c.old, im.now)
+		version = c.old.version()
+		c.inherit(im.now)
 		im.result.Replaced++
 	}
-	im.put(c.n, &c.Device, version)
+	if _, group := c.owner.(*Group); group {
+		im.result.Groups++
+	}
+	im.put(c.n, c.owner, version)
 	return true, nil
 }
 
@@ -212,9 +228,10 @@ func (im *importer) putIndices(ctx context.Context, taken []*candidate) error {
 		if im.fresh {
 			break
 		}
-		c.before = indexOf(&c.old)
-		for i := range c.Credentials {
-			key := string(c.Credentials[i].appendIndexKey(nil))
+		c.before = indexOf(c.old)
+		list := c.credentials()
+		for i := range list {
+			key := string(list[i].appendIndexKey(nil))
 			if _, ours := c.before[key]; !ours {
 				unknown = append(unknown, key)
 			}
@@ -244,26 +261,29 @@ func (im *importer) note(n int, err error) error {
 	return nil
 }
 
-// inherit gives d the age of the device in whose place it comes, and the IDs of
-// the credentials that both have.
-func (d *Device) inherit(old *Device, now time.Time) {
-	d.Created, d.LastID = old.Created, max(d.LastID, old.LastID)
-	for i := range d.Credentials {
-		c := &d.Credentials[i]
-		c.ID = ""
-		for j := range old.Credentials {
-			if other := &old.Credentials[j]; string(other.appendIndexKey(nil)) == string(c.appendIndexKey(nil)) {
-				c.ID, c.Created = other.ID, other.Created
+// inherit gives it the age of what it takes the place of, and the IDs of the
+// credentials that both have.
+func (c *candidate) inherit(now time.Time) {
+	created, lastID := c.birth()
+	oldCreated, oldLastID := c.old.birth()
+	*created, *lastID = *oldCreated, max(c.lastID, *oldLastID)
+	list, before := c.credentials(), c.old.credentials()
+	for i := range list {
+		one := &list[i]
+		one.ID = ""
+		for j := range before {
+			if other := &before[j]; string(other.appendIndexKey(nil)) == string(one.appendIndexKey(nil)) {
+				one.ID, one.Created = other.ID, other.Created
 			}
 		}
 	}
-	number(d.Credentials, &d.LastID, now)
+	number(list, lastID, now)
 }
 
-func (im *importer) put(n int, d *Device, version uint64) {
-	key := im.arena.text(d.key())
+func (im *importer) put(n int, o owner, version uint64) {
+	key := im.arena.text(o.key())
 	im.arena.begin()
-	value := im.arena.end(d.AppendJSON(im.arena.buffer()))
+	value := im.arena.end(o.AppendJSON(im.arena.buffer()))
 	im.ops = append(im.ops, importOp{key: key, value: value, device: int32(n), ifVersion: version})
 }
 
@@ -272,8 +292,9 @@ func (im *importer) put(n int, d *Device, version uint64) {
 func (im *importer) putIndex(c *candidate, owned map[string]bool) {
 	owner := c.key()
 	var buf [512]byte
-	for i := range c.Credentials {
-		credential := &c.Credentials[i]
+	list := c.credentials()
+	for i := range list {
+		credential := &list[i]
 		key := string(credential.appendIndexKey(buf[:0]))
 		_, ours := c.before[key]
 		delete(c.before, key)
@@ -360,8 +381,8 @@ func (im *importer) merge(same []importOp) (importOp, error) {
 // describe says what an op writes, and whose that is in the import.
 func (im *importer) describe(o importOp) (what string, owner func(importOp) string) {
 	key := im.arena.string(o.key)
-	if tenant, name, ok := splitOwnerKey(key, devicePrefix); ok {
-		return whatOwner("device", tenant, name), func(first importOp) string {
+	if owner := ownerOfKey(key); owner != key {
+		return owner, func(first importOp) string {
 			return fmt.Sprintf("device %d of the import", first.device+1)
 		}
 	}

@@ -231,3 +231,86 @@ func TestImportInBatches(t *testing.T) {
 		t.Errorf("without a store: %v", err)
 	}
 }
+
+// Groups with keys go with the devices: all or nothing, in each other's way as
+// devices are, and replaced or left as they are.
+func TestImportGroups(t *testing.T) {
+	ctx, r := t.Context(), newRegistry(t)
+	owners := func(list ...Owner) iter.Seq2[Owner, error] {
+		return func(yield func(Owner, error) bool) {
+			for _, o := range list {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+	deviceOf := func(name, identity string) Owner {
+		d := device(name, pskOf(identity, "k"))
+		return &d
+	}
+	group := func(name, key string, identities ...string) Owner {
+		g := &Group{Name: name, Tenant: "acme"}
+		for _, identity := range identities {
+			g.Credentials = append(g.Credentials, pskOf(identity, key))
+		}
+		return g
+	}
+	got := must(r.ImportOwners(ctx, owners(deviceOf("a", "a"), group("sensors", "one", "all"), deviceOf("b", "b")), ImportOptions{}))
+	if want := (ImportResult{Added: 3, Groups: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	checkIndex(t, r.store)
+	created := must(r.Group(ctx, "acme", "sensors")).Created
+	got = must(r.ImportOwners(ctx, owners(group("sensors", "two", "more", "all")), ImportOptions{Replace: true}))
+	if want := (ImportResult{Replaced: 1, Groups: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	g := must(r.Group(ctx, "acme", "sensors"))
+	if len(g.Credentials) != 2 || g.Credentials[1].ID != "1" || g.Credentials[0].ID != "2" || !g.Created.Equal(created) {
+		t.Errorf("got %+v", g)
+	}
+	if e := r.Who(ctx, claimPSK("all"), noon); e.Group != "sensors" || string(e.Key.Bytes()) != "two" {
+		t.Errorf("got %+v", e.Principal)
+	}
+	got = must(r.ImportOwners(ctx, owners(group("sensors", "three", "all"), group("pumps", "k")), ImportOptions{Skip: true}))
+	if want := (ImportResult{Added: 1, Skipped: 1, Groups: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	before := content(t, r.store)
+	for what, test := range map[string]struct {
+		list []Owner
+		want string
+	}{
+		"a group that is there": {[]Owner{deviceOf("x", "x"), group("sensors", "k", "y")}, "device 2: group sensors of tenant acme is there already"},
+		"a device's identity":   {[]Owner{group("others", "k", "a")}, "device 1: PSK identity a is that of device a"},
+		"a group's identity":    {[]Owner{deviceOf("x", "all")}, "device 1: PSK identity all is that of group sensors of tenant acme"},
+		"twice":                 {[]Owner{group("others", "k"), group("others", "k")}, "device 2: group others of tenant acme is that of device 1 of the import"},
+		"an identity of both":   {[]Owner{group("others", "k", "same"), deviceOf("x", "same")}, "device 2: PSK identity same is that of group others of tenant acme"},
+		"a name that cannot be": {[]Owner{deviceOf("x", "x"), group("a/b", "k")}, "device 2: name: "},
+	} {
+		if _, err := r.ImportOwners(ctx, owners(test.list...), ImportOptions{}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", what, err, test.want)
+		}
+		if diff := cmp.Diff(before, content(t, r.store)); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	checkIndex(t, r.store)
+}
+
+// What AppendOwner writes ParseOwner reads, and tells a device from a group.
+func TestOwnerAsJSON(t *testing.T) {
+	d := device("same", pskOf("a", "k"))
+	for _, o := range []Owner{&d, &Group{Name: "same", Tenant: "acme", Label: "x", Disabled: true, Credentials: []Credential{pskOf("b", "k")}}} {
+		again := must(ParseOwner(AppendOwner(nil, o)))
+		if diff := cmp.Diff(string(AppendOwner(nil, o)), string(AppendOwner(nil, again))); diff != "" || again.key() != o.key() {
+			t.Error(diff)
+		}
+	}
+	for _, bad := range []string{`{"group":"a","name":"b"}`, `{"group":"a","groups":["b"]}`, `{"group":1}`, `{"group":"a","group":"b"}`, `[]`, `{`} {
+		if o, err := ParseOwner([]byte(bad)); err == nil {
+			t.Errorf("%s is taken: %+v", bad, o)
+		}
+	}
+}

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/coaps-go/coaps/dtls"
@@ -229,12 +228,7 @@ func getOwner(ctx context.Context, s store.Store, key string) (owner, error) {
 		return nil, err
 	}
 	defer clear(record.Value)
-	if strings.HasPrefix(key, groupPrefix) {
-		g, err := groupOf(record)
-		return &g, err
-	}
-	d, err := deviceOf(record)
-	return &d, err
+	return ownerOf(record)
 }
 
 func credentialOf(o owner, id string) *Credential {

@@ -40,6 +40,11 @@ func TestConcerned(t *testing.T) {
 			t.Errorf("%s: %v, want %v", tt.name, !tt.want, tt.want)
 		}
 	}
+	// Recheck takes nil for everybody, certificates that are nobody's included and at
+	// once: a match that is always true would leave those to their own time.
+	if match, some := Concerned([]Change{{Device: "sensor-7"}, {All: true}}); !some || match != nil {
+		t.Error("after a change of everything there is a match")
+	}
 	for _, changes := range [][]Change{nil, {{Rules: true}}} {
 		if match, some := Concerned(changes); some || match != nil {
 			t.Errorf("%+v concerns sessions", changes)

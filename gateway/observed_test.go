@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"strings"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
 )
 
@@ -352,4 +355,90 @@ func TestManyObservers(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	}
+}
+
+// Sessions that sleep observe, and hear of changes and of their end.
+func TestObserversAsleep(t *testing.T) {
+	r := start(t, strings.Replace(liveConfig, "loops: 1", "loops: 1, sleep-after: 50ms, awake: 1", 1)+withStore, nil)
+	id := r.allow("allow authenticated GET,PUT,OBSERVE /store/**")
+	r.allow("allow device:sensor-7 PUT /store/**")
+	for _, name := range []string{"sensor-7", "panel-1", "panel-2", "panel-3"} {
+		r.addDevice(name)
+	}
+	sensor := r.peer("sensor-7")
+	sensor.put("/store/x", "1")
+	var all []*following
+	for _, name := range []string{"panel-1", "panel-2", "panel-3"} {
+		f := r.peer(name).follow("/store/x")
+		f.wants("2.05 1")
+		all = append(all, f)
+	}
+	asleep := func() (n int) {
+		for _, s := range r.sessions(SessionFilter{}) {
+			if s.Asleep && s.Observes == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	r.within(10*time.Second, "asleep", func() bool { return asleep() >= 2 })
+	sensor.put("/store/x", "2")
+	for _, f := range all {
+		f.wants("2.05 2")
+	}
+	r.within(10*time.Second, "asleep again", func() bool { return asleep() >= 2 })
+	if err := r.RemoveRule(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		f.wants("4.03", "EOF")
+	}
+	sensor.put("/store/x", "3")
+	if s := r.status(); s.Observers.Now != 0 || s.Observers.Ended["denied"] != 3 || s.Listeners[0].Sessions != 4 {
+		t.Errorf("%+v %+v", s.Observers, s.Listeners)
+	}
+}
+
+// Who observes as nobody and then shows a token is decided about anew, and so is he
+// when the token is taken back.
+func TestObserveAndAuthorize(t *testing.T) {
+	server, serverKey := keyFile(1)
+	r := start(t, liveConfig+`
+identity: {rpk: server.key}
+clients: {anonymous: true}
+acl: {rules: ["allow anonymous GET,OBSERVE /time", "allow mode:token GET,OBSERVE /store/**", "allow device:sensor-7 PUT /store/**"]}
+resources: {authorize: {path: /authorize, within: 1m}, store: {path: /store/}}
+`, map[string]string{"server.key": serverKey})
+	const token = "0123456789abcdef0123456789abcdef"
+	sum := sha256.Sum256([]byte(token))
+	if _, err := r.AddDevice(t.Context(), registry.Device{Name: "phone", Credentials: []registry.Credential{{Token: &registry.Token{SHA256: sum[:]}}}}); err != nil {
+		t.Fatal(err)
+	}
+	r.addDevice("sensor-7")
+	r.peer("sensor-7").put("/store/x", "1")
+	pins := new(keys.Pins)
+	pins.AddKey(server.SPKI)
+	phone := r.with(&security.Config{Pins: pins})
+	clock := phone.follow("/time")
+	clock.wants("2.05")
+	if got := phone.do(coap.POST, "/authorize", []byte(token)); got != "2.04" {
+		t.Fatalf("the token: %s", got)
+	}
+	last := clock.next()
+	for strings.HasPrefix(last, "2.05") {
+		last = clock.next()
+	}
+	if last != "4.03" {
+		t.Errorf("what nobody may: %s", last)
+	}
+	stored := phone.follow("/store/x")
+	stored.wants("2.05 1")
+	r.peer("sensor-7").put("/store/x", "2")
+	stored.wants("2.05 2")
+	if err := r.RemoveDevice(t.Context(), "", "phone"); err != nil {
+		t.Fatal(err)
+	}
+	r.within(10*time.Second, "the session is gone", func() bool {
+		return len(r.sessions(SessionFilter{Device: "phone"})) == 0 && r.status().Observers.Ended["disconnected"] == 1
+	})
 }

@@ -555,6 +555,10 @@ func TestObserveShared(t *testing.T) {
 }
 
 // Who comes when the last state is stale has it asked for again.
+//
+// Proves rfc7641 §3.3.1: "If the age of the latest notification becomes greater
+// than its indicated Max-Age, then the client MUST NOT assume that the enclosed
+// representation reflects the actual resource state."
 func TestObserveSharedButStale(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *air) {
 		w := watch(t, a, said{number: 1, text: "one", more: maxAge(10)})

@@ -136,8 +136,8 @@ func observeUntilEnough(ctx context.Context, s *observedServer, c condition) {
 		return // what was lost comes again
 	}
 	before := heard.Load()
-	time.Sleep(2500 * time.Millisecond)
-	if n := heard.Load() - before; n != 0 {
+	time.Sleep(4 * time.Second)
+	if n := heard.Load() - before; n > 1 { // one may have been under way
 		s.t.Errorf("%d datagrams after the end", n)
 	}
 }

@@ -52,12 +52,17 @@ type adminServer struct {
 	writes  chan struct{}
 	watches chan struct{}
 
-	unready atomic.Pointer[error] // why nothing is answered yet
+	unready  atomic.Pointer[error] // why nothing is answered yet
+	released chan struct{}         // closed by release
 }
+
+// heldTime is how long a question waits for release. A server that has said that
+// it is ready needs no more, and one that waits for its store says so.
+const heldTime = time.Second
 
 func newAdminServer(socket *adminSocket, c commander, log *slog.Logger) *adminServer {
 	a := &adminServer{commander: c, log: log, socket: socket,
-		writes: make(chan struct{}, adminWrites), watches: make(chan struct{}, adminWatches)}
+		writes: make(chan struct{}, adminWrites), watches: make(chan struct{}, adminWatches), released: make(chan struct{})}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/reload", a.serveReload)
 	mux.HandleFunc("GET /v1/status", a.serveStatus)
@@ -102,11 +107,28 @@ func (a *adminServer) hold(why error) {
 	}
 }
 
-// release has questions answered. It is safe on nil.
+// release has questions answered, once. It is safe on nil.
 func (a *adminServer) release() {
 	if a != nil {
 		a.unready.Store(nil)
+		close(a.released)
 	}
+}
+
+// held waits for release, and returns why that does not come.
+func (a *adminServer) held(ctx context.Context) error {
+	if a.unready.Load() == nil {
+		return nil
+	}
+	select {
+	case <-a.released:
+	case <-ctx.Done():
+	case <-time.After(heldTime):
+	}
+	if why := a.unready.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 func (a *adminServer) close() {
@@ -125,8 +147,8 @@ func (a *adminServer) admit(next http.Handler) http.Handler {
 			writeError(w, http.StatusForbidden, fmt.Errorf("%w: the admin socket is for the owner of the server and root", fs.ErrPermission))
 			return
 		}
-		if why := a.unready.Load(); why != nil {
-			writeError(w, http.StatusServiceUnavailable, *why)
+		if why := a.held(r.Context()); why != nil {
+			writeError(w, http.StatusServiceUnavailable, why)
 			return
 		}
 		who.command = clip(r.Header.Get(commandHeader))

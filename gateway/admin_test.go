@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -180,4 +181,33 @@ func TestAdminSocketSlowClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("served after %v", time.Since(begin).Round(time.Millisecond))
+}
+
+// Who asks while the server is just getting ready, as a script does that was told so,
+// waits for a moment and is answered.
+func TestAskedWhileGettingReady(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "coaps.yaml")
+	if err := os.WriteFile(path, []byte(liveConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	client := Dial("test", must(Load(path)).Sockets()...)
+	defer client.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	answered := make(chan error, 1)
+	err := Run(ctx, path, Options{Ready: func([]netip.AddrPort, []netip.AddrPort) error {
+		go func() {
+			defer cancel()
+			_, err := client.Status(t.Context())
+			answered <- err
+		}()
+		time.Sleep(heldTime / 10)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answered; err != nil {
+		t.Errorf("asked a moment before it answers: %v", err)
+	}
 }

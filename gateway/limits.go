@@ -68,6 +68,8 @@ func (one *Limit) Set(l *Limits, value string) error {
 	switch {
 	case one.rate != nil && err == nil && n == 0:
 		*one.rate(l) = -1
+	case one.rate != nil && (err != nil || n < 0):
+		return errors.New("0 or a positive number is needed")
 	case err != nil || n <= 0:
 		return errors.New("a positive number is needed")
 	case one.rate != nil:

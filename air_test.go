@@ -117,7 +117,7 @@ func (c *airConn) put(d airDatagram) {
 
 func (c *airConn) Recv(batch []udp.Datagram) (int, error) {
 	for {
-		n, err, until := c.poll(batch)
+		n, until, err := c.poll(batch)
 		if n > 0 || err != nil {
 			return n, err
 		}
@@ -134,24 +134,24 @@ func (c *airConn) Recv(batch []udp.Datagram) (int, error) {
 	}
 }
 
-func (c *airConn) poll(batch []udp.Datagram) (int, error, time.Time) {
+func (c *airConn) poll(batch []udp.Datagram) (n int, until time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return 0, net.ErrClosed, c.deadline
+		return 0, c.deadline, net.ErrClosed
 	case !c.deadline.IsZero() && !time.Now().Before(c.deadline):
-		return 0, os.ErrDeadlineExceeded, c.deadline
+		return 0, c.deadline, os.ErrDeadlineExceeded
 	case len(c.inbox) == 0:
-		return 0, nil, c.deadline
+		return 0, c.deadline, nil
 	}
 	d := c.inbox[0]
 	c.inbox = c.inbox[1:]
 	if d.refused {
-		return 0, &udp.Unreachable{Remote: d.from, Local: c.addr.Addr(), Quoted: d.payload, Err: syscall.ECONNREFUSED}, c.deadline
+		return 0, c.deadline, &udp.Unreachable{Remote: d.from, Local: c.addr.Addr(), Quoted: d.payload, Err: syscall.ECONNREFUSED}
 	}
 	batch[0].N, batch[0].Remote, batch[0].Local = copy(batch[0].Buf, d.payload), d.from, c.addr.Addr()
-	return 1, nil, c.deadline
+	return 1, c.deadline, nil
 }
 
 func (c *airConn) Send(batch []udp.Datagram) (int, error) {

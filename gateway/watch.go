@@ -135,7 +135,7 @@ func (s *server) readRules(ctx context.Context) error {
 		list, err = g.config.compile(stored)
 	}
 	if err != nil {
-		if ctx.Err() == nil && s.trouble("rules", "the access rules of the store are not in force: "+err.Error()) {
+		if ctx.Err() == nil && s.trouble("rules", "the access rules of the store cannot be used, those before them hold: "+err.Error()) {
 			s.log.Error(LogRulesFailed, "error", err.Error())
 		}
 		return err

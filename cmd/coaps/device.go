@@ -218,6 +218,10 @@ func (a *app) deviceMove(cmd *cobra.Command, args []string, target *ownerTarget,
 	if err := m.apply(cmd.Context(), reg); err != nil {
 		return storeFailure(what, err)
 	}
+	if m.to == m.from {
+		a.notef("%s: changed", m.from)
+		return nil
+	}
 	a.notef("%s: moved to %s", m.from, m.to)
 	return nil
 }

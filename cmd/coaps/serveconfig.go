@@ -86,7 +86,10 @@ func (s *server) gatewayFailure(err error) error {
 	again := "mend " + s.config + "; coaps config check " + s.config + " looks again"
 	if down, ok := errors.AsType[*gateway.StoreError](err); ok {
 		f := asFailure(what, storeFailure(what, down))
-		if f.reason == "store_unavailable" || f.reason == "file_unreadable" || f.reason == "unexpected" {
+		switch f.reason {
+		case "store_unavailable":
+			f.hint = "see to the store, or mend store.url in " + s.config + "; with store.wait the server waits for it"
+		case "file_unreadable", "unexpected":
 			f.hint = again
 		}
 		if f.reason == "unexpected" {

@@ -32,7 +32,7 @@ func TestIndexOfTwoAdministrators(t *testing.T) {
 					if err == nil {
 						break
 					}
-					if i == 100 {
+					if i == 10_000 {
 						t.Error(err)
 						return
 					}

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/coaps-go/coaps/dtls"
 	"github.com/coaps-go/coaps/internal/cosekey"
@@ -154,7 +156,7 @@ func parseCKey(source []byte) (*keyFile, error) {
 	var private []byte
 	for _, array := range arrays {
 		switch n := len(array.Data); {
-		case array.Data[0] == 0x30 && n > 40:
+		case isDER(array.Data):
 			return parseHalves(array.Data, keys.ParsePrivateKey, keys.ParsePublicKey)
 		case n == keys.CurveP256.Size() || n == keys.CurveP384.Size():
 			private = array.Data
@@ -178,6 +180,14 @@ func parseCKey(source []byte) (*keyFile, error) {
 		return nil, err
 	}
 	return &keyFile{pair: pair, spki: pair.SPKI}, nil
+}
+
+// isDER tells a key in DER, a SEQUENCE that begins with an INTEGER or another
+// SEQUENCE and has nothing behind it, from a private number that begins alike.
+func isDER(data []byte) bool {
+	whole, body, first, tag := cryptobyte.String(data), cryptobyte.String(nil), cryptobyte.String(nil), asn1.Tag(0)
+	return whole.ReadASN1(&body, asn1.SEQUENCE) && whole.Empty() &&
+		body.ReadAnyASN1(&first, &tag) && (tag == asn1.INTEGER || tag == asn1.SEQUENCE)
 }
 
 // keyForm is a form in which keys are written.

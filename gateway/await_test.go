@@ -258,8 +258,8 @@ func TestMistakesAreNotAwaited(t *testing.T) {
 		{"away, and a rule that is none", nil, away + "acl: {rules: [\"allow nonsense\"]}\n", "a rule is: "},
 		{"locked, no log", func(t *testing.T, dir string) { hold(t, dir) }, liveConfig + "log: {audit: none/audit.log}\n", "none"},
 	} {
+		dir := t.TempDir() // not under the case's name, which is long: a socket's path must be short
 		t.Run(test.what, func(t *testing.T) {
-			dir := t.TempDir()
 			if test.prepare != nil {
 				test.prepare(t, dir)
 			}

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -320,11 +319,14 @@ func (d *deviceAdd) print(cmd *cobra.Command, device *registry.Device, m *made) 
 		if d.makesKey() {
 			out.PSK = m.handOver.values()
 		}
-		return outputFailure(writeJSON(d.app.out, out))
+		var text strings.Builder
+		if err := writeJSON(&text, out); err != nil {
+			return err
+		}
+		return d.out.deliver(d.app, "the JSON", text.String())
 	}
 	if m.token != "" {
-		_, err := fmt.Fprintln(d.app.out, m.token)
-		return outputFailure(err)
+		return d.out.deliver(d.app, "the token", m.token+"\n")
 	}
 	if d.makesKey() || d.out.output != "" || d.out.qr != "" || cmd.Flags().Changed("as") {
 		if m.handOver == nil {

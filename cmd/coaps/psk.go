@@ -6,7 +6,11 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -179,6 +183,24 @@ func (f *outFlags) check(cmd *cobra.Command) error {
 			return usage(cmd, "%v", err).try("--qr=STYLE, with the equals sign")
 		}
 	}
+	return writable(f.output)
+}
+
+// writable refuses a path at which no new file can be, before anything is made
+// that is to be written there and could be told nowhere else.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	what := "cannot write " + path
+	if _, err := os.Lstat(path); err == nil {
+		return fail("file_exists", what, "it is there already, and a key is never overwritten")
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fail("file_unwritable", what, "%v", rootCause(err)).because(err)
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fail("file_unwritable", what, "%v", rootCause(err)).because(err)
+	}
 	return nil
 }
 
@@ -208,15 +230,23 @@ func (f *outFlags) prepare(a *app, cmd *cobra.Command, psk keys.PSK, owner owner
 	return h, line, err
 }
 
+// deliver writes what holds a secret, as -o says.
+func (f *outFlags) deliver(a *app, what, text string) error {
+	if f.output == "" {
+		_, err := fmt.Fprint(a.out, text)
+		return outputFailure(err)
+	}
+	if err := writeSecret(f.output, []byte(text)); err != nil {
+		return err
+	}
+	a.notef("%s is in %s", what, f.output)
+	return nil
+}
+
 // print writes the line, and the QR code if that is asked for.
 func (f *outFlags) print(a *app, h *handOver, line string) error {
-	if f.output != "" {
-		if err := writeSecret(f.output, []byte(line)); err != nil {
-			return err
-		}
-		a.notef("the key is in %s", f.output)
-	} else if _, err := fmt.Fprint(a.out, line); err != nil {
-		return outputFailure(err)
+	if err := f.deliver(a, "the key", line); err != nil {
+		return err
 	}
 	if f.qr != "" {
 		return a.printQR(h.asLabel(), f.qr)

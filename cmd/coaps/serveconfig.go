@@ -88,7 +88,7 @@ func (s *server) gatewayFailure(err error) error {
 		f := asFailure(what, storeFailure(what, down))
 		switch f.reason {
 		case "store_unavailable":
-			f.hint = "see to the store, or mend store.url in " + s.config + "; with store.wait the server waits for it"
+			f.hint = "see to the store, or mend store.url in " + s.config + "; coaps config check " + s.config + " looks again"
 		case "file_unreadable", "unexpected":
 			f.hint = again
 		}

@@ -262,7 +262,9 @@ func (o *observers) notified(now tick.Time, id endpoint.ExchangeID) {
 	ob.Exchange, ob.Confirmed, ob.Unconfirmed = 0, seconds(now), 0
 	t := o.turns.At(ob.Turn)
 	o.confirmed(t)
-	o.place(ob.Turn, nil, 0)
+	if !t.again { // else it pauses before it is made anew
+		o.place(ob.Turn, nil, 0)
+	}
 	switch {
 	case ob.Leaving():
 		o.remove(now, i)

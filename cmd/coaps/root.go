@@ -52,8 +52,11 @@ func asUsageOrFailure(cmd *cobra.Command, err error) *failure {
 
 // usage is a command line that is not understood.
 func usage(cmd *cobra.Command, detail string, args ...any) *failure {
-	name := strings.TrimPrefix(cmd.CommandPath(), "coaps ")
-	f := fail("usage", name+": the command line is not understood", detail, args...)
+	what := "the command line is not understood"
+	if cmd.HasParent() {
+		what = strings.TrimPrefix(cmd.CommandPath(), "coaps ") + ": " + what
+	}
+	f := fail("usage", what, detail, args...)
 	return f.try("%s --help", cmd.CommandPath())
 }
 
@@ -133,8 +136,12 @@ func (a *app) checkGlobalFlags(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// flagError is called by cobra for anything wrong with a flag.
+// flagError is called by cobra for anything wrong with a flag. Flags behind a word
+// that is no command are those of the command that was meant.
 func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && cmd.RunE != nil && len(args) > 0 {
+		return cmd.RunE(cmd, args)
+	}
 	f := usage(cmd, "%s", strings.ReplaceAll(err.Error(), "\n", " "))
 	if strings.Contains(err.Error(), "'k' in -k") {
 		return f.try("-k takes the shared key; did you mean --insecure (-n)?")

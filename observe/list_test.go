@@ -299,6 +299,12 @@ func TestNobodyIsForgotten(t *testing.T) {
 					l.Again(i)
 				}
 			},
+			"done twice": func(t *rapid.T) {
+				if i, ok := some(func(e *entry) bool { return !e.busy && !e.leaving }); ok {
+					l.Done(i)
+					l.Again(i)
+				}
+			},
 			"renew": func(t *rapid.T) {
 				if i, ok := some(isBusy); ok {
 					if got, want := l.Renew(i), all[i].shown != version[all[i].path]; got != want {

@@ -216,9 +216,13 @@ func (l *List) Renew(i uint32) bool {
 
 func (l *List) stale(o *Observer) bool { return o.version != l.resources.At(o.resource).version }
 
-// Done gives a busy observer back. It is due if its resource has changed since.
+// Done gives a busy observer back. It is due if its resource has changed since. One
+// that is not busy, as it was given back by Again, stays where it is.
 func (l *List) Done(i uint32) {
 	o := l.At(i)
+	if o.state&busy == 0 {
+		return
+	}
 	o.state &^= busy | quiet
 	r := l.resources.At(o.resource)
 	if o.version == r.version {
@@ -235,7 +239,7 @@ func (l *List) Done(i uint32) {
 // is due.
 func (l *List) Again(i uint32) {
 	o := l.At(i)
-	if r := l.resources.At(o.resource); o.version == r.version {
+	if r := l.resources.At(o.resource); o.state&busy != 0 && o.version == r.version {
 		o.version--
 		if o.state&quiet == 0 {
 			r.news = r.version

@@ -279,7 +279,7 @@ func (b *bench) ownIdentities() ([]keys.PSK, error) {
 	if f.pskFile == "" || f.identity != "" || f.psk != "" {
 		return nil, nil
 	}
-	psks, err := keys.LoadPSKFile(f.pskFile)
+	psks, err := b.readPSKFile(f.pskFile)
 	if err != nil {
 		return nil, pskFileFailure(f.pskFile, err)
 	}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -126,7 +127,7 @@ func (f *identityFlags) psks(a *app, cmd *cobra.Command) ([]keys.PSK, error) {
 	case f.psk != "" && f.pskFile != "":
 		return nil, usage(cmd, "--psk and --psk-file exclude each other")
 	case f.pskFile != "":
-		psks, err := keys.LoadPSKFile(f.pskFile)
+		psks, err := a.readPSKFile(f.pskFile)
 		if err != nil {
 			return nil, pskFileFailure(f.pskFile, err)
 		}
@@ -143,6 +144,17 @@ func (f *identityFlags) psks(a *app, cmd *cobra.Command) ([]keys.PSK, error) {
 		return nil, usage(cmd, "--identity needs --psk or --psk-file").try("-u %s -k @FILE, or -k - to be asked", f.identity)
 	}
 	return nil, nil
+}
+
+// readPSKFile is keys.LoadPSKFile that a signal ends, as the file may be a pipe from
+// a keeper of secrets that asks somebody.
+func (a *app) readPSKFile(path string) ([]keys.PSK, error) {
+	data, err := a.reading(func() ([]byte, error) { return keys.ReadSecretFile(path) })
+	defer clear(data)
+	if err != nil {
+		return nil, err
+	}
+	return keys.ParsePSKFile(bytes.NewReader(data))
 }
 
 func mistakenInsecure(cmd *cobra.Command, literal string) *failure {

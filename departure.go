@@ -55,8 +55,9 @@ func (o *observers) end(now tick.Time, i uint32, d *departure) {
 	}
 }
 
-// takeLeave sends a last notification, which nothing follows but its end. It stays
-// among those that are to be sent if that cannot be now.
+// takeLeave sends a last notification, which nothing follows but its end. If that
+// cannot be now it is tried again a little later, and what is under way is taken
+// back: it may not be seen any more.
 func (o *observers) takeLeave(now tick.Time, i uint32, out request.Outgoing) (sent bool) {
 	out.Type = coap.Confirmable
 	err := o.send(now, i, out)
@@ -64,6 +65,9 @@ func (o *observers) takeLeave(now tick.Time, i uint32, out request.Outgoing) (se
 	case err == nil:
 		o.place(o.list.At(i).Turn, nil, 0)
 	case passing(err):
+		o.takeBack(now, i)
+		o.place(o.list.At(i).Turn, &o.departing, now.Add(unconfirmedPause))
+		o.shard.wakeAt(now.Add(unconfirmedPause))
 		return false
 	case errors.Is(err, endpoint.ErrGone) || len(out.Options)+len(out.Payload) == 0 && out.Code == coap.InternalServerError:
 		o.remove(now, i)
@@ -81,9 +85,11 @@ func (o *observers) depart(now tick.Time) {
 			return
 		}
 		at := o.turns.At(t)
-		if !o.takeLeave(now, at.observer, request.Outgoing{Code: at.last}) {
-			o.place(t, &o.departing, 0) // to the end
+		if at.at > now {
+			o.shard.wakeAt(at.at)
+			return
 		}
+		o.takeLeave(now, at.observer, request.Outgoing{Code: at.last})
 	}
 }
 

@@ -176,7 +176,10 @@ func (o *observers) made(now tick.Time, w *work) {
 	switch {
 	case i == 0:
 		o.turns.Free(w.turn)
-	case t.last == 0 && !o.shard.draining:
+	case t.last != 0 || o.shard.draining:
+	case w.from != o.shard.server.handler.Load():
+		o.postpone(now, i) // what another handler would show
+	default:
 		if d := o.changed(now, i, w); d != nil {
 			o.end(now, i, d)
 		} else {

@@ -149,12 +149,21 @@ func (o *observers) begin(i uint32) uint32 {
 // abandon ends what is going on with an observer, and takes back what is on its
 // way to it.
 func (o *observers) abandon(now tick.Time, i uint32) {
-	ob := o.list.At(i)
-	if ob.Exchange != 0 {
-		o.shard.ep.Cancel(now, o.exchange(ob)) // what comes of it is found no more
-		ob.Exchange = 0
-	}
+	o.takeBack(now, i)
 	o.finish(i)
+}
+
+// takeBack has what is under way to an observer not sent again, or not at all.
+func (o *observers) takeBack(now tick.Time, i uint32) {
+	ob := o.list.At(i)
+	if ob.Exchange == 0 {
+		return
+	}
+	o.shard.ep.Cancel(now, o.exchange(ob)) // what comes of it is found no more
+	ob.Exchange = 0
+	if ob.Turn != 0 {
+		o.confirmed(o.turns.At(ob.Turn))
+	}
 }
 
 // exchange is the notification that was sent last.
@@ -313,7 +322,7 @@ func (o *observers) hurry() {
 // busy reports whether there is something that a step would do.
 func (o *observers) busy() bool {
 	return !o.shard.draining && (len(o.trees) > 0 || o.reviewing.wanted() || o.judging.wanted() ||
-		o.departing.Len > 0 && o.room() || o.list.Due() && o.room() && o.hands())
+		o.departing.Len > 0 && o.room() && o.turns.At(o.departing.First).at <= o.shard.clock.now() || o.list.Due() && o.room() && o.hands())
 }
 
 // room reports whether one more notification may be under way.

@@ -187,12 +187,12 @@ func (w *work) serve() {
 // deliver is on the event loop.
 func (w *work) deliver(now tick.Time) {
 	w.shard.inHand--
+	if w.notifies {
+		w.shard.observers.made(now, w) // nobody has asked: it makes nobody somebody else
+		return
+	}
 	if w.request.authorized {
 		w.shard.authorize(now, w)
-	}
-	if w.notifies {
-		w.shard.observers.made(now, w)
-		return
 	}
 	w.respond(now)
 	w.recycle()

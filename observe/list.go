@@ -26,7 +26,7 @@ const maxToken = 8
 // Limits bound a List.
 type Limits struct {
 	Observers    int // in all
-	PerPeer      int // of one peer
+	PerPeer      int // of one peer, and as many again that leave
 	RequestBytes int // kept of one request, beside its path
 	Bytes        int // of all paths and requests; equal ones count once
 }
@@ -122,7 +122,7 @@ func (l *List) Add(peer uint64, token []byte, r *Request) (i uint32, err error) 
 	if i, ok := l.Find(peer, token); ok {
 		return i, l.replace(i, r)
 	}
-	if l.Count(peer) >= l.limits.PerPeer {
+	if observes, leaves := l.count(peer); observes >= l.limits.PerPeer || leaves >= l.limits.PerPeer {
 		return 0, ErrPeerFull
 	}
 	i, ok := l.observers.Alloc()
@@ -181,13 +181,20 @@ func (l *List) OfPeer(peer uint64) iter.Seq[uint32] {
 }
 
 // Count is how much a peer observes, without what it leaves.
-func (l *List) Count(peer uint64) (n int) {
+func (l *List) Count(peer uint64) int {
+	observes, _ := l.count(peer)
+	return observes
+}
+
+func (l *List) count(peer uint64) (observes, leaves int) {
 	for i := range l.OfPeer(peer) {
-		if !l.At(i).Leaving() {
-			n++
+		if l.At(i).Leaving() {
+			leaves++
+		} else {
+			observes++
 		}
 	}
-	return n
+	return observes, leaves
 }
 
 // Known reports whether a peer observes anything, or leaves it.

@@ -1,0 +1,96 @@
+// Copyright 2026 The coaps Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package coaps
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// One that waits for a worker behind another one under way is in hand all the time:
+// when that is acknowledged it is not taken for two.
+func TestNotificationFindsNoWorkerTwice(t *testing.T) {
+	v := &state{text: "a"}
+	slow, other := &gate{state: state{text: "slow"}}, &gate{state: state{text: "other"}}
+	mux := muxOf(Observable(v))
+	mux.Handle("/slow", slow)
+	mux.Handle("/other", Observable(other))
+	observed(t, mux, func(s *Server) {
+		s.Workers = 1
+		slow.shut, other.shut = make(chan struct{}), make(chan struct{}, 1)
+	}, func(s *subject) {
+		c, d := s.onlooker(), s.onlooker()
+		c.registers("/v", "t", "a")
+		other.shut <- struct{}{}
+		d.registers("/other", "o", "other")
+		s.server.Notify("/v")
+		m := c.wantsText("t", "a")
+		sent := time.Now()
+		v.set("b")
+		s.server.Notify("/v")
+		s.crowd("/slow")
+		time.Sleep(time.Until(sent.Add(supersedeAfter + unconfirmedPause/4))) // it is postponed
+		slow.shut <- struct{}{}
+		synctest.Wait()
+		s.server.Notify("/other") // takes the place that is free
+		time.Sleep(time.Until(sent.Add(supersedeAfter + 3*unconfirmedPause/2)))
+		c.acknowledges(m)
+		synctest.Wait()
+		time.Sleep(airTime * 2)
+		close(slow.shut)
+		close(other.shut)
+		c.acknowledges(c.wantsText("t", "b"))
+		d.acknowledges(d.wantsText("o", "other"))
+		c.quiet(time.Hour)
+		s.wants(2)
+		s.onLoop(func(o *observers) {
+			if o.outstanding != 0 || o.making != 0 || o.turns.Used() != 0 || o.list.Due() {
+				t.Errorf("%d outstanding, %d making, %d turns", o.outstanding, o.making, o.turns.Used())
+			}
+		})
+	})
+}
+
+// A peer that leaves what it observes and does not confirm that cannot pile up
+// what it leaves.
+func TestObserversWhoLeaveAreBounded(t *testing.T) {
+	v := &state{text: "a"}
+	observed(t, muxOf(Observable(v)), nil, func(s *subject) {
+		c := s.onlooker()
+		for i := range 10 * DefaultObserversPerPeer {
+			v.set("a")
+			c.asks("/v", fmt.Sprint("t", i), observeRegister)
+			time.Sleep(10 * airTime)
+			v.set("4.04")
+			s.server.Notify("/v")
+			time.Sleep(10 * airTime)
+		}
+		s.onLoop(func(o *observers) {
+			if n := len(slices.Collect(o.list.OfPeer(1<<32 | 1))); n == 0 || n > 2*DefaultObserversPerPeer {
+				t.Errorf("%d are kept of one peer", n)
+			}
+		})
+	})
+}
+
+// What was made by a handler that is not in force any more is not shown.
+func TestHandlerReplacedOnTheWay(t *testing.T) {
+	slow := &gate{state: state{text: "old"}}
+	mux := muxOf(Observable(slow))
+	observed(t, mux, func(*Server) { slow.shut = make(chan struct{}, 1) }, func(s *subject) {
+		c := s.onlooker()
+		slow.shut <- struct{}{}
+		c.registers("/v", "t", "old")
+		s.server.Notify("/v")
+		synctest.Wait()
+		s.server.SetHandler(muxOf(Observable(&state{text: "new"})))
+		close(slow.shut)
+		c.acknowledges(c.wantsText("t", "new"))
+		c.quiet(time.Hour)
+		s.wants(1)
+	})
+}

@@ -63,18 +63,29 @@ func (e *Endpoint) Keep(id PeerID, keep bool) {
 	}
 }
 
-// evictPlain forgets the NoSec peer that has been silent longest, rather one that
-// is not kept.
+// evictPlain forgets the NoSec peers that have been silent longest until there is
+// room for one, rather those that are not kept. If it finds none of these, as there
+// are too many before them, there may be a few more peers than Limits.PlainPeers for
+// the moment.
 func (e *Endpoint) evictPlain(now tick.Time) {
 	for range turn {
 		i := e.oldest(plain)
-		at := e.slots.At(i)
-		if !at.kept {
-			break
+		if at := e.slots.At(i); at.kept {
+			at.heard = now
+			e.toBack(i)
+			continue
 		}
-		at.heard = now
-		e.toBack(i)
+		e.forgetPlain(now)
+		if e.count(plain) < e.limits.PlainPeers {
+			return
+		}
 	}
+	if most := e.limits.PlainPeers; most <= turn || e.count(plain) >= most+turn {
+		e.forgetPlain(now)
+	}
+}
+
+func (e *Endpoint) forgetPlain(now tick.Time) {
 	e.drop(DropPlainEvicted)
 	e.end(now, e.wake(e.oldest(plain)), CauseLimit)
 }

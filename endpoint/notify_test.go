@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -527,4 +528,29 @@ func (o *watcher) pass(d time.Duration) {
 		}
 	}
 	n.now = end
+}
+
+// Of very many who are kept, and were silent longest, none gives way to a crowd.
+func TestKeepMany(t *testing.T) {
+	const most, kept = 3 * turn, 2 * turn
+	n := newNetwork(t)
+	server := n.server("192.0.2.1:5683", nil, Limits{PlainPeers: most})
+	for i := range 3 * most {
+		client := n.client(fmt.Sprintf("198.51.%d.%d:40000", i/256, i%256))
+		id := client.connect(server, nil)
+		if i >= kept {
+			client.get(id, "x")
+			n.sleep(time.Second)
+			continue
+		}
+		server.Keep(observe(t, server, client, id).peer, true)
+	}
+	for _, event := range server.take() {
+		if strings.HasPrefix(event, "disconnected") {
+			t.Fatal(event)
+		}
+	}
+	if got := server.Stats().PlainPeers; got >= most+turn {
+		t.Errorf("%d peers", got)
+	}
 }

@@ -90,7 +90,12 @@ func (l *Link) nextDue(now tick.Time) uint32 {
 		}
 		r.due = false
 		l.due--
-		if now <= r.first.Add(l.mem.transmitSpan) {
+		switch {
+		case now > r.first.Add(l.mem.transmitSpan):
+		case r.newer != 0 && l.restsUntil() > now:
+			// Its heir has no Message ID, and what it replaces must not be seen again.
+			l.mem.drop(DropMessageIDs)
+		default:
 			return i
 		}
 	}

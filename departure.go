@@ -95,9 +95,8 @@ func (o *observers) depart(now tick.Time) {
 
 // ended counts and logs the end of an observation, before it is taken off the list.
 func (o *observers) ended(i uint32, d *departure) {
-	ob := o.list.At(i)
-	if ob.Turn != 0 && o.turns.At(ob.Turn).registering {
-		return // it has not begun
+	if !o.begun(i) {
+		return
 	}
 	s := o.shard.server
 	counter := &s.counters.observersDenied

@@ -19,13 +19,16 @@ import (
 // observer still.
 func (o *observers) registered(now tick.Time, w *work) {
 	t := o.turns.At(w.turn)
+	i, code := t.observer, w.response.codeFor(w.request.Method)
+	if i != 0 && !code.IsSuccess() {
+		o.ended(i, failure(code))
+	}
 	t.registering = false
-	i := t.observer
 	switch {
 	case i == 0:
 		o.turns.Free(w.turn)
 		w.turn = 0
-	case !w.response.codeFor(w.request.Method).IsSuccess():
+	case !code.IsSuccess():
 		o.remove(now, i)
 		w.turn = 0
 	default:
@@ -51,14 +54,19 @@ func (o *observers) label(now tick.Time, w *work, i uint32) {
 // answered follows when the response to a request to observe was given to be sent,
 // or was not.
 func (o *observers) answered(now tick.Time, w *work, sent bool) {
-	i := o.turns.At(w.turn).observer
-	s := o.shard.server
+	t := o.turns.At(w.turn)
+	i, s := t.observer, o.shard.server
 	if !sent {
+		if t.renewing {
+			o.ended(i, &departure{reason: ReasonFailed})
+		}
 		o.remove(now, i)
 		return
 	}
-	s.counters.observersAdded.Add(1)
-	s.log.observing(&w.request)
+	if !t.renewing {
+		s.counters.observersAdded.Add(1)
+		s.log.observing(&w.request)
+	}
 	o.finish(i)
 	if w.from == s.handler.Load() {
 		o.list.Done(i)
@@ -78,6 +86,9 @@ func (o *observers) refused(now tick.Time, w *work) {
 		return
 	}
 	t := o.turns.At(w.turn)
+	if t.observer != 0 {
+		o.ended(t.observer, &departure{reason: ReasonFailed})
+	}
 	t.registering = false
 	if t.observer == 0 {
 		o.turns.Free(w.turn)

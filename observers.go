@@ -48,6 +48,7 @@ type turn struct {
 	at       tick.Time // when the place has it looked at
 
 	registering bool // it waits for its first response
+	renewing    bool // it was an observer before
 	making      bool // a handler has it in hand
 	confirming  bool // Observer.Exchange is to be acknowledged
 	again       bool // it pauses as it could not be sent
@@ -126,6 +127,9 @@ func (o *observers) register(w *work, before uint32) {
 			s.server.observing.Add(-1)
 		}
 		if before != 0 {
+			if !fresh {
+				o.ended(before, &departure{reason: ReasonFailed})
+			}
 			o.remove(w.began, before) // the client will think so
 		}
 		s.server.counters.observersRefused.Add(1)
@@ -134,9 +138,18 @@ func (o *observers) register(w *work, before uint32) {
 	if first && s.policy == nil {
 		s.ep.Keep(peer, true)
 	}
+	renewing := !fresh && o.begun(i)
 	o.abandon(w.began, i)
 	w.turn = o.begin(i)
-	o.turns.At(w.turn).registering = true
+	t := o.turns.At(w.turn)
+	t.registering, t.renewing = true, renewing
+}
+
+// begun reports whether an observer has got its first response, now or before it
+// has registered anew.
+func (o *observers) begun(i uint32) bool {
+	turn := o.list.At(i).Turn
+	return turn == 0 || !o.turns.At(turn).registering || o.turns.At(turn).renewing
 }
 
 // begin gives an observer that is busy a turn.

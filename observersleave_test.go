@@ -94,3 +94,27 @@ func TestHandlerReplacedOnTheWay(t *testing.T) {
 		s.wants(1)
 	})
 }
+
+// Those who have begun to observe are those who do and those who have ended,
+// however often they register anew.
+func TestObserversAreCountedOnce(t *testing.T) {
+	v := &state{text: "a"}
+	observed(t, muxOf(Observable(v)), nil, func(s *subject) {
+		c := s.onlooker()
+		for range 5 {
+			c.registers("/v", "t", "a")
+		}
+		c.registers("/w/1", "u", "a")
+		if got := s.wants(2); got.ObserversAdded != 2 {
+			t.Errorf("%d have begun", got.ObserversAdded)
+		}
+		v.set("4.04")
+		c.asks("/v", "t", observeRegister)
+		c.next(time.Minute)
+		c.asks("/v", "x", observeRegister) // never begins
+		c.next(time.Minute)
+		if got := s.wants(1); got.ObserversAdded != 2 || got.ObserversFailed != 1 {
+			t.Errorf("%d have begun, %d failed", got.ObserversAdded, got.ObserversFailed)
+		}
+	})
+}

@@ -33,6 +33,12 @@ func (s *subject) crowd(path string) {
 // A notification that finds no worker is made a little later, also if the one before
 // it, which it was to replace, is acknowledged meanwhile.
 func TestNotificationFindsNoWorker(t *testing.T) {
+	for name, later := range map[string]bool{"while it pauses": false, "while it is due": true} {
+		t.Run(name, func(t *testing.T) { findNoWorker(t, later) })
+	}
+}
+
+func findNoWorker(t *testing.T, later bool) {
 	v, slow := &state{text: "a"}, &gate{state: state{text: "slow"}}
 	mux := muxOf(Observable(v))
 	mux.Handle("/slow", slow)
@@ -54,10 +60,20 @@ func TestNotificationFindsNoWorker(t *testing.T) {
 		if waiting != 1 {
 			t.Errorf("%d are postponed", waiting)
 		}
+		if later { // and none is left for notifications when it is due
+			s.onLoop(func(o *observers) { o.making += 100 })
+			time.Sleep(unconfirmedPause)
+		}
 		c.acknowledges(m)
 		time.Sleep(unconfirmedPause / 4)
+		if later {
+			s.onLoop(func(o *observers) { o.making -= 100; o.hurry() })
+		}
 		close(slow.shut)
 		c.acknowledges(c.wantsText("t", "b"))
+		v.set("c")
+		s.server.Notify("/v")
+		c.acknowledges(c.wantsText("t", "c"))
 		c.quiet(time.Hour)
 	})
 }

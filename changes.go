@@ -18,44 +18,51 @@ type changes struct {
 	observed filter
 
 	mu    sync.Mutex
-	paths map[string]struct{}
+	paths map[string]bool // true: for everybody; false: for whom it looks different
 	trees map[string]struct{}
 	told  bool // the letter is on its way
 }
 
+// A change is what has changed, and for whom.
+type change struct {
+	path      string // or where a tree begins
+	tree      bool
+	everybody bool // not only those to whom it looks different; always of a tree
+}
+
 // tell adds a change, and reports whether the loop is to be told.
-func (c *changes) tell(path string, tree bool) bool {
+func (c *changes) tell(of change) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !tree && len(c.paths) >= changesKept || tree && len(c.trees) >= changesKept {
-		path, tree = "", true // everything
+	if !of.tree && len(c.paths) >= changesKept || of.tree && len(c.trees) >= changesKept {
+		of.path, of.tree = "", true // everything
 		clear(c.paths)
 		clear(c.trees)
 	}
-	to := &c.paths
-	if tree {
-		to = &c.trees
+	if c.paths == nil {
+		c.paths, c.trees = make(map[string]bool), make(map[string]struct{})
 	}
-	if *to == nil {
-		*to = make(map[string]struct{})
+	if of.tree {
+		c.trees[of.path] = struct{}{}
+	} else {
+		c.paths[of.path] = of.everybody || c.paths[of.path]
 	}
-	(*to)[path] = struct{}{}
 	told := c.told
 	c.told = true
 	return !told
 }
 
 // take gives f what was told.
-func (c *changes) take(f func(path string, tree bool)) {
+func (c *changes) take(f func(change)) {
 	c.mu.Lock()
 	paths, trees := c.paths, c.trees
 	c.paths, c.trees, c.told = nil, nil, false
 	c.mu.Unlock()
-	for path := range paths {
-		f(path, false)
+	for path, everybody := range paths {
+		f(change{path: path, everybody: everybody})
 	}
 	for path := range trees {
-		f(path, true)
+		f(change{path: path, tree: true, everybody: true})
 	}
 }
 
@@ -88,8 +95,8 @@ func (f *filter) at(path string) *atomic.Int32 {
 func (f *filter) has(path string) bool { return f.counts.Load() != nil && f.at(path).Load() > 0 }
 
 // tell has a shard hear of a change.
-func (o *observers) tell(path string, tree bool) {
-	if (tree || o.changes.observed.has(path)) && o.changes.tell(path, tree) {
+func (o *observers) tell(of change) {
+	if (of.tree || o.changes.observed.has(of.path)) && o.changes.tell(of) {
 		o.changes.letter = o
 		if o.shard.mail.put(&o.changes.envelope) == nil {
 			_ = o.shard.mail.ring() // fails only when closed
@@ -99,12 +106,15 @@ func (o *observers) tell(path string, tree bool) {
 
 // deliver is the letter of changes.
 func (o *observers) deliver(tick.Time) {
-	o.changes.take(func(path string, all bool) {
-		if all {
-			o.trees = append(o.trees, tree{prefix: path})
-			return
+	o.changes.take(func(of change) {
+		switch {
+		case of.tree:
+			o.trees = append(o.trees, tree{prefix: of.path})
+		case of.everybody:
+			o.list.Changed(of.path)
+		default:
+			o.list.Refresh(of.path)
 		}
-		o.list.Changed(path)
 	})
 	o.hurry()
 }

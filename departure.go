@@ -105,7 +105,7 @@ func (o *observers) ended(i uint32, d *departure) {
 		counter = &s.counters.observersCancelled
 	case ReasonTimeout:
 		counter = &s.counters.observersTimedOut
-	case ReasonClosed:
+	case ReasonClosed, ReasonDisplaced:
 		counter = &s.counters.observersDisconnected
 	case ReasonFailed, ReasonTooLarge:
 		counter = &s.counters.observersFailed

@@ -61,6 +61,7 @@ const (
 
 // Reasons in a Server's log beside those of dtls.Reason.
 const (
+	ReasonDisplaced         = "displaced"          // an observation without DTLS that was never acknowledged gave way to another
 	ReasonAccess            = "access"             // a rule of Server.Access, or none of them
 	ReasonForbidden         = "forbidden"          // the session's credential was revoked, with RevokeForbid
 	ReasonCredentialChanged = "credential_changed" // a session's credential has another key or owner now

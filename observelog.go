@@ -22,7 +22,7 @@ func (l *serverLog) observing(r *Request) {
 func (l *serverLog) observed(o *observers, i uint32, d *departure) {
 	level := slog.LevelInfo
 	switch d.reason {
-	case ReasonCanceled, ReasonReset, ReasonClosed:
+	case ReasonCanceled, ReasonReset, ReasonClosed, ReasonDisplaced:
 		level = slog.LevelDebug
 	}
 	if !l.Enabled(context.Background(), level) || level == slog.LevelInfo && !l.allow(level, LogObservationEnded) {

@@ -120,8 +120,10 @@ func (o *observers) register(w *work, before uint32) {
 	if len(r.Options) != 1 || r.Query != nil || r.Host != "" {
 		q.Options = w.octets[:len(w.octets)-len(r.Payload)-len(r.Token)]
 	}
-	first := !o.list.Known(peer.Number())
 	i, err := o.list.Add(peer.Number(), r.Token, &q)
+	if err == observe.ErrFull && fresh && s.policy == nil && o.displace(w.began) {
+		i, err = o.list.Add(peer.Number(), r.Token, &q)
+	}
 	if err != nil {
 		if fresh {
 			s.server.observing.Add(-1)
@@ -135,7 +137,7 @@ func (o *observers) register(w *work, before uint32) {
 		s.server.counters.observersRefused.Add(1)
 		return
 	}
-	if first && s.policy == nil {
+	if s.policy == nil {
 		s.ep.Keep(peer, true)
 	}
 	renewing := !fresh && o.begun(i)
@@ -143,6 +145,19 @@ func (o *observers) register(w *work, before uint32) {
 	w.turn = o.begin(i)
 	t := o.turns.At(w.turn)
 	t.registering, t.renewing = true, renewing
+}
+
+// displace takes an observer off the list of the plain port who has never
+// acknowledged a notification: its address may be forged, and such may keep nobody
+// out. It reports false if there is none.
+func (o *observers) displace(now tick.Time) (done bool) {
+	o.list.Walk(0, math.MaxInt, func(i uint32) { // no more than plainObservers
+		if ob := o.list.At(i); !done && !ob.Proved() && o.begun(i) {
+			o.lose(now, i, ReasonDisplaced)
+			done = true
+		}
+	})
+	return done
 }
 
 // begun reports whether an observer has got its first response, now or before it
@@ -282,6 +297,7 @@ func (o *observers) notified(now tick.Time, id endpoint.ExchangeID) {
 	o.shard.server.counters.notificationsAcked.Add(1)
 	ob := o.list.At(i)
 	ob.Exchange, ob.Confirmed, ob.Unconfirmed = 0, seconds(now), 0
+	ob.Prove()
 	t := o.turns.At(ob.Turn)
 	o.confirmed(t)
 	if !t.again { // else it pauses before it is made anew
@@ -309,17 +325,25 @@ func (o *observers) undelivered(now tick.Time, ev *endpoint.Event) {
 	if !ok {
 		return // of a response, or of what was taken back
 	}
-	ob := o.list.At(i)
-	ob.Exchange = 0
-	if !ob.Leaving() {
-		d := departure{reason: ReasonTimeout}
-		if ev.Reason == request.Reset {
-			d.reason = ReasonReset
+	o.list.At(i).Exchange = 0
+	if ev.Reason == request.Reset {
+		o.lose(now, i, ReasonReset)
+	} else {
+		// Who has not acknowledged one for so long is there for none: the others would
+		// time out one after the other, and keep a place from who is alive meanwhile.
+		for i := range o.list.OfPeer(ev.Peer().Number()) {
+			o.lose(now, i, ReasonTimeout)
 		}
-		o.ended(i, &d)
+	}
+	o.hurry()
+}
+
+// lose takes an observer off the list who is not interested any more.
+func (o *observers) lose(now tick.Time, i uint32, reason string) {
+	if !o.list.At(i).Leaving() {
+		o.ended(i, &departure{reason: reason})
 	}
 	o.remove(now, i)
-	o.hurry()
 }
 
 // seconds is a time as an Observer has it.

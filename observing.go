@@ -36,17 +36,22 @@ func NonConfirmable(h Handler) Handler { return mark(h, observable|nonConfirmabl
 // between. It may be called on any goroutine, in a handler too, does not wait, and
 // costs next to nothing if nobody observes. A handler that is called after it must
 // show the new state.
-func (s *Server) Notify(path string) { s.tell(path, false) }
+func (s *Server) Notify(path string) { s.tell(change{path: path, everybody: true}) }
+
+// Refresh is Notify for a resource that does not look the same to everybody, such
+// as a list of what one may see: who would be shown what it was shown last hears
+// nothing, and so does not learn that something has changed which it may not see.
+func (s *Server) Refresh(path string) { s.tell(change{path: path}) }
 
 // NotifyTree is Notify for every path that is observed and begins with prefix, a
 // path that ends with a slash, or is prefix.
-func (s *Server) NotifyTree(prefix string) { s.tell(prefix, true) }
+func (s *Server) NotifyTree(prefix string) { s.tell(change{path: prefix, tree: true, everybody: true}) }
 
 // tell has all shards hear of a change. It takes no lock that anybody holds for
 // long, as handlers on the event loops call it.
-func (s *Server) tell(path string, tree bool) {
+func (s *Server) tell(of change) {
 	for _, one := range s.observed() {
-		one.observers.tell(path, tree)
+		one.observers.tell(of)
 	}
 }
 

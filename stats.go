@@ -26,7 +26,7 @@ type Stats struct {
 	ObserversRefused      uint64 // requests to observe answered as plain ones, because of a limit or by the access rules
 	ObserversCancelled    uint64 // observations that the client has ended, by a request or a Reset
 	ObserversTimedOut     uint64 // ended as a notification was not acknowledged
-	ObserversDisconnected uint64 // ended with their session, or with a plain peer that was forgotten
+	ObserversDisconnected uint64 // ended with their session, or with a plain peer that was forgotten or gave way
 	ObserversDenied       uint64 // ended because of Access, or because the session may not go on
 	ObserversFailed       uint64 // ended by an answer that is no 2.xx, or cannot be sent
 	Notifications         uint64 // given to be sent, without the responses to requests

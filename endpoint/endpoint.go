@@ -216,10 +216,11 @@ func (e *Endpoint) expireIdle(now tick.Time, c class, limit time.Duration) {
 	}
 }
 
-// busy reports whether an exchange with a peer is in progress.
+// busy reports whether an exchange with a peer is in progress, other than what it has
+// only to acknowledge: who is silent does not hold its place by that.
 func (e *Endpoint) busy(at *slot) bool {
 	p := e.awake(at)
-	return p != nil && p.table.Active()
+	return p != nil && !p.table.Resting()
 }
 
 // touch follows every call into a peer: it may have news, and something to

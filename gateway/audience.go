@@ -13,6 +13,13 @@ func (a audience) Notify(path string) {
 	}
 }
 
+// Refresh tells those observers at every listener who would see something else.
+func (a audience) Refresh(path string) {
+	for _, l := range a.open() {
+		l.server.Refresh(path)
+	}
+}
+
 // ObservedPaths are those of all listeners; one may be there more than once.
 func (a audience) ObservedPaths(prefix string) (paths []string) {
 	for _, l := range a.open() {

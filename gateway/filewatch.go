@@ -199,12 +199,21 @@ func (w *fileWatch) settle(changed map[string]fileState) {
 			case state == before || look == settleLooks:
 				delete(changed, path)
 				w.know(path, state)
-				w.audience.Notify(path)
+				w.tell(path)
 			default:
 				changed[path] = state
 			}
 		}
 	}
+}
+
+// tell tells of a change. A list shows nobody more than he may read.
+func (w *fileWatch) tell(path string) {
+	if strings.HasSuffix(path, "/") {
+		w.audience.Refresh(path)
+		return
+	}
+	w.audience.Notify(path)
 }
 
 func (w *fileWatch) know(path string, state fileState) {

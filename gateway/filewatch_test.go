@@ -33,6 +33,8 @@ func (a *listeners) Notify(path string) {
 	a.told, a.when = append(a.told, path), time.Now()
 }
 
+func (a *listeners) Refresh(path string) { a.Notify(path) }
+
 func (a *listeners) ObservedPaths(string) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()

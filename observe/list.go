@@ -76,6 +76,7 @@ const (
 	tokenLen = 1<<4 - 1
 	busy     = 1 << 4
 	quiet    = 1 << 5
+	proved   = 1 << 6
 )
 
 // Token is the token of its request, a view.
@@ -87,7 +88,14 @@ func (o *Observer) Leaving() bool { return o.resource == 0 }
 // Busy reports whether the caller has it in hand.
 func (o *Observer) Busy() bool { return o.state&busy != 0 }
 
-// Quiet reports whether Next had no reason for it but Review: it need not hear of
+// Prove notes that it has acknowledged a notification, which Proved reports: it is
+// at the address that it has given.
+func (o *Observer) Prove() { o.state |= proved }
+
+// Proved reports whether Prove was called.
+func (o *Observer) Proved() bool { return o.state&proved != 0 }
+
+// Quiet reports whether Next had no reason for it but Review or Refresh: it need not hear of
 // what it was shown already.
 func (o *Observer) Quiet() bool { return o.state&quiet != 0 }
 

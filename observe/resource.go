@@ -13,7 +13,7 @@ import (
 type resource struct {
 	path      string
 	version   uint32 // counts its changes
-	news      uint32 // the last one that was more than a Review
+	news      uint32 // the last one that was more than a Review or a Refresh
 	observers uint32
 	rest, due slab.List
 }
@@ -102,6 +102,13 @@ func (l *List) Changed(path string) bool {
 		l.changed(i, true)
 	}
 	return ok
+}
+
+// Refresh is Changed for those who are not to be told what they were shown already.
+func (l *List) Refresh(path string) {
+	if i, ok := l.byPath[path]; ok {
+		l.changed(i, false)
+	}
 }
 
 // ChangedBelow is Changed for all paths that begin with prefix and end with it, or

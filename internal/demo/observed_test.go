@@ -29,6 +29,8 @@ func (a *audience) Notify(path string) {
 	a.told = append(a.told, path)
 }
 
+func (a *audience) Refresh(path string) { a.Notify(path) }
+
 func (a *audience) ObservedPaths(string) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -103,6 +105,7 @@ func TestStoreTellsAfterTheChange(t *testing.T) {
 type notifyFunc func(path string)
 
 func (f notifyFunc) Notify(path string)            { f(path) }
+func (f notifyFunc) Refresh(path string)           { f(path) }
 func (f notifyFunc) ObservedPaths(string) []string { return nil }
 
 // Proves rfc7641 §4.3.1: "This age is application-dependent and MUST be specified in

@@ -108,7 +108,7 @@ func (s *Store) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 			if end = strings.LastIndexByte(path[:end], '/'); end < 0 {
 				return
 			}
-			s.audience.Notify(path[:end+1]) // the lists that it is on
+			s.audience.Refresh(path[:end+1]) // the lists that it is on, which not everybody sees it on
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 type Audience interface {
 	// Notify says that the resource at a path has changed. It does not wait.
 	Notify(path string)
+	// Refresh says the same of what does not look the same to everybody.
+	Refresh(path string)
 	// ObservedPaths are the paths that somebody observes, of those that are prefix
 	// or begin with it.
 	ObservedPaths(prefix string) []string
@@ -25,6 +27,9 @@ type Nobody struct{}
 
 // Notify does nothing.
 func (Nobody) Notify(string) {}
+
+// Refresh does nothing.
+func (Nobody) Refresh(string) {}
 
 // ObservedPaths are none.
 func (Nobody) ObservedPaths(string) []string { return nil }

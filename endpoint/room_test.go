@@ -6,6 +6,8 @@ package endpoint
 import (
 	"testing"
 	"time"
+
+	"github.com/coaps-go/coaps/coap"
 )
 
 // A session whose handler hangs is in use, and does not keep newcomers from the
@@ -32,6 +34,28 @@ func TestSessionLimitPassesOverTheBusy(t *testing.T) {
 	connect(3).want(t, "connected")
 	clients[1].want(t, "disconnected session peer_closed")
 	if got := server.Stats(); got.Sessions != 3 || got.Drops[DropSessionEvicted] != 1 || got.Drops[DropSessions] != 0 {
+		t.Errorf("%d sessions, %d evicted, %d refused", got.Sessions, got.Drops[DropSessionEvicted], got.Drops[DropSessions])
+	}
+}
+
+// Who has only to acknowledge a notification, and does not, does not hold its place
+// by that.
+func TestSessionLimitTakesTheDeaf(t *testing.T) {
+	n := newNetwork(t)
+	server := n.server("192.0.2.1:5684", pskConfig(1), Limits{Sessions: 1, EvictAfter: 30 * time.Second})
+	server.keys["device"] = key1
+	deaf, other := n.client(address(0).String()), n.client(address(1).String())
+	deaf.keys["device"], other.keys["device"] = key1, key1
+	id := deaf.connect(server, pskConfig(10))
+	deaf.wantIn(t, "connected")
+	server.wantIn(t, "connected")
+	o := observe(t, server, deaf, id)
+	n.lose = func(from, _ *party, _ []byte) bool { return from == deaf }
+	o.notify(coap.Confirmable, "state")
+	n.sleep(31 * time.Second)
+	other.connect(server, pskConfig(11))
+	other.want(t, "connected")
+	if got := server.Stats(); got.Sessions != 1 || got.Drops[DropSessionEvicted] != 1 || got.Drops[DropSessions] != 0 {
 		t.Errorf("%d sessions, %d evicted, %d refused", got.Sessions, got.Drops[DropSessionEvicted], got.Drops[DropSessions])
 	}
 }

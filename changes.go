@@ -108,8 +108,10 @@ func (o *observers) tell(of change) {
 func (o *observers) deliver(tick.Time) {
 	o.changes.take(func(of change) {
 		switch {
-		case of.tree:
+		case of.tree && len(o.trees) < changesKept:
 			o.trees = append(o.trees, tree{prefix: of.path})
+		case of.tree:
+			o.trees = append(o.trees[:0], tree{}) // everything
 		case of.everybody:
 			o.list.Changed(of.path)
 		default:
@@ -125,8 +127,7 @@ type tree struct {
 	place  int
 }
 
-// growTrees is a step of going over trees. There are no more of them than changes
-// keeps, but those that come while one is gone over.
+// growTrees is a step of going over trees.
 func (o *observers) growTrees() {
 	if len(o.trees) == 0 {
 		return

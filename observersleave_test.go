@@ -6,9 +6,13 @@ package coaps
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coaps-go/coaps/security"
 )
 
 // One that waits for a worker behind another one under way is in hand all the time:
@@ -116,5 +120,50 @@ func TestObserversAreCountedOnce(t *testing.T) {
 		if got := s.wants(1); got.ObserversAdded != 2 || got.ObserversFailed != 1 {
 			t.Errorf("%d have begun, %d failed", got.ObserversAdded, got.ObserversFailed)
 		}
+	})
+}
+
+// The handler of a notification has been asked by nobody: it makes nobody somebody
+// else.
+func TestNotificationAuthorizesNobody(t *testing.T) {
+	var made atomic.Int32
+	mux := muxOf(Observable(HandlerFunc(func(w ResponseWriter, r *Request) {
+		if made.Add(1) > 1 {
+			if err := r.Authorize(security.Principal{Device: "other"}); err != nil {
+				t.Error(err)
+			}
+		}
+		fmt.Fprint(w, "state")
+	})))
+	observed(t, mux, nil, func(s *subject) {
+		c := s.with(s.directory.add("sensor"))
+		o := s.follows(c, "/v")
+		s.server.Notify("/v")
+		if r := s.news(o); r == nil || string(r.Payload) != "state" {
+			t.Fatalf("%v", r)
+		}
+		if got := get(t, c, "coaps://"+subjectSecure+"/plain"); !strings.Contains(got, "device=sensor") {
+			t.Errorf("it is %q now", got)
+		}
+	})
+}
+
+// Trees that change faster than they are gone over become one: everything.
+func TestManyTrees(t *testing.T) {
+	v := &state{text: "a"}
+	observed(t, muxOf(Observable(v)), nil, func(s *subject) {
+		c := s.onlooker()
+		c.registers("/v", "1", "a")
+		v.set("b")
+		s.onLoop(func(o *observers) {
+			for i := range 3 * changesKept {
+				o.changes.tell(change{path: fmt.Sprintf("/%d/", i), tree: true, everybody: true})
+				o.deliver(0)
+			}
+			if len(o.trees) > changesKept {
+				t.Errorf("%d trees are to be gone over", len(o.trees))
+			}
+		})
+		c.acknowledges(c.wantsText("1", "b"))
 	})
 }

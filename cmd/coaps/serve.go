@@ -197,6 +197,13 @@ func (s *server) Notify(path string) {
 	}
 }
 
+// Refresh is that of demo.Audience.
+func (s *server) Refresh(path string) {
+	for _, one := range s.servers {
+		one.Refresh(path)
+	}
+}
+
 // ObservedPaths is that of demo.Audience. A path may be there more than once.
 func (s *server) ObservedPaths(prefix string) (paths []string) {
 	for _, one := range s.servers {

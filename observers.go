@@ -73,7 +73,11 @@ func (s *Server) observerLimits(secure bool, loops int) observe.Limits {
 		RequestBytes: observerRequest, Bytes: observerBytes / loops,
 	}
 	if !secure {
-		l.Observers = min(l.Observers, max(plainObservers/loops, 1))
+		most := plainObservers
+		if s.Security != nil { // who has a credential finds the other half free
+			most = min(most, l.Observers/2)
+		}
+		l.Observers = min(l.Observers, max(most/loops, 1))
 	}
 	return l
 }

@@ -294,7 +294,7 @@ func TestNoObservation(t *testing.T) {
 // Observe Option"
 func TestObserverLimits(t *testing.T) {
 	v := &state{text: "a"}
-	observed(t, muxOf(Observable(v)), func(s *Server) { s.Observers, s.ObserversPerPeer = 3, 2 }, func(s *subject) {
+	observed(t, muxOf(Observable(v)), func(s *Server) { s.Observers, s.ObserversPerPeer, s.Security = 3, 2, nil }, func(s *subject) {
 		refused := func(c *scripted, token string, more ...coap.Option) {
 			t.Helper()
 			c.asks("/v", token, observeRegister, more...)

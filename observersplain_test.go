@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
+	"github.com/coaps-go/coaps/security"
 )
 
 // Addresses that may be forged keep nobody out: one that has never acknowledged a
@@ -31,6 +32,34 @@ func TestPlainObserversGiveWay(t *testing.T) {
 		s.server.Notify("/v")
 		c.acknowledges(c.wantsText("1", "a"))
 	})
+}
+
+// However few observations there may be, those without DTLS leave half of them to
+// those with a credential.
+//
+// Pitfall A18: registrations from forged addresses take all places
+func TestPlainObserversLeaveHalf(t *testing.T) {
+	for _, c := range []struct {
+		observers, loops int
+		secure           bool
+		plain            int
+	}{
+		{0, 1, true, plainObservers},
+		{0, 4, true, plainObservers / 4},
+		{100, 1, true, 50},
+		{100, 2, true, 25},
+		{100, 1, false, 100},
+		{1, 1, true, 1},
+		{-1, 1, true, 0},
+	} {
+		s := &Server{Observers: c.observers}
+		if c.secure {
+			s.Security = &security.Config{}
+		}
+		if got := s.observerLimits(false, c.loops).Observers; got != c.plain {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
 }
 
 // Who does not acknowledge a notification is off the list with all that it observes.

@@ -34,7 +34,7 @@ type Server struct {
 
 	Handler Handler // 4.04 for everything when nil
 
-	Network string          // "udp" (default: IPv6 and IPv4), "udp4" or "udp6"
+	Network string          // "udp4", "udp6" or "udp"; when empty, IPv4 for 0.0.0.0 and all there is otherwise
 	Limits  endpoint.Limits // of each port; zero fields take the defaults
 	Params  message.Params  // RFC 7252 section 4.8; zero fields take its defaults
 	Timers  dtls.Timers     // of the handshake; zero fields take dtls's defaults. For constrained devices dtls.ProfileConstrained, as on their side
@@ -88,9 +88,10 @@ type Server struct {
 	// Observers is how many observations there may be at a time (Observable), and
 	// ObserversPerPeer how many of one client; 0 is DefaultObservers and
 	// DefaultObserversPerPeer, and less than 0 none. Clients on the plain port,
-	// whose addresses can be forged, have plainObservers of them at most, and those
-	// among them that have never acknowledged a notification give way to others. Who is
-	// refused is answered as if he had not asked to observe.
+	// whose addresses can be forged, have plainObservers of them at most, half of
+	// Observers if there is a secure port too, and those among them that have never
+	// acknowledged a notification give way to others. Who is refused is answered as if
+	// he had not asked to observe.
 	Observers, ObserversPerPeer int
 
 	// LookupTime bounds each look-up in Security.Directory, waiting for others

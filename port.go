@@ -6,6 +6,7 @@ package coaps
 import (
 	"cmp"
 	"crypto/rand"
+	"net"
 	"net/netip"
 
 	"github.com/coaps-go/coaps/endpoint"
@@ -50,7 +51,7 @@ func (s *Server) openPort(addr string, policy *policy) (*port, error) {
 
 // listen opens the sockets of one address.
 func (s *Server) listen(addr string) ([]udp.Conn, error) {
-	network := cmp.Or(s.Network, "udp")
+	network := cmp.Or(s.Network, networkOf(addr))
 	if s.ListenPacket == nil {
 		return listenGroup(network, addr, s.loops)
 	}
@@ -59,6 +60,15 @@ func (s *Server) listen(addr string) ([]udp.Conn, error) {
 		return nil, err
 	}
 	return []udp.Conn{conn}, nil
+}
+
+// networkOf is "udp4" for 0.0.0.0, which package net would take for all addresses
+// of IPv6 as well: who names the addresses of one family gets no port on the other.
+func networkOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil && host == "0.0.0.0" {
+		return "udp4"
+	}
+	return "udp"
 }
 
 // open makes a shard of a socket, one of n.

@@ -352,6 +352,19 @@ func TestListenRefuses(t *testing.T) {
 	}
 }
 
+// Who names all addresses of IPv4 opens nothing on IPv6.
+func TestAllAddressesOfIPv4(t *testing.T) {
+	s := &Server{NoSec: true, Addr: "0.0.0.0:0"}
+	if err := s.Listen(); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	plain, _ := s.Addrs()
+	if !plain.Addr().Is4() {
+		t.Errorf("0.0.0.0 became %v", plain)
+	}
+}
+
 // IPv4 and IPv6 on one socket, each answered from the address it asked at.
 func TestBothFamilies(t *testing.T) {
 	s := &Server{NoSec: true, Addr: ":0", Handler: whoami}

@@ -46,9 +46,45 @@ func parseBinds(cmd *cobra.Command, specs []string) ([]bind, error) {
 		if err != nil {
 			return nil, usage(cmd, "--bind %q: %v", spec, err)
 		}
+		for i, other := range binds {
+			if port, both := b.meets(other); both {
+				return nil, usage(cmd, "--bind %q and --bind %q both ask for port %d of one address; ADDR:PORT has the port after it as well", specs[i], spec, port).
+					try("name each port once: --bind coap://ADDR:PORT, --bind coaps://ADDR:PORT")
+			}
+		}
 		binds = append(binds, b)
 	}
 	return binds, nil
+}
+
+// meets finds a port that two pairs cannot both have. Names are looked up as
+// they are when the ports are opened; one that leads nowhere is told of then.
+func (b bind) meets(other bind) (port int, both bool) {
+	for _, port := range []int{b.plain, b.secure} {
+		if port > 0 && (port == other.plain || port == other.secure) {
+			return port, overlap(b.host, other.host)
+		}
+	}
+	return 0, false
+}
+
+// overlap reports whether two hosts have an address in common.
+func overlap(a, b string) bool {
+	if a == b {
+		return true
+	}
+	first, err := net.ResolveUDPAddr("udp", net.JoinHostPort(a, "1"))
+	second, other := net.ResolveUDPAddr("udp", net.JoinHostPort(b, "1"))
+	if err != nil || other != nil {
+		return false
+	}
+	return first.IP.Equal(second.IP) && first.Zone == second.Zone || everyAddress(first.IP, second.IP) || everyAddress(second.IP, first.IP)
+}
+
+// everyAddress reports whether a stands for all addresses, among them b. The
+// unspecified address of IPv6 takes IPv4 too.
+func everyAddress(a, b net.IP) bool {
+	return len(a) == 0 || a.IsUnspecified() && (a.To4() == nil || b.To4() != nil)
 }
 
 // parseBind reads ADDR, ADDR:PORT, :PORT, or a port named by its scheme.

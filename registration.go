@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
-	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/tick"
 )
 
@@ -88,34 +87,6 @@ func (r *registration) fail(c *call, err error) {
 		return
 	}
 	r.over <- result{err: err}
-}
-
-// answer gives a call its response. One that goes on although nobody has asked
-// for that, but by an option of his own, is given up.
-func (c *call) answer(now tick.Time, ev *endpoint.Event) {
-	res, more := c.conn.outcome(now, ev), ev.More
-	if more && (c.registration == nil || res.err != nil) {
-		delete(c.conn.calls, c.id.ID)
-		c.conn.line.ep.Cancel(now, c.id)
-		more = false
-	}
-	if c.registration == nil {
-		c.done <- res
-		return
-	}
-	if c.answered && res.response != nil {
-		res.response.RTT, res.response.Retransmissions = 0, 0 // nobody has asked for it
-	}
-	c.registration.answer(now, c, res, more)
-}
-
-// fail ends a call.
-func (c *call) fail(err error) {
-	if c.registration == nil {
-		c.done <- result{err: err}
-		return
-	}
-	c.registration.fail(c, err)
 }
 
 // deregisterTries bounds how often we ask to be taken off a list because a

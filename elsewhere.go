@@ -19,10 +19,10 @@ import (
 // defaultHost is how a log calls the host of clients that ask for none.
 const defaultHost = "default"
 
-// A stray is a line about a refused handshake that waits for one more word: at
+// A refusal is a line about a refused handshake that waits for one more word: at
 // which other virtual host the credential is known. A client that was given the
 // wrong name, or sends none, is what operators look for longest.
-type stray struct {
+type refusal struct {
 	server *Server
 	policy *security.Policy
 	facts  dtls.Facts
@@ -37,12 +37,12 @@ func (s *shard) refused(ev *endpoint.Event, detail error) {
 	case !ok:
 	case ev.Facts == nil || !s.policy.Hosted() || !unknown(detail):
 		log.write(line)
-	case s.server.strays.Add(1) > elsewhereAtOnce:
-		s.server.strays.Add(-1)
+	case s.server.refusals.Add(1) > elsewhereAtOnce:
+		s.server.refusals.Add(-1)
 		log.write(line)
 	default:
 		s.server.unseen.Add(1)
-		go (&stray{s.server, s.policy.Policy, *ev.Facts, line}).run()
+		go (&refusal{s.server, s.policy.Policy, *ev.Facts, line}).run()
 	}
 }
 
@@ -57,11 +57,11 @@ func unknown(err error) bool {
 
 // run asks at a moment that nobody can tell from outside, so that the server is not
 // busy for longer, right after a handshake, if an identity is unknown.
-func (y *stray) run() {
-	s := y.server
+func (r *refusal) run() {
+	s := r.server
 	defer s.unseen.Done()
-	defer s.strays.Add(-1)
-	defer func() { s.log.write(y.line) }()
+	defer s.refusals.Add(-1)
+	defer func() { s.log.write(r.line) }()
 	select {
 	case <-s.ctx.Done():
 		return
@@ -69,13 +69,13 @@ func (y *stray) run() {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, min(s.lookupTime(), elsewhereSpread))
 	defer cancel()
-	hosts := y.policy.Elsewhere(ctx, &y.facts, time.Now())
+	hosts := r.policy.Elsewhere(ctx, &r.facts, time.Now())
 	for i, host := range hosts {
 		if host == "" {
 			hosts[i] = defaultHost
 		}
 	}
 	if len(hosts) > 0 {
-		y.line.Add("elsewhere", clip(strings.Join(hosts, ",")))
+		r.line.Add("elsewhere", clip(strings.Join(hosts, ",")))
 	}
 }

@@ -92,5 +92,5 @@ func TestElsewhereInAHurry(t *testing.T) {
 	if took := time.Since(begun); took > 5*time.Second {
 		t.Errorf("the lines took %v", took)
 	}
-	eventually(t, "nothing that waits", func() bool { return s.server.strays.Load() == 0 })
+	eventually(t, "nothing that waits", func() bool { return s.server.refusals.Load() == 0 })
 }

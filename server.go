@@ -117,7 +117,7 @@ type Server struct {
 	lookups    *pool          // of its own: who waits for a store holds up nobody else
 	rechecks   *pool          // likewise: strangers do not keep a revocation from being seen
 	unseen     sync.WaitGroup // look-ups that wait for their moment
-	strays     atomic.Int32   // lines of the log that wait for what other hosts know
+	refusals   atomic.Int32   // lines of the log that wait for what other hosts know
 	clock      clock
 	nudged     atomic.Int64 // when the loops were last sent to look at their sockets
 	loops      int

@@ -111,7 +111,7 @@ func (o *observers) ended(i uint32, d *departure) {
 		counter = &s.counters.observersFailed
 	}
 	counter.Add(1)
-	s.log.observed(o, i, d)
+	s.log.observationEnded(o, i, d)
 }
 
 // decide decides whether a request may be made, and whether it may be to observe if

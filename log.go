@@ -25,12 +25,13 @@ import (
 // event and all particulars are attributes, of which peer is always the address
 // and reason always one word from a closed list. No attribute holds a secret.
 // What a peer has chosen is clipped, and what cannot be printed in it is escaped.
+// Where there is a device of a tenant, there is its tenant, too.
 //
 // Of each message marked with a star there are at most 10 a second.
 const (
 	LogListening         = "listening"          // Info: plain, secure
 	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, device, cipher
-	LogHandshakeRefused  = "handshake refused"  // Warn*: peer, reason, and what is known of identity (as claimed), detail, elsewhere (the other virtual hosts at which the credential is known). Of pre-shared keys the reasons unknown_identity and bad_psk, and those for which a credential is refused, come while the handshake still lasts, and only then
+	LogHandshakeRefused  = "handshake refused"  // Warn*: peer, reason, and what is known of identity (as claimed), detail, alert and received (one that was sent or came), elsewhere (the other virtual hosts at which the credential is known). Of pre-shared keys the reasons unknown_identity and bad_psk, and those for which a credential is refused, come while the handshake still lasts, and only then
 	LogUnlogged          = "not logged"         // Warn: message, count of those that were not logged one by one
 	LogSessionEnded      = "session ended"      // Debug: peer, reason
 	LogSessionRevoked    = "session revoked"    // Warn*: peer, reason, mode, identity, device, action
@@ -39,7 +40,7 @@ const (
 	LogLookupFailed      = "look-up failed"     // Error*: reason, detail
 	LogRequest           = "request"            // Info: method, path, code, peer, mode, identity, device, took; if Server.LogRequests. Those that no handler has seen are among them
 	LogObservationBegun  = "observation begun"  // Debug: peer, mode, identity, device, path
-	LogObservationEnded  = "observation ended"  // Info*, Debug if the client has ended it: peer, reason, mode, identity, device, path, rule
+	LogObservationEnded  = "observation ended"  // Info*, Debug if the client has ended it: peer, reason, mode, identity, device, path, code, rule
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
 	LogResponseDropped   = "response dropped"   // Warn*: peer, path, reason
 )
@@ -172,7 +173,7 @@ func (l *serverLog) allow(level slog.Level, message string) bool {
 		l.counts[message] = c
 	}
 	if now := time.Now(); now.Sub(c.second) >= time.Second {
-		l.own(message, c)
+		l.tellUnlogged(message, c)
 		*c = lineCount{second: now}
 	}
 	if c.logged++; c.logged > linesLogged {
@@ -182,8 +183,8 @@ func (l *serverLog) allow(level slog.Level, message string) bool {
 	return true
 }
 
-// own says how many lines there would have been.
-func (l *serverLog) own(message string, c *lineCount) {
+// tellUnlogged says how many more lines there would have been.
+func (l *serverLog) tellUnlogged(message string, c *lineCount) {
 	if c.unlogged > 0 {
 		l.Warn(LogUnlogged, "message", message, "count", c.unlogged)
 		c.unlogged = 0
@@ -195,7 +196,7 @@ func (l *serverLog) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for message, c := range l.counts {
-		l.own(message, c)
+		l.tellUnlogged(message, c)
 	}
 }
 
@@ -209,6 +210,40 @@ func (l *serverLog) dropped(remote netip.AddrPort, path string, err error) {
 	if l.allow(slog.LevelWarn, LogResponseDropped) {
 		l.Warn(LogResponseDropped, "peer", remote, "path", clip(path), "reason", err.Error())
 	}
+}
+
+// observationBegun logs a registration that was accepted.
+func (l *serverLog) observationBegun(r *Request) {
+	if l.Enabled(context.Background(), slog.LevelDebug) {
+		l.Debug(LogObservationBegun, append(about(&r.Peer), "path", clip(r.Path))...)
+	}
+}
+
+// observationEnded logs the end of an observation: as something out of the ordinary, unless
+// its client has wanted that, or is gone.
+func (l *serverLog) observationEnded(o *observers, i uint32, d *departure) {
+	level := slog.LevelInfo
+	switch d.reason {
+	case ReasonCanceled, ReasonReset, ReasonClosed, ReasonDisplaced:
+		level = slog.LevelDebug
+	}
+	if !l.Enabled(context.Background(), level) || level == slog.LevelInfo && !l.allow(level, LogObservationEnded) {
+		return
+	}
+	ob := o.list.At(i)
+	args := []any{"reason", d.reason, "path", clip(o.list.Path(i))}
+	if peer := d.peer; peer != nil {
+		args = append(about(peer), args...)
+	} else if who := o.peer(endpoint.PeerIDOf(ob.Peer)); who != nil {
+		args = append(about(&who.peer), args...)
+	}
+	if d.last.Code != 0 {
+		args = append(args, "code", d.last.Code.String())
+	}
+	if d.access != nil {
+		args = append(args, "rule", d.access.Label(d.rule))
+	}
+	l.Log(context.Background(), level, LogObservationEnded, args...)
 }
 
 // clip shortens a text that a peer has chosen, and escapes what cannot be

@@ -65,7 +65,7 @@ func (o *observers) answered(now tick.Time, w *work, sent bool) {
 	}
 	if !t.renewing {
 		s.counters.observersAdded.Add(1)
-		s.log.observing(&w.request)
+		s.log.observationBegun(&w.request)
 	}
 	o.finish(i)
 	if w.from == s.handler.Load() {

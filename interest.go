@@ -56,12 +56,6 @@ type interest struct {
 	stats     ObservationStats
 }
 
-// What the Observe option says in a request (RFC 7641 section 2).
-const (
-	register   = 0
-	deregister = 1
-)
-
 // The times of an observation.
 const (
 	// renewAfter, and renewSpread at most more, are waited after Max-Age: "the
@@ -89,7 +83,7 @@ func newInterest(c *Client, key string, uri *coap.URI, out request.Outgoing) *in
 		renew: make(chan struct{}, 1), sooner: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	i.list.Remove(coap.Observe)
-	i.out.Options = i.withObserve(register)
+	i.out.Options = i.withObserve(observeRegister)
 	i.ctx, i.cancel = context.WithCancel(c.ctx)
 	return i
 }

@@ -37,7 +37,7 @@ func watch(t *testing.T, a *air, d said, options ...coap.Option) *watched {
 		w.conn.Close()
 	})
 	begun := w.begin(t.Context(), options...)
-	w.first = w.registration(register, time.Second)
+	w.first = w.registration(observeRegister, time.Second)
 	w.token = w.first.Token
 	w.answer(w.first, d)
 	if err := <-begun; err != nil {
@@ -281,7 +281,7 @@ func TestObserveRenewed(t *testing.T) {
 			said := said{number: 10 + i, text: "again", more: maxAge(30)}
 			w.quiet(34 * time.Second)
 			begun := time.Now()
-			again := w.registration(register, 12*time.Second)
+			again := w.registration(observeRegister, 12*time.Second)
 			waits[time.Since(begun).Truncate(time.Millisecond)] = true
 			if !bytes.Equal(again.Token, w.token) || !bytes.Equal(again.Options, w.first.Options) || again.MessageID == w.first.MessageID {
 				t.Errorf("registered with token %x, options %v; want %x, %v", again.Token, again.Options.List(), w.token, w.first.Options.List())
@@ -306,7 +306,7 @@ func TestObserveServerCountsAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *air) {
 		w := watch(t, a, said{number: 5000, text: "one", more: maxAge(10)})
 		w.reads("one")
-		w.answer(w.registration(register, time.Minute), said{number: 2, text: "two"})
+		w.answer(w.registration(observeRegister, time.Minute), said{number: 2, text: "two"})
 		w.hears(UpdateReregistered)
 		w.reads("two")
 		w.notify(coap.NonConfirmable, w.token, said{number: 3, text: "three"})
@@ -320,7 +320,7 @@ func TestObserveCrossed(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *air) {
 		w := watch(t, a, said{number: 1, text: "one", more: maxAge(10)})
 		w.reads("one")
-		again := w.registration(register, time.Minute)
+		again := w.registration(observeRegister, time.Minute)
 		mid := w.notify(coap.Confirmable, w.token, said{number: 3, text: "three"})
 		time.Sleep(10 * time.Millisecond)
 		w.answer(again, said{number: 2, text: "two"})
@@ -338,7 +338,7 @@ func TestObserveProbe(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *air) {
 		w := watch(t, a, said{number: 1, text: "one", more: maxAge(1 << 30)})
 		w.quiet(DefaultObserveProbe + 4*time.Second)
-		w.answer(w.registration(register, 12*time.Second), said{number: 2, text: "two", more: maxAge(1 << 30)})
+		w.answer(w.registration(observeRegister, 12*time.Second), said{number: 2, text: "two", more: maxAge(1 << 30)})
 	})
 	for _, tt := range []struct {
 		maxAge, probe, want time.Duration
@@ -368,9 +368,9 @@ func TestObserveDeregisters(t *testing.T) {
 		w := watch(t, a, said{number: 1, text: "one"}, coap.Option{Number: coap.Accept, Value: []byte{60}})
 		w.reads("one")
 		closed := w.closes()
-		bye := w.registration(deregister, time.Second)
+		bye := w.registration(observeDeregister, time.Second)
 		list := w.first.Options.List()
-		list.Set(coap.Observe, coap.AppendUint(nil, deregister))
+		list.Set(coap.Observe, coap.AppendUint(nil, observeDeregister))
 		if want := list.Encode(nil); !bytes.Equal(bye.Token, w.token) || !bytes.Equal(bye.Options, want) {
 			t.Errorf("token %x, options %v; want %x, %v", bye.Token, bye.Options.List(), w.token, list)
 		}
@@ -411,8 +411,8 @@ func TestObserveCloseIsBounded(t *testing.T) {
 		if took := <-closed; took > deregisterTime+100*time.Millisecond {
 			t.Errorf("Close took %v", took)
 		}
-		w.registration(deregister, time.Second)
-		w.registration(deregister, time.Second) // repeated once
+		w.registration(observeDeregister, time.Second)
+		w.registration(observeDeregister, time.Second) // repeated once
 		// Proves rfc7641 §3.5: "If a client does not recognize the token in a
 		// confirmable notification, it MUST NOT acknowledge the message and SHOULD
 		// reject it with a Reset message"
@@ -428,12 +428,12 @@ func TestObserveContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		begun := w.begin(ctx)
-		w.answer(w.registration(register, time.Second), said{number: 1, text: "one", more: maxAge(100)})
+		w.answer(w.registration(observeRegister, time.Second), said{number: 1, text: "one", more: maxAge(100)})
 		if err := <-begun; err != nil {
 			t.Fatal(err)
 		}
 		w.reads("one")
-		w.answer(w.registration(deregister, 2*time.Minute), said{number: -1, text: "bye"})
+		w.answer(w.registration(observeDeregister, 2*time.Minute), said{number: -1, text: "bye"})
 		_, err := w.got.Next(t.Context())
 		wantReason(t, err, "timeout")
 		w.got.Close()
@@ -530,7 +530,7 @@ func TestObserveShared(t *testing.T) {
 		}
 		// Another Accept is another resource.
 		begun := w.begin(t.Context(), coap.Option{Number: coap.Accept, Value: []byte{60}})
-		other := w.registration(register, time.Second)
+		other := w.registration(observeRegister, time.Second)
 		if bytes.Equal(other.Token, w.token) {
 			t.Error("with the same token")
 		}
@@ -545,7 +545,7 @@ func TestObserveShared(t *testing.T) {
 		w.got = second
 		w.reads("three")
 		closed := w.closes()
-		bye := w.registration(deregister, time.Second)
+		bye := w.registration(observeDeregister, time.Second)
 		if !bytes.Equal(bye.Token, w.token) {
 			t.Error("the other one was deregistered")
 		}
@@ -565,7 +565,7 @@ func TestObserveSharedButStale(t *testing.T) {
 		w.reads("one")
 		time.Sleep(11 * time.Second)
 		begun := w.begin(t.Context())
-		w.answer(w.registration(register, time.Second), said{number: 2, text: "two"})
+		w.answer(w.registration(observeRegister, time.Second), said{number: 2, text: "two"})
 		if err := <-begun; err != nil {
 			t.Fatal(err)
 		}
@@ -586,7 +586,7 @@ func TestObserveByOption(t *testing.T) {
 			})
 			got <- err
 		}()
-		m := w.registration(register, time.Second)
+		m := w.registration(observeRegister, time.Second)
 		w.answer(m, said{number: 1, text: "one"})
 		if err := <-got; err != nil {
 			t.Fatal(err)

@@ -127,7 +127,7 @@ func TestObserveBadNotification(t *testing.T) {
 		if u := w.hears(UpdateLost); wantReason(t, u.Err, ReasonBadResponse) == nil {
 			t.Error(u.Err)
 		}
-		w.answer(w.registration(register, 2*time.Second), said{number: 3, text: "three"})
+		w.answer(w.registration(observeRegister, 2*time.Second), said{number: 3, text: "three"})
 		w.hears(UpdateReregistered)
 		w.reads("three")
 	})
@@ -143,10 +143,10 @@ func TestObserveLatestMaxAge(t *testing.T) {
 		w := watch(t, a, said{number: 1, text: "one", more: maxAge(10)})
 		w.notify(coap.NonConfirmable, w.token, said{number: 2, text: "two", more: maxAge(1800)})
 		w.quiet(1800 * time.Second)
-		w.answer(w.registration(register, 20*time.Second), said{number: 3, text: "three", more: maxAge(1800)})
+		w.answer(w.registration(observeRegister, 20*time.Second), said{number: 3, text: "three", more: maxAge(1800)})
 		w.notify(coap.NonConfirmable, w.token, said{number: 4, text: "four", more: maxAge(0)})
 		w.quiet(5 * time.Second)
-		w.answer(w.registration(register, 12*time.Second), said{number: 5, text: "five"})
+		w.answer(w.registration(observeRegister, 12*time.Second), said{number: 5, text: "five"})
 	})
 }
 
@@ -156,13 +156,13 @@ func TestObserveStaleAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *air) {
 		w := watch(t, a, said{number: 100, text: "hundred", more: maxAge(10)})
 		w.reads("hundred")
-		again := w.registration(register, time.Minute)
+		again := w.registration(observeRegister, time.Minute)
 		w.send(coap.Message{Type: coap.Acknowledgement, MessageID: again.MessageID})
 		mid := w.notify(coap.Confirmable, w.token, said{number: 99, text: "old", more: maxAge(10)}) // the answer, or of long ago
 		w.wants(coap.Acknowledgement, mid)
 		w.readsNothing()
 		w.quiet(4 * time.Second)
-		w.answer(w.registration(register, 12*time.Second), said{number: 101, text: "new", more: maxAge(10)})
+		w.answer(w.registration(observeRegister, 12*time.Second), said{number: 101, text: "new", more: maxAge(10)})
 		w.hears(UpdateReregistered)
 		w.reads("new")
 		if got := w.got.Stats(); got.Reregistered != 1 || got.Stale != 1 || got.Lost != 0 {

@@ -419,12 +419,12 @@ func TestObserveUnavailable(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *air) {
 		w := watch(t, a, said{number: 1, text: "one", more: maxAge(10)})
 		w.reads("one")
-		w.answer(w.registration(register, time.Minute), said{number: -1, code: coap.ServiceUnavailable, more: maxAge(100)})
+		w.answer(w.registration(observeRegister, time.Minute), said{number: -1, code: coap.ServiceUnavailable, more: maxAge(100)})
 		if u := w.hears(UpdateLost); wantReason(t, u.Err, ReasonUnavailable) == nil {
 			t.Error(u.Err)
 		}
 		w.quiet(99 * time.Second)
-		w.answer(w.registration(register, 2*time.Second), said{number: 2, text: "two"})
+		w.answer(w.registration(observeRegister, 2*time.Second), said{number: 2, text: "two"})
 		w.hears(UpdateReregistered)
 		w.reads("two")
 	})

@@ -99,7 +99,7 @@ const deregisterTries = 3
 func (c *call) deregister(ctx context.Context, i *interest) {
 	for last, try := c, 0; try < deregisterTries; try++ {
 		next := newRegistration(i, last)
-		next.out.Options = i.withObserve(deregister)
+		next.out.Options = i.withObserve(observeDeregister)
 		response, err := c.conn.roundTrip(ctx, next)
 		// A notification that was under way has the same token as the answer.
 		if err != nil || response.Type == coap.Acknowledgement || !response.Options.Has(coap.Observe) {

@@ -23,8 +23,8 @@ import (
 )
 
 // provision puts a device with a new pre-shared key into a store, and a rule that
-// lets it report. An administrator does that once, by coaps psk new and coaps acl
-// add for example.
+// lets it report. An administrator does that once, by coaps device add and coaps acl
+// allow for example.
 func provision(s store.Store) keys.PSK {
 	ctx := context.Background()
 	devices := registry.New(s)

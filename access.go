@@ -6,7 +6,6 @@ package coaps
 import (
 	"bytes"
 	"errors"
-	"fmt"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/endpoint"
@@ -15,6 +14,11 @@ import (
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/tick"
 )
+
+// Before a handler is looked for there are two questions: may the session go on
+// (stopped), and do the rules allow the request (judge)? barred and denied answer a
+// request if not; decide asks both again for each notification, and for everybody
+// who observes when sessions or rules have changed.
 
 // SetAccess changes who may do what, from the next request of everybody on.
 // What is observed is decided again within a second: who may not see it any more
@@ -55,8 +59,8 @@ func (s *shard) denied(now tick.Time, w *work) bool {
 	return true
 }
 
-// judge asks the access rules whether a request has the rights that it needs. It is
-// the one decision on requests, registrations and notifications.
+// judge asks the access rules whether a request has the rights that it needs: nil
+// if so.
 func (s *shard) judge(r *Request, rights acl.Methods) *departure {
 	if r.access == nil {
 		return nil
@@ -88,6 +92,22 @@ func (s *shard) stopped(now tick.Time, who *session) (reason string, closes bool
 		return "", false
 	}
 	return reason, false
+}
+
+// decide is both questions at once, for an observer: whether its session may go on,
+// and whether the rules let it observe; nil if so.
+func (s *shard) decide(now tick.Time, peer endpoint.PeerID, r *Request) *departure {
+	if who := r.session; who.watched {
+		reason, closes := s.stopped(now, who)
+		if closes {
+			s.expire(now, peer, who, reason)
+			return &departure{reason: reason}
+		}
+		if reason != "" {
+			return &departure{reason: reason, last: request.Outgoing{Code: coap.Forbidden}, rule: acl.NoRule}
+		}
+	}
+	return s.judge(r, acl.MethodOf(r.Method)|acl.OBSERVE)
 }
 
 // barred deals with a request of a session that may not go on: it was forbidden
@@ -212,38 +232,4 @@ func (s *shard) authorize(now tick.Time, w *work) {
 		s.server.log.authorized(&r.Peer)
 		s.recheck.authorized(now, id)
 	}
-}
-
-// RevokeAction is what becomes of a session whose credential is not good any
-// more.
-type RevokeAction uint8
-
-// What a Server does.
-const (
-	RevokeClose  RevokeAction = iota // close_notify, and the session is gone
-	RevokeForbid                     // every request is answered by 4.03 until the credential is good again
-	RevokeKeep                       // nothing, but a line in the log; new handshakes fail
-)
-
-var revokeNames = [...]string{"close", "forbid", "keep"}
-
-func (a RevokeAction) String() string {
-	if int(a) < len(revokeNames) {
-		return revokeNames[a]
-	}
-	return "unknown"
-}
-
-// MarshalText returns the name.
-func (a RevokeAction) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-
-// UnmarshalText reads what MarshalText has written.
-func (a *RevokeAction) UnmarshalText(text []byte) error {
-	for i, name := range revokeNames {
-		if name == string(text) {
-			*a = RevokeAction(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not close, forbid or keep", text)
 }

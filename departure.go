@@ -5,7 +5,6 @@ package coaps
 
 import (
 	"errors"
-	"time"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/endpoint"
@@ -114,23 +113,6 @@ func (o *observers) ended(i uint32, d *departure) {
 	s.log.observationEnded(o, i, d)
 }
 
-// decide decides whether a request may be made, and whether it may be to observe if
-// its sender observes: nil if so. It is the one decision on requests, registrations
-// and notifications.
-func (s *shard) decide(now tick.Time, peer endpoint.PeerID, r *Request) *departure {
-	if who := r.session; who.watched {
-		reason, closes := s.stopped(now, who)
-		if closes {
-			s.expire(now, peer, who, reason)
-			return &departure{reason: reason}
-		}
-		if reason != "" {
-			return &departure{reason: reason, last: request.Outgoing{Code: coap.Forbidden}, rule: acl.NoRule}
-		}
-	}
-	return s.judge(r, acl.MethodOf(r.Method)|acl.OBSERVE)
-}
-
 // A pass goes over all observers, some at a time, and once more if that was asked
 // for meanwhile.
 type pass struct {
@@ -170,7 +152,7 @@ func (o *observers) judge(now tick.Time, i uint32) {
 		o.end(now, i, d)
 		return
 	}
-	o.due(who)
+	o.noteEnd(who)
 }
 
 // judgeAll is a step of looking at everybody.
@@ -189,15 +171,14 @@ func (o *observers) reconsider(now tick.Time, peer endpoint.PeerID) {
 	o.hurry()
 }
 
-// due notes when a session that observes has its credential end. Those that are
+// noteEnd notes when a session that observes has its credential end. Those that are
 // closed then are looked after by expiry.
-func (o *observers) due(who *session) {
+func (o *observers) noteEnd(who *session) {
 	s := o.shard
 	last := who.note.notAfter()
 	if last.IsZero() || s.server.OnRevoke != RevokeForbid {
 		return
 	}
-	left := min(time.Until(last)+time.Millisecond, clockTrust)
-	o.earliest = min(o.earliest, s.clock.now().Add(max(left, expiryRest)))
+	o.earliest = min(o.earliest, s.clock.now().Add(max(untilAfter(last), expiryRest)))
 	s.wakeAt(o.earliest)
 }

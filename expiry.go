@@ -25,18 +25,23 @@ type expiry struct {
 	rest     tick.Time     // not before
 }
 
-// endOf is when a session ends if nothing happens. Credentials end by the clock
-// on the wall, which may be set: it is looked at again after a while.
+// endOf is when a session ends if nothing happens.
 func (s *shard) endOf(now tick.Time, n *sessionNote) tick.Time {
 	end := tick.Never
 	if s.awaitsToken(n) {
 		end = n.established.Add(s.server.AnonymousTime)
 	}
 	if last := n.notAfter(); !last.IsZero() && s.server.OnRevoke == RevokeClose {
-		left := time.Until(last) + time.Millisecond // it is good in that very moment
-		end = min(end, now.Add(min(left, clockTrust)))
+		end = min(end, now.Add(untilAfter(last)))
 	}
 	return end
+}
+
+// untilAfter is how long to wait for the end of a credential, which is good in that
+// very moment. It ends by the clock on the wall, which may be set: that is looked at
+// again after a while.
+func untilAfter(end time.Time) time.Duration {
+	return min(time.Until(end)+time.Millisecond, clockTrust)
 }
 
 // ended is why a session has to end now, "" if it has not.
@@ -56,8 +61,8 @@ func (s *shard) awaitsToken(n *sessionNote) bool {
 	return n.anonymous && !n.authorized && s.server.AnonymousTime > 0
 }
 
-// due notes when a session has to end.
-func (s *shard) due(n *sessionNote) {
+// noteEnd notes when a session has to end.
+func (s *shard) noteEnd(n *sessionNote) {
 	if end := s.endOf(s.clock.now(), n); end < s.expiry.earliest {
 		s.expiry.earliest = end
 		s.wakeAt(max(end, s.expiry.rest))
@@ -118,7 +123,7 @@ func (s *shard) expire(now tick.Time, id endpoint.PeerID, who *session, reason s
 	s.ep.Disconnect(now, id)
 }
 
-// wakeAt has the loop call alarm at a time, if not earlier.
+// wakeAt has the loop call ring at a time, if not earlier.
 func (s *shard) wakeAt(at tick.Time) { s.alarm = min(s.alarm, at) }
 
 // ring follows when the time that wakeAt has set has come.

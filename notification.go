@@ -76,7 +76,7 @@ func (o *observers) answered(now tick.Time, w *work, sent bool) {
 	if w.request.access != s.access.Load() {
 		o.judge(now, i)
 	}
-	o.due(w.request.session)
+	o.noteEnd(w.request.session)
 	o.hurry()
 }
 

@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -246,4 +247,38 @@ func (r *recheck) same(n *sessionNote) (walk *recheck, matches []Match) {
 		return &r.shard.strays, []Match{match}
 	}
 	return &r.shard.recheck, []Match{match}
+}
+
+// RevokeAction is what becomes of a session whose credential is not good any
+// more.
+type RevokeAction uint8
+
+// What a Server does.
+const (
+	RevokeClose  RevokeAction = iota // close_notify, and the session is gone
+	RevokeForbid                     // every request is answered by 4.03 until the credential is good again
+	RevokeKeep                       // nothing, but a line in the log; new handshakes fail
+)
+
+var revokeNames = [...]string{"close", "forbid", "keep"}
+
+func (a RevokeAction) String() string {
+	if int(a) < len(revokeNames) {
+		return revokeNames[a]
+	}
+	return "unknown"
+}
+
+// MarshalText returns the name.
+func (a RevokeAction) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (a *RevokeAction) UnmarshalText(text []byte) error {
+	for i, name := range revokeNames {
+		if name == string(text) {
+			*a = RevokeAction(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not close, forbid or keep", text)
 }

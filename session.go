@@ -188,7 +188,7 @@ func (s *shard) keep(now tick.Time, id endpoint.PeerID, n *sessionNote) bool {
 	if err == endpoint.ErrNoteTooLong {
 		s.ep.Disconnect(now, id)
 	}
-	s.due(n)
+	s.noteEnd(n)
 	s.epoch++
 	if err == nil && s.observers.list.Known(id.Number()) {
 		s.observers.reconsider(now, id)

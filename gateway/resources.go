@@ -4,6 +4,8 @@
 package gateway
 
 import (
+	"cmp"
+	"context"
 	"log/slog"
 	"time"
 
@@ -69,7 +71,7 @@ func (c *Config) newResources(old *resources, l *lasting, directory security.Dir
 		r.memory.Handle(r.mux, m.Path)
 	}
 	if a := c.Resources.Authorize; a.Path != "" && directory != nil {
-		r.mux.Handle("POST "+a.Path, &authorizer{directory: directory, log: log, timeout: c.Store.Timeout})
+		r.mux.Handle("POST "+a.Path, newAuthorizer(directory, log, c.Limits.Workers))
 	}
 	return r, problems
 }
@@ -128,11 +130,22 @@ func (r *resources) changedPlaces(old *resources) (paths []string) {
 type authorizer struct {
 	directory security.Directory
 	log       *slog.Logger
-	timeout   time.Duration
+	places    chan struct{} // one taken by each look-up in the store
 }
 
 // maxToken bounds a token, in bytes.
 const maxToken = 512
+
+// tokenShare is the part of the handlers at work that may wait for what the store
+// says of a token. Whoever has no credential may send as many as he likes, none of
+// which is in memory, and a slow store must not keep others from being answered.
+const tokenShare = 4
+
+// newAuthorizer makes one for ports with so many workers; 0 is the default.
+func newAuthorizer(directory security.Directory, log *slog.Logger, workers int) *authorizer {
+	places := max(cmp.Or(workers, coaps.DefaultWorkers)/tokenShare, 1)
+	return &authorizer{directory: directory, log: log, places: make(chan struct{}, places)}
+}
 
 // ServeCOAP answers 2.04 to a good token, 4.01 to any other.
 func (a *authorizer) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
@@ -145,10 +158,11 @@ func (a *authorizer) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 		return
 	}
 	claim := &security.Claim{Host: r.Peer.Identity.Host(), Token: r.Payload}
-	now := time.Now()
-	entry, known := a.directory.Cached(claim, now)
-	if !known {
-		entry = a.directory.Fetch(r.Context(), claim, now)
+	entry, ok := a.find(r.Context(), claim)
+	if !ok {
+		w.SetUint(coap.MaxAge, uint32(busyTime/time.Second))
+		coaps.WriteError(w, coap.ServiceUnavailable, "try again later")
+		return
 	}
 	if entry.Reason == dtls.ReasonNone {
 		err := r.Authorize(entry.Principal)
@@ -166,4 +180,22 @@ func (a *authorizer) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 		return
 	}
 	coaps.WriteError(w, coap.Unauthorized, "the token is not good")
+}
+
+// busyTime is for how long who finds no place should stay away.
+const busyTime = 5 * time.Second
+
+// find asks whose a token is; false if too many wait for the store already.
+func (a *authorizer) find(ctx context.Context, claim *security.Claim) (security.Entry, bool) {
+	now := time.Now()
+	if entry, known := a.directory.Cached(claim, now); known {
+		return entry, true
+	}
+	select {
+	case a.places <- struct{}{}:
+		defer func() { <-a.places }()
+		return a.directory.Fetch(ctx, claim, now), true
+	default:
+		return security.Entry{}, false
+	}
 }

@@ -5,6 +5,7 @@ package coaps
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -261,6 +262,21 @@ func datagrams(n, size int) []udp.Datagram {
 		batch[i].Buf = all[i*stride : i*stride+size : i*stride+size]
 	}
 	return batch
+}
+
+// ask posts a letter that answers, and waits for that. It reports false if the loop
+// or ctx has ended before.
+func ask[T any](ctx context.Context, l *loop, question letter, answer <-chan T) (got T, ok bool) {
+	if l.mail.post(question, true) != nil {
+		return got, false
+	}
+	select {
+	case got = <-answer:
+		return got, true
+	case <-l.done:
+	case <-ctx.Done():
+	}
+	return got, false
 }
 
 // ending is the letter that ends a loop: every session gets its close_notify.

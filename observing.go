@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -107,15 +108,8 @@ func (s *Server) ObservedPaths(prefix string) []string {
 // paths are some paths that are observed, and where to go on.
 func (o *observers) paths(prefix string, place int) (some []string, next int, more bool) {
 	answer := make(chan observedPaths, 1)
-	if o.shard.mail.post(pathsLetter{o, prefix, place, answer}, true) != nil {
-		return nil, 0, false
-	}
-	select {
-	case p := <-answer:
-		return p.paths, p.next, p.next != 0
-	case <-o.shard.done:
-		return nil, 0, false
-	}
+	p, _ := ask(context.Background(), o.shard.loop, pathsLetter{o, prefix, place, answer}, answer)
+	return p.paths, p.next, p.next != 0
 }
 
 type observedPaths struct {

@@ -4,6 +4,7 @@
 package coaps
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 
@@ -69,15 +70,11 @@ func (s *shard) install(server *Server, p *policy) error {
 		letter.deliver(0)
 		return <-letter.done
 	}
-	if s.mail.post(letter, true) != nil {
+	err, ok := ask(context.Background(), s.loop, letter, letter.done)
+	if !ok {
 		return ErrServerClosed
 	}
-	select {
-	case err := <-letter.done:
-		return err
-	case <-s.loop.done:
-		return ErrServerClosed
-	}
+	return err
 }
 
 // dtlsConfig is the configuration of the sessions under a policy.

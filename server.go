@@ -453,12 +453,8 @@ func (s *Server) Stats() Stats {
 // looked at directly.
 func (l *loop) stats() endpoint.Stats {
 	answer := make(chan endpoint.Stats, 1)
-	if l.mail.post(statsLetter{l, answer}, true) == nil {
-		select {
-		case s := <-answer:
-			return s
-		case <-l.done:
-		}
+	if s, ok := ask(context.Background(), l, statsLetter{l, answer}, answer); ok {
+		return s
 	}
 	<-l.done
 	return l.ep.Stats()

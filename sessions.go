@@ -95,16 +95,8 @@ func (s *Server) Sessions(ctx context.Context) iter.Seq[SessionInfo] {
 // list shows some sessions, and where to go on.
 func (s *shard) list(ctx context.Context, number, place int) (some []SessionInfo, next int, more bool) {
 	answer := make(chan listed, 1)
-	if s.mail.post(listLetter{s, number, place, answer}, true) != nil {
-		return nil, 0, false
-	}
-	select {
-	case l := <-answer:
-		return l.sessions, l.next, l.next != 0
-	case <-s.done:
-	case <-ctx.Done():
-	}
-	return nil, 0, false
+	l, _ := ask(ctx, s.loop, listLetter{s, number, place, answer}, answer)
+	return l.sessions, l.next, l.next != 0
 }
 
 type listed struct {
@@ -153,17 +145,14 @@ func (s *Server) Drop(ctx context.Context, id SessionID) error {
 		return ErrNoSession
 	}
 	one, answer := shards[id.shard], make(chan error, 1)
-	if one.mail.post(dropLetter{one, id.peer, answer}, true) != nil {
-		return ErrNoSession
-	}
-	select {
-	case err := <-answer:
+	err, ok := ask(ctx, one.loop, dropLetter{one, id.peer, answer}, answer)
+	switch {
+	case ok:
 		return err
-	case <-one.done:
-		return ErrNoSession
-	case <-ctx.Done():
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
+	return ErrNoSession
 }
 
 type dropLetter struct {

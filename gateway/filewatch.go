@@ -31,11 +31,12 @@ type fileWatch struct {
 	looks    demo.While
 	closing  chan struct{}
 
-	mu    sync.Mutex
-	poll  time.Duration
-	took  time.Duration // by the last look at everything
-	trees []*fileTree   // in force
-	files map[string]*watchedFile
+	mu      sync.Mutex
+	poll    time.Duration
+	took    time.Duration // by the last look at everything
+	trees   []*fileTree   // in force
+	files   map[string]*watchedFile
+	awaited int // of files: nobody is known to observe them
 }
 
 // watchedFile is what somebody observes, by its path in a URI.
@@ -78,13 +79,22 @@ func (w *fileWatch) close() {
 // wake is told of each request that asks to observe, before it is answered: what
 // changes after that will be told.
 func (w *fileWatch) wake(path string, state func() fileState) {
-	w.mu.Lock()
-	known := w.files[path] != nil
-	w.mu.Unlock()
-	if !known {
+	if w.room(path) {
 		w.remember(path, state())
 	}
 	w.looks.Wake()
+}
+
+// filesAwaited is how many files are remembered that nobody may ever observe, since
+// a client may ask for what is not there, and awaitedPath how long their paths may be,
+// in bytes. Of another one what changes before the first look is not told.
+const filesAwaited, awaitedPath = 1024, 1024
+
+// room reports whether a file is to be remembered.
+func (w *fileWatch) room(path string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.files[path] == nil && w.awaited < filesAwaited && len(path) <= awaitedPath
 }
 
 func (w *fileWatch) remember(path string, state fileState) {
@@ -92,6 +102,7 @@ func (w *fileWatch) remember(path string, state fileState) {
 	defer w.mu.Unlock()
 	if w.files[path] == nil {
 		w.files[path] = &watchedFile{told: state}
+		w.awaited++
 	}
 }
 
@@ -134,11 +145,14 @@ func (w *fileWatch) observed() (paths []string) {
 	paths = slices.Compact(paths)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.awaited = 0
 	for path, f := range w.files {
 		if _, is := slices.BinarySearch(paths, path); is {
 			f.idle = 0
 		} else if f.idle++; f.idle > forgetAfter {
 			delete(w.files, path)
+		} else {
+			w.awaited++
 		}
 	}
 	return paths

@@ -6,9 +6,11 @@
 package gateway
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -220,6 +222,42 @@ func TestFilesNobodyObserves(t *testing.T) {
 		time.Sleep(3 * watchPoll)
 		if told, _ := a.heard(); len(told) != 0 {
 			t.Errorf("told of what was read: %q", told)
+		}
+	})
+}
+
+// Who asks to observe ever new names takes no more memory by it than is bounded, and
+// keeps nobody from hearing of what he observes.
+func TestFilesThatAreNotThere(t *testing.T) {
+	watched(t, func(t *testing.T, files *fileTree, a *listeners, dir string) {
+		files.register("/fw/" + strings.Repeat("x", awaitedPath))
+		if n := files.watch.remembered(); n != 0 {
+			t.Errorf("%d files with long names", n)
+		}
+		for i := range 2 * filesAwaited {
+			if got := files.register(fmt.Sprintf("/fw/no-%d", i)); got.code != coap.NotFound {
+				t.Fatal(got.code)
+			}
+		}
+		if n := files.watch.remembered(); n != filesAwaited {
+			t.Errorf("%d files remembered, %d are the limit", n, filesAwaited)
+		}
+		a.observe("/fw/a.txt")
+		files.register("/fw/a.txt")
+		time.Sleep(5*watchPoll + watchPoll/2)
+		if n := files.watch.remembered(); n != 1 {
+			t.Errorf("%d files remembered, one is observed", n)
+		}
+		rewrite(t, dir, "a.txt", "HELLO")
+		time.Sleep(watchPoll + 2*settleTime)
+		if told, _ := a.heard(); !slices.Equal(told, []string{"/fw/a.txt"}) {
+			t.Errorf("told of %q", told)
+		}
+		for i := range filesAwaited + 1 { // there is room again, for as many
+			files.register(fmt.Sprintf("/fw/no-%d", i))
+		}
+		if n := files.watch.remembered(); n != filesAwaited+1 {
+			t.Errorf("%d files remembered besides one", n-1)
 		}
 	})
 }

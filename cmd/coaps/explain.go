@@ -108,7 +108,13 @@ func (t *transport) explainSilence(f *failure) {
 		f.detail = fmt.Sprintf("no answer within %s", t.timeout)
 	}
 	f.hint = t.portHint()
+	if handshake && t.mtu() < helloRoom {
+		f.hint = fmt.Sprintf("--mtu %d or more: with %d the ClientHello may go in pieces, which servers do not join", helloRoom, t.mtu())
+	}
 }
+
+// helloRoom is more than a ClientHello takes, in bytes; see MTU of dtls.Config.
+const helloRoom = 256
 
 // hasSession reports whether a handshake was completed. When the time is short
 // or the machine busy, it can be up before the handshake has begun.
@@ -149,7 +155,23 @@ func (t *transport) explainAlert(f *failure) {
 	}
 	if shown := t.shown(); shown != "" {
 		f.detail = lookupReason(f.reason).meaning + "; you showed " + shown
+	} else if f.reason == "alert_handshake_failure" {
+		t.explainUnshown(f)
 	}
+}
+
+// explainUnshown tells of a certificate that was given and not shown, as the
+// server's CertificateRequest takes none of that kind or of that authority (RFC 5246
+// section 7.4.4).
+func (t *transport) explainUnshown(f *failure) {
+	ended, config := t.ended.Load(), t.client.Security
+	if ended == nil || ended.Facts == nil || ended.Facts.SignatureScheme == 0 || ended.Facts.LocalCertType != dtls.CertX509 || len(config.Chains) == 0 {
+		return
+	}
+	leaf := config.Chains[0].Leaf
+	f.detail = fmt.Sprintf("the server names what it takes, and the certificate of %s, issued by %s, is not of that: it was not shown",
+		quoteEmpty(leaf.Subject.String()), quoteEmpty(leaf.Issuer.String()))
+	f.try("show a certificate of a CA that the server believes: -c CERT -j KEY")
 }
 
 // showsNothing says whether the client would be anonymous to the server.

@@ -314,8 +314,8 @@ type Flight struct {
 	At        time.Duration // since the first datagram of the handshake
 }
 
-// observe adds a datagram to the handshake's flights.
-func (conn *Connection) observe(now tick.Time, sent bool, n int) {
+// countDatagram adds a datagram to the handshake's flights.
+func (conn *Connection) countDatagram(now tick.Time, sent bool, n int) {
 	if last := len(conn.flights) - 1; last < 0 || conn.flights[last].Sent != sent {
 		conn.flights = append(conn.flights, Flight{Sent: sent, At: now.Sub(conn.began)})
 	}

@@ -81,7 +81,7 @@ func (l *line) keyTask(now tick.Time, conn *Connection, ev *endpoint.Event) {
 // seen watches the datagrams.
 func (l *line) seen(now tick.Time, sent bool, remote netip.AddrPort, n int) {
 	if conn := l.remotes[remote]; conn != nil && !conn.up {
-		conn.observe(now, sent, n)
+		conn.countDatagram(now, sent, n)
 	}
 	t := l.client.Trace
 	switch {

@@ -508,6 +508,33 @@ func TestDatabaseReplaced(t *testing.T) {
 	r.within(time.Second, "a change of the new file", func() bool { return len(r.sessions(SessionFilter{Device: "sensor-8"})) == 0 })
 }
 
+// A backup that is copied to where the database was, bit by bit, is opened when all of
+// it is there: before, when it is empty or cut off, what is in memory holds.
+func TestDatabaseCopiedBack(t *testing.T) {
+	r := start(t, liveConfig+"acl: {rules: [\"allow authenticated GET /hello\"]}\n", nil)
+	r.addDevice("sensor-7")
+	sensor := r.peer("sensor-7")
+	sensor.want("/hello", "2.05")
+	backup := must(os.ReadFile(r.path("devices.db")))
+	r.remove("devices.db")
+	for i, written := range []int{0, len(backup) / 2} {
+		if err := os.WriteFile(r.path("devices.db"), backup[:written], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.within(3*time.Second, "a part in its place", func() bool { return strings.Count(r.log.String(), LogReloadFailed) > i })
+		sensor.want("/hello", "2.05")
+		if n := len(r.sessions(SessionFilter{})); n != 1 {
+			t.Fatalf("%d octets: %d sessions", written, n)
+		}
+	}
+	if err := os.WriteFile(r.path("devices.db"), backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.within(3*time.Second, "all of it", func() bool { s := r.status(); return s.Stores[0].OK && len(s.Problems) == 0 })
+	sensor.want("/hello", "2.05")
+	r.addDevice("sensor-8")
+}
+
 // The sessions of a device are those of its tenant's device alone.
 func TestFilterKeepsTenantsApart(t *testing.T) {
 	none, acme := &Session{Device: "sensor-7"}, &Session{Device: "sensor-7", Tenant: "acme"}

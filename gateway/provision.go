@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -69,15 +70,21 @@ func (p *provision) otherKey(c *Config) []Problem {
 	return []Problem{c.warning("store.key", "the file has changed; the open store goes on with what it held, a restart would not")}
 }
 
-// stillThere keeps an open store whose file was removed from being exchanged for a
-// new one without a device.
+// errEmptied is why a file without content is not opened as a new database.
+var errEmptied = fmt.Errorf("%w: the file is empty, and a running server makes no database anew", store.ErrCorrupt)
+
+// stillThere keeps an open store whose file was removed, or is just being copied
+// back, from being exchanged for a new one without a device.
 func (p *provision) stillThere(c *Config) error {
 	if p == nil || p.url != c.StoreURL() {
 		return nil
 	}
 	if kind, path, _ := splitStoreURL(p.url); kind == kindBolt {
-		if _, err := os.Stat(path); err != nil {
+		switch info, err := os.Stat(path); {
+		case err != nil:
 			return err
+		case info.Size() == 0:
+			return fmt.Errorf("%s: %w", path, errEmptied)
 		}
 	}
 	return nil

@@ -224,14 +224,14 @@ func (s *server) judgeStore(ctx context.Context) {
 }
 
 // openReplaced tries a file that is new at the path of the store: once, unless a
-// command has it just now.
+// command has it just now, and again when it has grown: it may be being copied.
 func (s *server) openReplaced(ctx context.Context, p *provision) {
 	kind, path, _ := splitStoreURL(p.url)
 	if kind != kindBolt || p.replaced() == nil {
 		return
 	}
 	info, err := os.Stat(path)
-	if err != nil || s.tried != nil && os.SameFile(info, s.tried) {
+	if err != nil || s.tried != nil && os.SameFile(info, s.tried) && info.Size() == s.tried.Size() && info.ModTime().Equal(s.tried.ModTime()) {
 		return
 	}
 	if err := s.reload(ctx, path+" was replaced"); !errors.Is(err, store.ErrLocked) {

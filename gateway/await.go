@@ -131,7 +131,7 @@ func (w *wait) tell(ctx context.Context, down *StoreError) error {
 		w.told = time.Now()
 		w.log.Warn(LogStoreAwaited, "where", down.Where, "error", down.Err.Error(), "for", time.Since(w.began).Round(time.Second).String())
 	}
-	notify(fmt.Sprintf(awaitNotice, clip(firstLine(down.Error()))))
+	sdNotify(fmt.Sprintf(awaitNotice, clip(firstLine(down.Error()))))
 	w.admin.hold(fmt.Errorf("%w: %w", ErrStarting, down))
 	return nil
 }
@@ -159,7 +159,7 @@ func (w *wait) over(g *generation) {
 	if w.told.IsZero() {
 		return
 	}
-	notify("STATUS=")
+	sdNotify("STATUS=")
 	if g.provision != nil {
 		status := g.provision.storeStatus()
 		w.log.Info(LogStoreUp, "kind", status.Kind, "where", status.Where)

@@ -39,7 +39,7 @@ func Dial(command string, sockets ...string) *Client {
 
 // connect tries the sockets in turn.
 func (c *Client) connect(ctx context.Context, _, _ string) (net.Conn, error) {
-	failed := &NoServerError{Sockets: c.sockets, Err: errNotRunning}
+	failed := &NoServerError{Sockets: c.sockets, Err: errNowhere}
 	dialer := new(net.Dialer)
 	for _, socket := range c.sockets {
 		err := ownSocket(socket)
@@ -55,6 +55,9 @@ func (c *Client) connect(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 	return nil, failed
 }
+
+// errNowhere is why nobody answers if no socket is known.
+var errNowhere = errors.New("there is no place where it could be")
 
 // ownSocket refuses a socket that somebody else has put there: what is sent may
 // be keys.

@@ -23,8 +23,8 @@ func (s *server) reload(ctx context.Context, why string) error {
 		return ctx.Err()
 	}
 	defer func() { <-s.turn }()
-	notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonicMicroseconds(), 10))
-	defer notify("READY=1")
+	sdNotify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonicMicroseconds(), 10))
+	defer sdNotify("READY=1")
 	err := s.reloadNow(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	if err == nil {

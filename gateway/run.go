@@ -5,7 +5,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -87,7 +86,7 @@ func Run(ctx context.Context, path string, o Options) error {
 	case err == nil:
 		return s.serve(ctx)
 	case ctx.Err() != nil:
-		notify("STOPPING=1")
+		sdNotify("STOPPING=1")
 		s.log.Info(LogStopped)
 		return nil
 	default:
@@ -158,7 +157,7 @@ func (s *server) serve(ctx context.Context) error {
 	defer cancel()
 	err := s.ready()
 	if err == nil {
-		notify("READY=1") // before anybody can ask for a reload
+		sdNotify("READY=1") // before anybody can ask for a reload
 		s.admin.release()
 		s.jobs.Go(func() { s.watchFiles(ctx) })
 		s.jobs.Go(func() { s.watchRules(ctx) })
@@ -169,7 +168,7 @@ func (s *server) serve(ctx context.Context) error {
 		case err = <-s.failed:
 		}
 	}
-	notify("STOPPING=1")
+	sdNotify("STOPPING=1")
 	cancel()
 	s.stop()
 	return err
@@ -237,5 +236,3 @@ func (s *server) trouble(about, what string) bool {
 	}
 	return old != what
 }
-
-var errNotRunning = errors.New("there is no place where it could be")

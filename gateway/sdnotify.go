@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// notify tells the service manager that has started the process what it does, by
+// sdNotify tells the service manager that has started the process what it does, by
 // the protocol of sd_notify(3). Without one it does nothing.
-func notify(state string) {
+func sdNotify(state string) {
 	address := os.Getenv("NOTIFY_SOCKET")
 	if address == "" {
 		return

@@ -42,7 +42,7 @@ const (
 	LogObservationBegun  = "observation begun"  // Debug: peer, mode, identity, device, path
 	LogObservationEnded  = "observation ended"  // Info*, Debug if the client has ended it: peer, reason, mode, identity, device, path, code, rule
 	LogHandlerPanic      = "handler panicked"   // Error: peer, path, panic, stack
-	LogResponseDropped   = "response dropped"   // Warn*: peer, path, reason
+	LogResponseDropped   = "response dropped"   // Warn*: peer, path, reason (too_large: 5.00 went in its place), detail
 )
 
 // A serverLog keeps what attackers can cause within bounds.
@@ -207,9 +207,14 @@ func (l *serverLog) ended(ev *endpoint.Event) {
 }
 
 func (l *serverLog) dropped(remote netip.AddrPort, path string, err error) {
-	if l.allow(slog.LevelWarn, LogResponseDropped) {
-		l.Warn(LogResponseDropped, "peer", remote, "path", clip(path), "reason", err.Error())
+	if !l.allow(slog.LevelWarn, LogResponseDropped) {
+		return
 	}
+	reason := callError(err).Reason
+	if reason == ReasonSetup {
+		reason = ReasonFailed // what a handler has put together is no message
+	}
+	l.Warn(LogResponseDropped, "peer", remote, "path", clip(path), "reason", reason, "detail", clip(err.Error()))
 }
 
 // observationBegun logs a registration that was accepted.

@@ -170,7 +170,8 @@ func TestHandlerPanics(t *testing.T) {
 	}
 }
 
-// A response that fits into no datagram becomes a diagnostic.
+// A response that fits into no datagram becomes a diagnostic, and a line in the log,
+// where the client's people are told to look.
 func TestResponseTooLarge(t *testing.T) {
 	mux := NewMux()
 	mux.HandleFunc("/large", func(w ResponseWriter, _ *Request) { w.Write(make([]byte, 3000)) })
@@ -193,6 +194,8 @@ func TestResponseTooLarge(t *testing.T) {
 			}
 		}
 	}
+	s.wantLog(LogResponseDropped, "path=/large", "reason="+ReasonTooLarge)
+	s.wantLog(LogResponseDropped, "path=/nonsense", "reason="+ReasonFailed)
 }
 
 // Handlers keep nothing of each other's requests.

@@ -206,6 +206,7 @@ func (w *work) respond(now tick.Time) {
 	w.encoded = r.options.Encode(w.encoded[:0])
 	out := request.Outgoing{Code: r.codeFor(w.request.Method), Options: w.encoded, Payload: r.payload}
 	err := w.shard.ep.Respond(now, w.exchange, out)
+	dropped := err
 	switch {
 	case err == nil:
 	case errors.Is(err, endpoint.ErrTooLarge):
@@ -220,8 +221,8 @@ func (w *work) respond(now tick.Time) {
 	if w.turn != 0 {
 		w.shard.observers.answered(now, w, err == nil && out.Code.IsSuccess())
 	}
-	if err != nil {
-		w.shard.server.log.dropped(w.request.Peer.Addr, w.request.Path, err)
+	if dropped != nil {
+		w.shard.server.log.dropped(w.request.Peer.Addr, w.request.Path, dropped)
 	}
 }
 

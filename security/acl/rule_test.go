@@ -34,6 +34,7 @@ func TestParseRule(t *testing.T) {
 		{"allow anybody GET /%7e%2f%2A%c3", "allow anybody GET /~%2F%2A%C3"},
 		{"allow device:\"plain\" GET /x", "allow device:plain GET /x"},
 		{"allow anybody,host:GW.Example GET /x", "allow anybody,host:gw.example GET /x"},
+		{"deny anybody,host:gw.Example. GET /x", "deny anybody,host:gw.example GET /x"},
 	} {
 		r, err := acl.ParseRule(test.text)
 		if err != nil {
@@ -79,6 +80,7 @@ func TestParseRuleErrors(t *testing.T) {
 		{"allow sensors GET /x", "say device:NAME"},
 		{"allow everyone:x GET /x", "say device:NAME"},
 		{"allow host:gw GET /x", "nobody is named"},
+		{"allow anybody,host:. GET /x", "no virtual host"},
 		{"allow device: GET /x", `a name must follow "device:"`},
 		{"allow device GET /x", `a name must follow "device:"`},
 		{"allow device:a,device:b GET /x", `"device:" may stand once`},

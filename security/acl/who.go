@@ -89,7 +89,11 @@ func ParseWho(s string) (Who, error) {
 		}
 		rest, more = strings.CutPrefix(after, ",")
 	}
-	w.Host = strings.ToLower(w.Host)
+	host := strings.TrimRight(strings.ToLower(w.Host), ".") // as Subject.Host has it
+	if host == "" && w.Host != "" {
+		return Who{}, errHost
+	}
+	w.Host = host
 	if w.mode != "" {
 		var err error
 		if w.Mode, err = ParseMode(w.mode); err != nil {
@@ -243,6 +247,7 @@ var (
 	errNoSec     = errors.New("mode:nosec proves nothing: no device, group, tenant or authenticated peer has it")
 	errToken     = errors.New("mode:token is for peers that the application has authenticated")
 	errMode      = errors.New("there is no such mode")
+	errHost      = errors.New("a dot is no virtual host")
 )
 
 // named reports whether w asks for what only an authenticated peer has.

@@ -7,10 +7,34 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
+
+// timeout(1) sends its signal twice at once. That is one request to end: the second
+// kills nobody who is putting things in order.
+func TestSignalTwiceAtOnce(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no signals to send")
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := untilSignal(t.Context(), time.Hour)
+	defer stop()
+	for range 2 {
+		if err := self.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+		time.Sleep(20 * time.Millisecond) // for the default action, which would end the test
+	}
+}
 
 // Reading ends when the run does.
 func TestReadingIsInterrupted(t *testing.T) {

@@ -101,7 +101,7 @@ func (s *shard) decide(now tick.Time, peer endpoint.PeerID, r *Request) *departu
 		reason, closes := s.stopped(now, who)
 		if closes {
 			s.expire(now, peer, who, reason)
-			return &departure{reason: reason}
+			return &departure{reason: reason, peer: &who.peer}
 		}
 		if reason != "" {
 			return &departure{reason: reason, last: request.Outgoing{Code: coap.Forbidden}, rule: acl.NoRule}

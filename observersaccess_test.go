@@ -235,6 +235,22 @@ func TestRightsThatEndOnTheWay(t *testing.T) {
 	}
 }
 
+// Whoever is found out by a change of what he observes, in the moment in which his
+// credential has ended, is named in the log like all others.
+func TestObserverWhoExpiresIsNamed(t *testing.T) {
+	expires := time.Date(2000, 1, 1, 0, 10, 0, 0, time.UTC)
+	observed(t, muxOf(Observable(&state{text: "a"})), func(s *Server) { s.Access = rules(guardedRule) }, func(s *subject) {
+		psk := s.directory.add("sensor", "readers")
+		s.directory.set("sensor", func(e *security.Entry) { e.Principal.NotAfter = expires })
+		s.follows(s.with(psk), "/v")
+		time.Sleep(time.Until(expires) + time.Microsecond) // sessions are ended a millisecond later
+		s.server.Notify("/v")
+		synctest.Wait()
+		s.wants(0)
+		s.wantLog(LogObservationEnded, "peer=", "mode=PreSharedKey", "identity=sensor", "device=sensor", "reason=credential_expired", "path=/v")
+	})
+}
+
 // What was sent and not acknowledged is not sent again when it may not be seen any
 // more, and what waits behind it is not sent at all.
 //

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/security/keys"
@@ -56,7 +56,7 @@ func (ch *checker) withoutStore() {
 	}
 	m, problems := c.readMaterial(lookup, time.Now())
 	ch.problems = append(append(ch.problems, problems...), c.served(m)...)
-	_, problems = c.newResources(nil, newLasting(demo.Nobody{}), lookup, discarded)
+	_, problems = c.newResources(nil, newLasting(resource.Nobody{}), lookup, discarded)
 	ch.problems = append(ch.problems, problems...)
 	ch.rules()
 	ch.problems = append(append(ch.problems, c.exposed()...), c.edited()...)

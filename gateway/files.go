@@ -22,7 +22,7 @@ import (
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/coap/link"
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 	"github.com/coaps-go/coaps/security/acl"
 )
 
@@ -48,7 +48,7 @@ func newFileTree(f Files, dir string) (*fileTree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &fileTree{path: f.Path, dir: dir, root: root, age: demo.DefaultAge}
+	t := &fileTree{path: f.Path, dir: dir, root: root, age: resource.DefaultAge}
 	if info, err := root.Stat("."); err == nil {
 		t.which = identityOf(info)
 	}
@@ -66,7 +66,7 @@ func (t *fileTree) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 		notThere(w)
 		return
 	}
-	if t.watch != nil && demo.Registers(r) {
+	if t.watch != nil && resource.Registers(r) {
 		t.watch.wake(r.Path, func() fileState { return t.state(r.Path) })
 	}
 	if strings.HasSuffix(r.Path, "/") {
@@ -167,7 +167,7 @@ func (t *fileTree) file(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		return
 	}
 	w.SetOption(coap.ETag, c.etag)
-	demo.SetAge(w, r, t.age)
+	resource.SetAge(w, r, t.age)
 	if slices.ContainsFunc(r.Options, func(o coap.Option) bool { return o.Number == coap.ETag && bytes.Equal(o.Value, c.etag) }) {
 		w.SetCode(coap.Valid)
 		return
@@ -213,7 +213,7 @@ func (t *fileTree) list(w coaps.ResponseWriter, r *coaps.Request, name string) {
 			out = next
 		}
 	}
-	demo.SetAge(w, r, t.age)
+	resource.SetAge(w, r, t.age)
 	w.SetContentFormat(coap.LinkFormat)
 	_, _ = w.Write(out)
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 )
 
 // How the files that somebody observes are looked at. One that has changed is
@@ -27,8 +27,8 @@ const (
 // fileWatch looks at files and directories as long as somebody observes them. It
 // lives longer than the configuration in force.
 type fileWatch struct {
-	audience demo.Audience
-	looks    demo.While
+	audience resource.Audience
+	looks    resource.While
 	closing  chan struct{}
 
 	mu      sync.Mutex
@@ -48,7 +48,7 @@ type watchedFile struct {
 // fileState tells one content of a file or directory from another.
 type fileState [sha256.Size]byte
 
-func newFileWatch(audience demo.Audience) *fileWatch {
+func newFileWatch(audience resource.Audience) *fileWatch {
 	w := &fileWatch{audience: audience, closing: make(chan struct{}), files: map[string]*watchedFile{}}
 	w.looks.Pause = w.pause
 	w.looks.Beat = w.look

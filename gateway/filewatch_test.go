@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps/coap"
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 )
 
 // listeners is an audience that remembers what it was told, and when.
@@ -303,7 +303,7 @@ func TestAgeOfFiles(t *testing.T) {
 		return -1
 	}
 	for _, path := range []string{"/fw/a.txt", "/fw/"} {
-		files.age = demo.DefaultAge
+		files.age = resource.DefaultAge
 		if n, m := age(files.register(path)), age(files.ask(coap.GET, path)); n != 60 || m != -1 {
 			t.Errorf("%s: Max-Age %d and %d", path, n, m)
 		}
@@ -318,7 +318,7 @@ func TestAgeOfFiles(t *testing.T) {
 func TestChangedPlaces(t *testing.T) {
 	places := func(text string) *resources {
 		c := must(parseText(leastConfig + "resources: " + text + "\n"))
-		r, problems := c.newResources(nil, newLasting(demo.Nobody{}), nil, nil)
+		r, problems := c.newResources(nil, newLasting(resource.Nobody{}), nil, nil)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/coap/link"
 	"github.com/coaps-go/coaps/dtls"
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 	"github.com/coaps-go/coaps/security"
 )
 
@@ -23,19 +23,19 @@ type resources struct {
 	places map[string]string // what is at each path
 	trees  []*fileTree
 	poll   time.Duration
-	memory *demo.Store // nil: none
-	limits demo.Limits // of it
+	memory *resource.Store // nil: none
+	limits resource.Limits // of it
 }
 
 // lasting is what resources of any configuration need and a reload does not end.
 type lasting struct {
-	audience demo.Audience
-	clock    *demo.Clock
+	audience resource.Audience
+	clock    *resource.Clock
 	files    *fileWatch
 }
 
-func newLasting(audience demo.Audience) *lasting {
-	return &lasting{audience, demo.NewClock(time.Now, audience), newFileWatch(audience)}
+func newLasting(audience resource.Audience) *lasting {
+	return &lasting{audience, resource.NewClock(time.Now, audience), newFileWatch(audience)}
 }
 
 func (l *lasting) close() {
@@ -56,14 +56,14 @@ func (l *lasting) use(r *resources) {
 func (c *Config) newResources(old *resources, l *lasting, directory security.Directory, log *slog.Logger) (*resources, []Problem) {
 	r := &resources{mux: coaps.NewMux(), places: map[string]string{}, poll: c.Store.Poll}
 	if c.Resources.Hello {
-		demo.HandleHello(r.mux)
+		resource.HandleHello(r.mux)
 	}
 	if c.Resources.Time {
 		l.clock.Handle(r.mux)
 		r.places["/time"] = "clock"
 	}
 	if c.Resources.Whoami {
-		demo.HandleWhoami(r.mux)
+		resource.HandleWhoami(r.mux)
 	}
 	problems := r.serveFiles(c, l.files)
 	if m := c.Resources.Store; m != nil {
@@ -95,14 +95,14 @@ func (r *resources) serveFiles(c *Config, watch *fileWatch) (problems []Problem)
 }
 
 // keep makes the in-memory store, or takes the old one over with what is in it.
-func (r *resources) keep(old *resources, m Memory, age time.Duration, audience demo.Audience) {
-	r.limits = demo.Limits{Resources: m.Resources, Size: m.Size, Total: m.Total, Name: demo.DefaultLimits.Name, Age: age}
+func (r *resources) keep(old *resources, m Memory, age time.Duration, audience resource.Audience) {
+	r.limits = resource.Limits{Resources: m.Resources, Size: m.Size, Total: m.Total, Name: resource.DefaultLimits.Name, Age: age}
 	r.places[m.Path] = memoryPlace
 	if old != nil && old.memory != nil && old.places[m.Path] == memoryPlace {
 		r.memory = old.memory
 		return
 	}
-	r.memory = demo.NewStore(r.limits, audience)
+	r.memory = resource.NewStore(r.limits, audience)
 }
 
 // memoryPlace is the in-memory store among the places.

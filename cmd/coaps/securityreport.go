@@ -11,7 +11,7 @@ import (
 
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/dtls"
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
 )
@@ -76,13 +76,13 @@ func (s *securityReport) short() string {
 	if s == nil {
 		return "NoSec"
 	}
-	return s.version + " " + shortMode(s.mode) + " " + demo.CipherName(s.cipher)
+	return s.version + " " + shortMode(s.mode) + " " + resource.CipherName(s.cipher)
 }
 
 func shortMode(mode string) string {
 	for _, m := range []security.Mode{security.PreSharedKey, security.RawPublicKey, security.Certificate} {
 		if m.String() == mode {
-			return demo.ModeName(m)
+			return resource.ModeName(m)
 		}
 	}
 	return mode

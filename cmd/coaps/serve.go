@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaps-go/coaps"
-	"github.com/coaps-go/coaps/internal/demo"
+	"github.com/coaps-go/coaps/internal/resource"
 	"github.com/coaps-go/coaps/security"
 )
 
@@ -135,7 +135,7 @@ func (s *server) run(cmd *cobra.Command) error {
 		config.KeyLog = keylog
 	}
 	collectEarly()
-	handler, clock := demo.New(time.Now, s)
+	handler, clock := resource.New(time.Now, s)
 	defer clock.Close()
 	s.servers, err = listenAll(binds, func() *coaps.Server {
 		return &coaps.Server{
@@ -190,21 +190,21 @@ func (s *server) serve(ctx context.Context) error {
 	return nil
 }
 
-// Notify is that of demo.Audience.
+// Notify is that of resource.Audience.
 func (s *server) Notify(path string) {
 	for _, one := range s.servers {
 		one.Notify(path)
 	}
 }
 
-// Refresh is that of demo.Audience.
+// Refresh is that of resource.Audience.
 func (s *server) Refresh(path string) {
 	for _, one := range s.servers {
 		one.Refresh(path)
 	}
 }
 
-// ObservedPaths is that of demo.Audience. A path may be there more than once.
+// ObservedPaths is that of resource.Audience. A path may be there more than once.
 func (s *server) ObservedPaths(prefix string) (paths []string) {
 	for _, one := range s.servers {
 		paths = append(paths, one.ObservedPaths(prefix)...)

@@ -21,7 +21,7 @@ var outside = map[string][]string{
 	"internal/foreign": {"github.com/fxamacker/cbor/v2", "github.com/goccy/go-yaml"},
 	"internal/cosekey": {"github.com/fxamacker/cbor/v2"},
 	"internal/perf":    {"github.com/go-analyze/charts"},
-	"internal/demo":    {"github.com/fxamacker/cbor/v2"},
+	"internal/resource":    {"github.com/fxamacker/cbor/v2"},
 	"internal/load":    {"github.com/HdrHistogram/hdrhistogram-go"},
 }
 

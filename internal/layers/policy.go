@@ -70,13 +70,13 @@ security/registry < internal/foreign;
 security/keys < internal/cosekey < cmd/coaps;
 gateway, internal/foreign < cmd/coaps;
 
-# What a server shows when nobody configured one.
-coaps < internal/demo < gateway;
+# What a server shows, configured or not.
+coaps < internal/resource < gateway;
 
 # Many clients in one process.
 endpoint, security, security/keys, udp/portable, udp/mmsg < internal/load;
 
-internal/demo, internal/load, security/insecure < cmd/coaps;
+internal/resource, internal/load, security/insecure < cmd/coaps;
 
 # What a handshake takes, measured before a device finds out.
 dtls < internal/flightsize < cmd/coaps;

@@ -1,9 +1,11 @@
 // Copyright 2026 The coaps Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package demo holds the resources of the demonstration server: a greeting, the
-// time, what the server knows of its caller, and a small store.
-package demo
+// Package resource holds the resources that a server of the command can have: a
+// greeting, the time, what the server knows of its caller, and a small store. The
+// demonstration has them all; a configuration names those that it wants. While and
+// Audience are what a resource needs that changes by itself and can be observed.
+package resource
 
 import (
 	"fmt"

@@ -1,7 +1,7 @@
 // Copyright 2026 The coaps Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package demo
+package resource
 
 import (
 	"sync"

@@ -38,10 +38,12 @@ var refusals = []struct {
 // classify gives an error its place among those of package store.
 func classify(err error) error {
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.Is(err, context.Canceled):
 		return err
 	case isOurs(err):
 		return err
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w: no answer in time (%w)", store.ErrUnavailable, err)
 	}
 	if refused, ok := valkey.IsValkeyErr(err); ok {
 		text := refused.Error()

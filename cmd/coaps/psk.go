@@ -154,7 +154,7 @@ func (f *outFlags) register(cmd *cobra.Command) {
 	set, done := beginGroup(cmd.Flags(), groupOutput)
 	set.StringVar(&f.as, "as", "psktool", "print the line that the other side needs, for `SOFTWARE`: psktool, coaps, libcoap, aiocoap, californium, openssl, zephyr, json or label")
 	set.StringVar(&f.server, "server", "", "the address of the server in that line, `HOST[:PORT]` or a coaps URI (default: from the configuration)")
-	set.StringVar(&f.qr, "qr", "", "print a QR code too; `STYLE` is auto, colour, dark or light, for the terminal's background")
+	set.StringVar(&f.qr, "qr", "", "print a QR code too; `STYLE` is auto, color, dark or light, for the terminal's background")
 	set.Lookup("qr").NoOptDefVal = qrAsked
 	set.StringVarP(&f.output, "output", "o", "", "write the line to `FILE`, mode 0600, instead of stdout")
 	done()

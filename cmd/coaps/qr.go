@@ -88,12 +88,12 @@ func parseLabel(text string) (*label, error) {
 
 // The styles of a code in a terminal.
 const (
-	qrColours = "colour" // black on white by escape sequences: right on any terminal
-	qrDark    = "dark"   // for dark terminals: what is light is drawn
-	qrLight   = "light"  // for light terminals: what is dark is drawn
+	qrColor = "color" // black on white by escape sequences: right on any terminal
+	qrDark  = "dark"  // for dark terminals: what is light is drawn
+	qrLight = "light" // for light terminals: what is dark is drawn
 )
 
-var qrStyles = []string{"auto", qrColours, qrDark, qrLight}
+var qrStyles = []string{"auto", qrColor, qrDark, qrLight}
 
 // quietZone is what a reader needs around a code, in modules (ISO/IEC 18004).
 const quietZone = 4
@@ -106,7 +106,7 @@ func drawQR(text, style string) (string, error) {
 		return "", err
 	}
 	begin, end, inverted := "", "", style == qrDark
-	if style == qrColours {
+	if style == qrColor {
 		begin, end = "\x1b[30;107m", "\x1b[0m"
 	}
 	var b strings.Builder
@@ -143,7 +143,7 @@ func (a *app) qrStyle(style string) string {
 	case style != "" && style != "auto":
 		return style
 	case isTerminal(a.out) && a.color != "never":
-		return qrColours
+		return qrColor
 	}
 	return qrDark
 }

@@ -82,7 +82,7 @@ func TestDrawQR(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, style := range []string{qrColours, qrDark, qrLight} {
+	for _, style := range []string{qrColor, qrDark, qrLight} {
 		drawn, err := drawQR(text, style)
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +92,7 @@ func TestDrawQR(t *testing.T) {
 			t.Fatalf("%s: %d lines, want %d", style, len(lines), want)
 		}
 		for n, line := range lines {
-			if style == qrColours {
+			if style == qrColor {
 				line = strings.TrimSuffix(strings.TrimPrefix(line, "\x1b[30;107m"), "\x1b[0m")
 			}
 			blocks := []rune(line)

@@ -81,7 +81,7 @@ another.`,
 
 		SuggestionsMinimumDistance: 2,
 	}
-	root.PersistentFlags().StringVar(&a.color, "color", "auto", "colour `WHEN`: auto, always or never; NO_COLOR is honoured")
+	root.PersistentFlags().StringVar(&a.color, "color", "auto", "color `WHEN`: auto, always or never; NO_COLOR is obeyed")
 	root.PersistentFlags().BoolVarP(&a.quiet, "quiet", "q", false, "no warnings and notes; errors stay")
 	root.PersistentFlags().CountVarP(&a.verbose, "verbose", "v", "-v says what happens, -vv shows messages, -vvv datagrams")
 	root.SetFlagErrorFunc(flagError)

@@ -91,7 +91,6 @@ func (o *Options) note(line int, format string, args ...any) {
 // WriteOptions shape what is written.
 type WriteOptions struct {
 	Hint string // identity hint of libcoap's lines; "": "CoAP", its own default
-	URI  string // of this server, for formats that go by URI; "": "coaps://*"
 	// Left is told what could not be written and why; nil: nobody wants to
 	// know.
 	Left func(d *registry.Device, why string)

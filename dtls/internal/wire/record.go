@@ -14,11 +14,10 @@ var ErrDecode = errors.New("dtls: malformed message")
 
 // Sizes of the record layer (RFC 6347 §4.1, RFC 5246 §6.2).
 const (
-	RecordHeaderLen  = 13
-	MaxPlaintextLen  = 1 << 14
-	MaxCiphertextLen = MaxPlaintextLen + 2048
-	MaxSequence      = 1<<48 - 1
-	MaxEpoch         = 1<<16 - 1
+	RecordHeaderLen = 13
+	MaxPlaintextLen = 1 << 14
+	MaxSequence     = 1<<48 - 1
+	MaxEpoch        = 1<<16 - 1
 )
 
 // RecordHeader is the header of a DTLS 1.2 record (RFC 6347 §4.1):

@@ -6,7 +6,7 @@
 
 DURATION = 20m
 
-.PHONY: bench-peers bench-quick bench-smoke performance soak instructions instructions-accept provisioning
+.PHONY: bench-peers bench-quick bench-smoke performance soak soak-changes instructions instructions-accept provisioning
 
 # All figures of docs/performance.md, our server beside its peers: some 15 minutes
 # on a machine that does nothing else. OPTIONS="-million-rpk" takes 10 more.
@@ -32,6 +32,11 @@ performance:
 # 100,000 sessions that come, sleep and go, with loss; docs/soak.md is its report.
 soak:
 	go run ./internal/perf/bench soak -duration $(DURATION) $(OPTIONS)
+
+# A configured server whose devices, rights and configuration change all the time:
+# goroutines, descriptors, heap and database must not grow. At least some minutes.
+soak-changes:
+	COAPS_SOAK=$(DURATION) go test ./gateway -run TestSoakChanges -v -timeout 0
 
 # The instructions of the server's hot paths, counted by callgrind, beside those
 # on record.

@@ -12,8 +12,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/store"
 )
@@ -28,6 +31,9 @@ func (s *server) status(context.Context) *Status {
 		V: schemaVersion, Name: g.config.Name, PID: os.Getpid(), Started: s.started,
 		Config: s.path, Hash: g.config.Hash(), Refused: s.recorder.shared.refusals(),
 		Keys: append([]KeyStatus{}, g.material.certs...), Stores: []StoreStatus{},
+	}
+	for i := range status.Keys {
+		status.Keys[i].Expired = time.Now().After(status.Keys[i].Expires)
 	}
 	for _, l := range s.open() {
 		status.add(l)
@@ -57,8 +63,34 @@ func (status *Status) add(l *listener) {
 	status.Listeners = append(status.Listeners, ListenerStatus{
 		Addr: l.addr().String(), Security: l.Security, Sessions: stats.Sessions,
 		Handshakes: stats.Handshakes, HandshakesFailed: stats.HandshakesFailed, Requests: stats.Requests, Observers: stats.Observers, Overflows: stats.ReceiveOverflows,
+		Ignored: ignored(&stats),
 	})
 	status.Observers.add(&stats)
+}
+
+// ignoredNames are the drops for which a client gets no answer, or none that it
+// understands, before there is a session and a line in the log. What belongs to
+// each handshake, such as a hello without a cookie, is not among them.
+var ignoredNames = map[string]bool{
+	"not_a_client_hello": true, "malformed_client_hello": true, "fragmented_client_hello": true,
+	"unsupported_version": true, "answer_too_large": true,
+	"stranger": true, "malformed": true, "reply_queue": true, "half_open": true, "sessions": true,
+	"handshake_rate": true, "prefix_handshake_rate": true, "answer_rate": true,
+}
+
+func ignored(stats *coaps.Stats) map[string]uint64 {
+	counts := map[string]uint64{}
+	for drop, n := range stats.DTLSDrops {
+		if name := dtls.Drop(drop).String(); n > 0 && ignoredNames[name] {
+			counts[name] += n
+		}
+	}
+	for drop, n := range stats.Drops {
+		if name := endpoint.Drop(drop).String(); n > 0 && ignoredNames[name] {
+			counts[name] += n
+		}
+	}
+	return counts
 }
 
 func (o *ObserverStatus) add(stats *coaps.Stats) {

@@ -293,6 +293,9 @@ func (r *materialReader) trust(config *security.Config, key, host string, cl Cli
 		if !list.Anchored {
 			r.warn(key+".crl", "the revocation list of %s is by none of the CAs; it counts only for an authority below them", list.Issuer)
 		}
+		if !list.NextUpdate.IsZero() {
+			r.certs = append(r.certs, KeyStatus{What: "crl", Host: host, Name: list.Issuer, Expires: list.NextUpdate})
+		}
 		if r.now.After(list.NextUpdate) {
 			r.warn(key+".crl", "the revocation list of %s has run out on %s", list.Issuer, list.NextUpdate.Format(time.DateOnly))
 		}

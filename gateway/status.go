@@ -40,6 +40,9 @@ type ListenerStatus struct {
 	Requests         uint64 `json:"requests"`
 	Observers        int    `json:"observers"`
 	Overflows        uint64 `json:"receive_overflows,omitempty"`
+	// Ignored is what came of strangers and began nothing, by dtls.Drop and
+	// endpoint.Drop. The log has no line for it.
+	Ignored map[string]uint64 `json:"ignored,omitempty"`
 }
 
 // ObserverStatus is about observations (RFC 7641) at all listeners.
@@ -87,9 +90,9 @@ type ReloadStatus struct {
 	Count  int       `json:"count"` // successful ones since the start
 }
 
-// KeyStatus is a certificate that the server shows or trusts.
+// KeyStatus is a certificate that the server shows or trusts, or a revocation list.
 type KeyStatus struct {
-	What    string    `json:"what"` // identity, ca
+	What    string    `json:"what"` // identity, ca or crl
 	Host    string    `json:"host,omitempty"`
 	Name    string    `json:"name"`
 	Expires time.Time `json:"expires"`

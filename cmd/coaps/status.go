@@ -126,6 +126,9 @@ func writeStatus(b *strings.Builder, s *gateway.Status, now time.Time, p palette
 			text += ", " + plural(l.Observers, "observer")
 		}
 		w.row("listener", "%s", text)
+		if len(l.Ignored) > 0 {
+			w.row("ignored", "at %s: %s", l.Addr, countsText(l.Ignored))
+		}
 	}
 	for _, one := range s.Stores {
 		w.store(&one)
@@ -139,11 +142,26 @@ func writeStatus(b *strings.Builder, s *gateway.Status, now time.Time, p palette
 	w.row("denied", "%d requests; %d sessions revoked", s.Denied, s.Revoked)
 	w.observers(&s.Observers)
 	for _, c := range s.Keys {
-		w.row(c.What, "%s, until %s", c.Name, c.Expires.Format(time.DateOnly))
+		w.key(&c)
 	}
 	for _, problem := range s.Problems {
 		fmt.Fprintf(w, "%s %s\n", p.bad(fmt.Sprintf("%-12s", "problem")), oneLine(problem))
 	}
+}
+
+// key is when a certificate or a revocation list ends: to the minute if that is soon.
+func (w *statusWriter) key(c *gateway.KeyStatus) {
+	name, until := c.Name, c.Expires.UTC().Format(time.DateOnly)
+	if c.Host != "" {
+		name += " (" + c.Host + ")"
+	}
+	if c.Expires.Sub(w.now) < 48*time.Hour {
+		until = c.Expires.UTC().Format("2006-01-02 15:04Z")
+	}
+	if c.Expired {
+		until += ": OVER"
+	}
+	w.row(c.What, "%s, until %s", name, until)
 }
 
 // countsText is counts by reason: "bad_psk 3, unknown_identity 1".

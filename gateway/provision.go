@@ -27,6 +27,7 @@ type provision struct {
 	split     string
 	key       digest       // of the file with the age identity, when the store was opened
 	gone      atomic.Int64 // since when the file is not at its path, in nanoseconds of Unix time; 0: it is
+	glances   glances
 
 	cancel context.CancelFunc // ends the watch
 	done   chan struct{}      // closed when it has ended
@@ -46,10 +47,10 @@ func (p *provision) replaced() error {
 	return nil
 }
 
-// storeStatus is how the store does, its file included.
+// storeStatus is how the store does, its file included, in glanceTime at most.
 func (p *provision) storeStatus() store.Status {
 	status := p.store.Status()
-	err := p.replaced()
+	err := p.glances.take(p.replaced)
 	if err == nil {
 		p.gone.Store(0)
 		return status

@@ -227,7 +227,10 @@ func (s *server) judgeStore(ctx context.Context) {
 // command has it just now, and again when it has grown: it may be being copied.
 func (s *server) openReplaced(ctx context.Context, p *provision) {
 	kind, path, _ := splitStoreURL(p.url)
-	if kind != kindBolt || p.replaced() == nil {
+	if kind != kindBolt {
+		return
+	}
+	if err := p.glances.take(p.replaced); err == nil || errors.Is(err, errHangs) {
 		return
 	}
 	info, err := os.Stat(path)

@@ -13,7 +13,9 @@
 //
 // What is not hidden: keys (names of devices, identities), how long values are,
 // when they expire. What is not noticed: a record that was deleted, or replaced
-// by an older one of the same key, by somebody who may write to the store.
+// by an older one of the same key, by somebody who may write to the store; and, if
+// he knows one of the recipients, a data key of his own with values under it: age
+// encrypts to recipients, and does not say who did.
 //
 // Crashes, full disks and two writers are as the inner store says. A value may
 // have 64 octets less than store.MaxValue.

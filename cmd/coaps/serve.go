@@ -14,8 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/gateway"
 	"github.com/coaps-go/coaps/internal/resource"
 	"github.com/coaps-go/coaps/security"
+	"github.com/coaps-go/coaps/udp"
 )
 
 // serveFlags are those of the serve command.
@@ -102,26 +104,12 @@ func (s *server) run(cmd *cobra.Command) error {
 	if s.config != "" {
 		return s.runConfigured(cmd)
 	}
-	if err := s.dtls.check(cmd); err != nil {
-		return err
-	}
-	listen, err := s.network.listener(cmd, s.app)
+	p, err := s.ports(cmd)
 	if err != nil {
-		return err
-	}
-	binds, err := parseBinds(cmd, s.bind)
-	if err != nil {
-		return err
-	}
-	bounds, err := parseLimits(cmd, s.limit)
-	if err != nil {
-		return err
-	}
-	if err := settle(binds); err != nil {
 		return err
 	}
 	s.logger = s.newLogger()
-	material, config, err := s.credentials(cmd, binds)
+	material, config, err := s.credentials(cmd, p.binds)
 	if err != nil {
 		return err
 	}
@@ -137,13 +125,7 @@ func (s *server) run(cmd *cobra.Command) error {
 	collectEarly()
 	handler, clock := resource.New(time.Now, s)
 	defer clock.Close()
-	s.servers, err = listenAll(binds, func() *coaps.Server {
-		return &coaps.Server{
-			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: listen, Handler: handler, Logger: s.logger, LogRequests: !s.quiet,
-			Limits: bounds.Limits, Workers: bounds.Workers, Loops: bounds.Loops, Observers: bounds.Observers, ObserversPerPeer: bounds.ObserversPerPeer,
-		}
-	})
-	if err != nil {
+	if s.servers, err = s.listen(p, config, handler); err != nil {
 		return err
 	}
 	if err := s.announce(material, config); err != nil {
@@ -151,6 +133,41 @@ func (s *server) run(cmd *cobra.Command) error {
 		return err
 	}
 	return s.serve(cmd.Context())
+}
+
+// ports are where the servers listen, and what each of them may hold.
+type ports struct {
+	binds  []bind
+	listen func(network, addr string) (udp.Conn, error) // nil: the library's own
+	limits gateway.Limits
+}
+
+// ports reads the flags about sockets.
+func (s *server) ports(cmd *cobra.Command) (p ports, err error) {
+	if err = s.dtls.check(cmd); err != nil {
+		return p, err
+	}
+	if p.listen, err = s.network.listener(cmd, s.app); err != nil {
+		return p, err
+	}
+	if p.binds, err = parseBinds(cmd, s.bind); err != nil {
+		return p, err
+	}
+	if p.limits, err = parseLimits(cmd, s.limit); err != nil {
+		return p, err
+	}
+	return p, settle(p.binds)
+}
+
+// listen opens the ports.
+func (s *server) listen(p ports, config *security.Config, handler coaps.Handler) ([]*coaps.Server, error) {
+	return listenAll(p.binds, func() *coaps.Server {
+		l := &p.limits
+		return &coaps.Server{
+			NoSec: true, Security: config, MTU: s.dtls.mtu, ListenPacket: p.listen, Handler: handler, Logger: s.logger, LogRequests: !s.quiet,
+			Limits: l.Limits, Workers: l.Workers, Loops: l.Loops, Observers: l.Observers, ObserversPerPeer: l.ObserversPerPeer,
+		}
+	})
 }
 
 // garbage is how much the heap may grow, in percent of what lives, before it is

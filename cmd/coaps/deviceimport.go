@@ -391,7 +391,11 @@ func (d *deviceImport) refused(what string, i *importer, wrong []*registry.Impor
 		fmt.Fprintf(d.err, "%s %s\n", p.warn("bad line:"), oneLine(fmt.Sprintf("%s, line %d: %v", d.path, i.line(one.Index), one.Err)))
 	}
 	word, hint := refusal(wrong)
-	return fail(word, what, "%s cannot be added; nothing was imported", plural(len(wrong), "device")).because(err).try("%s", hint)
+	many := plural(len(wrong), "device")
+	if len(wrong) == maxBadLines { // the registry looks for no more
+		many = "at least " + many
+	}
+	return fail(word, what, "%s cannot be added; nothing was imported", many).because(err).try("%s", hint)
 }
 
 // refusal is the reason and the advice for devices that are not taken: another

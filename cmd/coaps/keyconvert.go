@@ -4,10 +4,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/coaps-go/coaps/security/keys"
 )
 
 func (a *app) keyConvertCommand() *cobra.Command {
@@ -76,7 +79,11 @@ func (a *app) keyConvert(cmd *cobra.Command, path, to, output string, public boo
 	}
 	made, err := f.as(to, public)
 	if err != nil {
-		return fail("bad_credential", fmt.Sprintf("cannot write %s as %s", path, to), "%v", err).because(err).
+		detail := err.Error()
+		if other, ok := errors.AsType[*keys.UnsupportedKeyError](err); ok {
+			detail = other.Kind + " keys have no such form"
+		}
+		return fail("bad_credential", fmt.Sprintf("cannot write %s as %s", path, to), "%s", detail).because(err).
 			try("another form: coaps key convert --help lists them")
 	}
 	defer clear(made.data)

@@ -33,7 +33,7 @@ psk rotate replaces them. The identity must be nobody else's.
 
 group:NAME gives a key to a group. Whoever shows it is one of the group, and
 nobody in particular: no rule that names a device lets him in.`,
-		Example: `  coaps psk add sensor-7 --new
+		Example: `  coaps psk add valve-3 --new
   coaps psk add sensor-7 -u urn:dev:7 -k @old.key --not-after 30d
   coaps psk add group:sensors --new`,
 		Args: exactArgs("NAME"),
@@ -76,7 +76,11 @@ func (a *app) pskAdd(cmd *cobra.Command, name string, target *ownerTarget, key *
 	}
 	defer done()
 	if err := addKey(cmd.Context(), reg, owner, key.credential(psk)); err != nil {
-		return storeFailure(what, err)
+		f := storeFailure(what, err)
+		if wrong, ok := errors.AsType[*failure](f); ok && wrong.reason == "bad_credential" {
+			return wrong.try("-u ID gives a key another identity, coaps psk rotate %s a new key in place of the old; coaps psk list %s shows them", name, name)
+		}
+		return f
 	}
 	a.notef("%s has a key of the identity %s", owner, keys.PrintableIdentity(psk.Identity))
 	if key.literal != "" && out.output == "" && !cmd.Flags().Changed("as") && out.qr == "" {
@@ -136,6 +140,7 @@ old key end with it.
 	set, done := beginGroup(cmd.Flags(), groupCredential)
 	set.StringVar(&overlap, "overlap", "7d", "how long the keys it had stay good: a `TIME` such as 7d, 24h or 0")
 	key.registerSource(set, "")
+	set.Lookup("identity").Usage = "the `ID` of the new key: text or 0xHEX (default: that of the newest with the next number)"
 	key.registerUse(set)
 	key.period.register(set, "the new key")
 	done()
@@ -284,9 +289,16 @@ func (r *rotation) endText(span time.Duration) string {
 	case len(r.ended) == 0:
 		return "the others had ended or end sooner"
 	case span == 0:
-		return strings.Join(r.ended, ", ") + " is no longer good"
+		if len(r.ended) > 1 {
+			return strings.Join(r.ended, ", ") + " are no longer good"
+		}
+		return r.ended[0] + " is no longer good"
 	}
-	return fmt.Sprintf("%s ends in %v", strings.Join(r.ended, ", "), spanText(span))
+	end := "ends"
+	if len(r.ended) > 1 {
+		end = "end"
+	}
+	return fmt.Sprintf("%s %s in %v", strings.Join(r.ended, ", "), end, spanText(span))
 }
 
 // spanText writes whole days as such.

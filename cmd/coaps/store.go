@@ -239,6 +239,7 @@ func storeFailure(what string, err error) error {
 		if errors.Is(err, known.err) {
 			f := fail(known.reason, what, "%v", err).because(err)
 			if f.exitCode() == exitInterrupted {
+				f.detail = "" // no words of ours
 				return f.try("run it again; what was begun was not done by half")
 			}
 			f.code = exitSetup // the table's is that of a peer

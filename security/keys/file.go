@@ -28,10 +28,14 @@ func (e *PermissionError) Error() string {
 }
 
 // ReadSecretFile reads a file that holds a secret. It returns a
-// *PermissionError if the group or others may read or write it. The check is
+// *PermissionError if the group or others may read or write it, unless it is a
+// terminal or the like, which keeps nothing; a directory is no file. The check is
 // made on the open file, so that the file cannot be exchanged in between.
 func ReadSecretFile(path string) ([]byte, error) {
 	return readFile(path, func(info fs.FileInfo) error {
+		if info.IsDir() || info.Mode()&fs.ModeCharDevice != 0 {
+			return nil
+		}
 		if runtime.GOOS != "windows" && info.Mode().Perm()&0o066 != 0 {
 			return &PermissionError{Path: path, Mode: info.Mode()}
 		}

@@ -307,6 +307,13 @@ func TestSecretFiles(t *testing.T) {
 	if _, err := LoadKeyPair(path + "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
+	// Nobody is told to change the mode of a directory, or of /dev/null.
+	for _, path := range []string{t.TempDir(), os.DevNull} {
+		_, err := LoadKeyPair(path)
+		if _, refused := errors.AsType[*PermissionError](err); err == nil || refused {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	public := filepath.Join(t.TempDir(), "pub.pem")
 	if err := WriteFile(public, MarshalPublic(mustNewKey(t, 1).SPKI)); err != nil {
 		t.Fatal(err)

@@ -51,7 +51,7 @@ func TestKnownElsewhere(t *testing.T) {
 	try(with("only-a"), "127.0.0.1")
 	s.wantLog(refused, "reason=unknown_identity", "identity=only-a", "elsewhere=a.example")
 	try(with("only-default"), "b.example")
-	s.wantLog(refused, "identity=only-default", "elsewhere=default")
+	s.wantLog(refused, "identity=only-default", "elsewhere=default", "nobody at the virtual host b.example has")
 	try(with("two"), "127.0.0.1")
 	s.wantLog(refused, "identity=two", "elsewhere=a.example,b.example")
 	try(with("nowhere"), "127.0.0.1")

@@ -69,6 +69,7 @@ type checker struct {
 	*Config
 	ctx      context.Context
 	opened   store.Store // nil: none, or not to be had
+	unseen   bool        // there is one, and it could not be looked at
 	problems []Problem
 }
 
@@ -100,6 +101,7 @@ func (ch *checker) store() {
 	if errors.Is(err, store.ErrLocked) {
 		s = AdminStore("config check", ch.Sockets()...)
 		if _, gone := s.Get(ctx, "probe"); gone != nil && !errors.Is(gone, store.ErrNotFound) {
+			ch.unseen = true
 			ch.warn("store.url", "another process has %s, and %v: it was not looked at", path, gone)
 			_ = s.Close()
 			return
@@ -119,6 +121,7 @@ func (ch *checker) store() {
 // unopened says why the store cannot be looked at. That it is away is a matter of its
 // machine and not of the configuration, if a server waits for it.
 func (ch *checker) unopened(err error) {
+	ch.unseen = true
 	if away(&StoreError{Where: ch.Store.URL, Err: err}) != nil && ch.Store.Wait > 0 {
 		ch.warn("store.url", "%s: it was not looked at; a server that starts waits for it", fileErrorText(err))
 		return
@@ -141,7 +144,7 @@ func (ch *checker) rules() {
 	if _, err := ch.compile(stored); err != nil {
 		ch.wrong("acl", "%v", err)
 	}
-	if !ch.ACL.Open && len(ch.ACL.Rules)+len(stored) == 0 {
+	if !ch.ACL.Open && !ch.unseen && len(ch.ACL.Rules)+len(stored) == 0 {
 		ch.warn("acl", "there is no rule yet, so nobody may do anything: coaps acl allow")
 	}
 }

@@ -25,7 +25,7 @@ type Limits struct {
 // so may the number of observers; other numbers and times are positive.
 type Limit struct {
 	Name, Help string
-	Default    string // of a port; that of loops is one for each processor
+	Default    string // of a port; "" for loops, whose default is this machine's
 
 	count func(*Limits) *int
 	rate  func(*Limits) *int // or another number of which 0 means something; it is kept as -1
@@ -51,7 +51,7 @@ var LimitTable = []Limit{
 	{Name: "observers", Default: "1048576", Help: "observations at a time; 0: nobody can observe", rate: func(l *Limits) *int { return &l.Observers }},
 	{Name: "peer-observers", Default: "16", Help: "the same of one peer", rate: func(l *Limits) *int { return &l.ObserversPerPeer }},
 	{Name: "workers", Default: "64", Help: "handlers at work on each port", count: func(l *Limits) *int { return &l.Workers }},
-	{Name: "loops", Default: "1", Help: "sockets and event loops of each port", count: func(l *Limits) *int { return &l.Loops }},
+	{Name: "loops", Help: "sockets and event loops of each port; one for each processor unless set", count: func(l *Limits) *int { return &l.Loops }},
 }
 
 // Set reads the value of this limit into l.

@@ -95,7 +95,7 @@ func showLimits(b *strings.Builder, name, indent string, l *Limits) {
 	fmt.Fprintln(b, name)
 	for i := range LimitTable {
 		text := LimitTable[i].text(l)
-		if text == "" && LimitTable[i].Name != "loops" { // whose default is this machine's
+		if text == "" {
 			text = LimitTable[i].defaultText()
 		}
 		if text != "" {

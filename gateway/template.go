@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -63,7 +64,7 @@ func writeTemplateField(b *strings.Builder, f reflect.StructField, key string, d
 	case t == reflect.TypeFor[Limits]():
 		fmt.Fprintf(b, "%s%s%s:\n", indent, mark, yamlName(f))
 		for _, one := range LimitTable {
-			fmt.Fprintf(b, "%s  #%s: %s # %s\n", indent, one.Name, one.Default, one.Help)
+			fmt.Fprintf(b, "%s  #%s: %s # %s\n", indent, one.Name, cmp.Or(one.Default, "1"), one.Help)
 		}
 	case isDecodable(t):
 		fmt.Fprintf(b, "%s%s%s: %s\n", indent, mark, yamlName(f), f.Tag.Get("example"))
@@ -183,7 +184,11 @@ func fieldsOf(t reflect.Type) (reflect.Type, bool) {
 func referenceLimits(b *strings.Builder, key, doc string) {
 	fmt.Fprintf(b, "\n### `%s`\n\n%s. Rates: 0 is no limit.\n\n| key | default | meaning |\n| --- | --- | --- |\n", key, sentence(doc))
 	for _, one := range LimitTable {
-		fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", one.Name, one.Default, one.Help)
+		value := one.Default
+		if value != "" {
+			value = "`" + value + "`"
+		}
+		fmt.Fprintf(b, "| `%s` | %s | %s |\n", one.Name, value, one.Help)
 	}
 }
 

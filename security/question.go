@@ -205,7 +205,11 @@ func (q *Question) ownerless() Answer {
 func (q *Question) unknown() error {
 	switch {
 	case q.claim.PSKIdentity != nil:
-		return refusal(dtls.ReasonUnknownIdentity, "nobody has the identity %s", keys.PrintableIdentity(q.claim.PSKIdentity))
+		where := ""
+		if q.claim.Host != "" {
+			where = " at the virtual host " + q.claim.Host
+		}
+		return refusal(dtls.ReasonUnknownIdentity, "nobody%s has the identity %s", where, keys.PrintableIdentity(q.claim.PSKIdentity))
 	case q.claim.RawKey != nil && !q.pinned():
 		return refusal(dtls.ReasonRPKNotPinned, "the peer's key is %s", keys.NameOf(q.claim.RawKey, keys.SHA256_120))
 	case q.claim.Chain != nil && q.policy.server && q.policy.config.RequireKnownCertificates:

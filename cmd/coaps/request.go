@@ -136,7 +136,7 @@ var codeHints = map[coap.Code]string{
 	coap.BadRequest:               "check the payload and the options",
 	coap.Unauthorized:             "show an identity the server knows: -u and -k, -M, or -c and -j",
 	coap.BadOption:                "the server does not take a critical option of yours: see --option",
-	coap.Forbidden:                "this identity may not do that; ask the operator of the server",
+	coap.Forbidden:                "check the path, as a missing one looks the same; else ask the operator of the server for the right",
 	coap.MethodNotAllowed:         "another of get, put, post, delete",
 	coap.NotAcceptable:            "another format with -A, or none",
 	coap.PreconditionFailed:       "the resource exists already, or changed since you looked: get it again",

@@ -84,7 +84,7 @@ func (f *clientFlags) open(a *app, cmd *cobra.Command, uri string, timeout time.
 		return nil, err
 	}
 	if !parsed.Secure() {
-		a.traceUnusedCredentials(&f.identity)
+		a.warnUnusedCredentials(&f.identity)
 		return t, nil
 	}
 	t.keylog, err = f.dtls.openKeyLog(a)

@@ -111,8 +111,8 @@ func (a *app) warnInsecure() {
 	fmt.Fprintf(a.err, "%s the server is NOT authenticated (--insecure): anyone on the path can read and change this exchange\n", p.bad("INSECURE:"))
 }
 
-// traceUnusedCredentials tells with -v that a plain URI uses none of them.
-func (a *app) traceUnusedCredentials(f *identityFlags) {
+// warnUnusedCredentials says that a plain URI uses none of them.
+func (a *app) warnUnusedCredentials(f *identityFlags) {
 	if f.given() {
 		a.warnf("coap:// is not protected: the credentials given are not used; coaps:// uses them")
 	}

@@ -169,6 +169,34 @@ func exactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// atLeast is exactArgs for a last argument that may be repeated.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usage(cmd, "%s is missing", names[len(args)])
+		}
+		return nil
+	}
+}
+
+// subcommandsOnly is for a command that only holds others.
+func subcommandsOnly(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	f := usage(cmd, "there is no command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return f.try("did you mean %s %s?", cmd.CommandPath(), near[0])
+	}
+	var names []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return f.try("%s %s", cmd.CommandPath(), strings.Join(names, "|"))
+}
+
 func (a *app) errPalette() palette { return newPalette(a.color, isTerminal(a.err), a.env) }
 func (a *app) outPalette() palette { return newPalette(a.color, isTerminal(a.out), a.env) }
 

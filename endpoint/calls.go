@@ -110,7 +110,8 @@ func (e *Endpoint) Ping(now tick.Time, id PeerID) (ExchangeID, error) {
 	return ExchangeID{id, x}, err
 }
 
-// Cancel gives up a request or a ping. EventFailed follows.
+// Cancel gives up a request, a ping or an observation, and EventFailed follows; or a
+// notification, as request.Table.Cancel says.
 func (e *Endpoint) Cancel(now tick.Time, id ExchangeID) {
 	e.now = now
 	if p := e.peer(id.Peer); p != nil {

@@ -74,22 +74,6 @@ func missing(err, ours error, tenant, name string) error {
 	return fmt.Errorf("%w: %s", ours, name)
 }
 
-// Filter says which devices are wanted: those for which all holds that is set.
-type Filter struct {
-	Tenant     string // this tenant's; "" those of all, and of none
-	NoTenant   bool   // those of no tenant
-	Group      string // members of this group
-	NamePrefix string
-}
-
-func (f *Filter) prefix() string {
-	switch {
-	case f.Tenant != "" || f.NoTenant:
-		return deviceKey(f.Tenant, "")
-	}
-	return devicePrefix
-}
-
 // Devices returns the devices that f wants, ordered by tenant and name. An error
 // ends the sequence and comes last.
 func (r *Registry) Devices(ctx context.Context, f Filter) iter.Seq2[Device, error] {

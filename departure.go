@@ -101,7 +101,7 @@ func (o *observers) ended(i uint32, d *departure) {
 	counter := &s.counters.observersDenied
 	switch d.reason {
 	case ReasonCanceled, ReasonReset:
-		counter = &s.counters.observersCancelled
+		counter = &s.counters.observersCanceled
 	case ReasonTimeout:
 		counter = &s.counters.observersTimedOut
 	case ReasonClosed, ReasonDisplaced:

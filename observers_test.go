@@ -75,8 +75,8 @@ func TestObservers(t *testing.T) {
 				s.server.Notify("/v")
 				c.quiet(time.Minute)
 				got := s.wants(0)
-				if got.ObserversCancelled != 1 || got.Notifications != 3 || got.NotificationsAcked != 3 || v.count() != 5 {
-					t.Errorf("%d cancelled, %d sent, %d acknowledged, %d shown", got.ObserversCancelled, got.Notifications, got.NotificationsAcked, v.count())
+				if got.ObserversCanceled != 1 || got.Notifications != 3 || got.NotificationsAcked != 3 || v.count() != 5 {
+					t.Errorf("%d canceled, %d sent, %d acknowledged, %d shown", got.ObserversCanceled, got.Notifications, got.NotificationsAcked, v.count())
 				}
 			})
 		})
@@ -135,8 +135,8 @@ func TestObserversWhoWantNoMore(t *testing.T) {
 		m := rejects.wantsText("r", "a")
 		rejects.send(coap.Message{Type: coap.Reset, MessageID: m.MessageID})
 		rejects.quiet(time.Second)
-		if got := s.wants(1); got.ObserversCancelled != 1 {
-			t.Errorf("%d cancelled", got.ObserversCancelled)
+		if got := s.wants(1); got.ObserversCanceled != 1 {
+			t.Errorf("%d canceled", got.ObserversCanceled)
 		}
 		for range 1 + (message.Params{}).Resolved().MaxRetransmit {
 			sleeps.wantsText("s", "a")

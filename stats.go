@@ -24,7 +24,7 @@ type Stats struct {
 	Observers             int    // observations that there are now
 	ObserversAdded        uint64 // that have begun
 	ObserversRefused      uint64 // requests to observe answered as plain ones, because of a limit or by the access rules
-	ObserversCancelled    uint64 // observations that the client has ended, by a request or a Reset
+	ObserversCanceled     uint64 // observations that the client has ended, by a request or a Reset
 	ObserversTimedOut     uint64 // ended as a notification was not acknowledged
 	ObserversDisconnected uint64 // ended with their session, or with a plain peer that was forgotten or gave way
 	ObserversDenied       uint64 // ended because of Access, or because the session may not go on
@@ -41,9 +41,9 @@ type counters struct {
 	handlersRefused, handlersPanicked, keyJobsRefused, optionsRefused atomic.Uint64
 	requestsDenied, sessionsRevoked, lookupsRefused, lookupsFailed    atomic.Uint64
 
-	observersAdded, observersRefused, observersCancelled, observersTimedOut atomic.Uint64
-	observersDisconnected, observersDenied, observersFailed                 atomic.Uint64
-	notifications, notificationsAcked, notificationsReplaced                atomic.Uint64
+	observersAdded, observersRefused, observersCanceled, observersTimedOut atomic.Uint64
+	observersDisconnected, observersDenied, observersFailed                atomic.Uint64
+	notifications, notificationsAcked, notificationsReplaced               atomic.Uint64
 }
 
 func (c *counters) read(s *Stats) {
@@ -57,7 +57,7 @@ func (c *counters) read(s *Stats) {
 	s.LookupsFailed = c.lookupsFailed.Load()
 	s.ObserversAdded = c.observersAdded.Load()
 	s.ObserversRefused = c.observersRefused.Load()
-	s.ObserversCancelled = c.observersCancelled.Load()
+	s.ObserversCanceled = c.observersCanceled.Load()
 	s.ObserversTimedOut = c.observersTimedOut.Load()
 	s.ObserversDisconnected = c.observersDisconnected.Load()
 	s.ObserversDenied = c.observersDenied.Load()

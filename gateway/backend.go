@@ -101,7 +101,7 @@ func (o *ObserverStatus) add(stats *coaps.Stats) {
 	o.Acknowledged += stats.NotificationsAcked
 	o.Replaced += stats.NotificationsReplaced
 	for reason, n := range map[string]uint64{
-		"cancelled": stats.ObserversCancelled, "timeout": stats.ObserversTimedOut, "disconnected": stats.ObserversDisconnected,
+		"canceled": stats.ObserversCanceled, "timeout": stats.ObserversTimedOut, "disconnected": stats.ObserversDisconnected,
 		"denied": stats.ObserversDenied, "failed": stats.ObserversFailed,
 	} {
 		if n == 0 {

@@ -50,7 +50,7 @@ type ObserverStatus struct {
 	Now           int               `json:"now"`
 	Begun         uint64            `json:"begun"`
 	Refused       uint64            `json:"refused"`         // answered as plain requests, because of a limit or a rule
-	Ended         map[string]uint64 `json:"ended,omitempty"` // cancelled, timeout, disconnected, denied or failed
+	Ended         map[string]uint64 `json:"ended,omitempty"` // canceled, timeout, disconnected, denied or failed
 	Notifications uint64            `json:"notifications"`
 	Acknowledged  uint64            `json:"acknowledged"`
 	Replaced      uint64            `json:"replaced"` // by newer ones, before they were acknowledged

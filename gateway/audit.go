@@ -30,6 +30,9 @@ var repeatable = map[string]bool{
 	coaps.LogLookupFailed: true, LogTokenRefused: true, coaps.LogObservationEnded: true,
 }
 
+// arrivals are those that who has a credential can cause as often as he likes.
+var arrivals = map[string]bool{coaps.LogHandshakeAccepted: true, coaps.LogAuthorized: true}
+
 // recorder is the slog.Handler of a gateway. It passes records on to the log,
 // writes those of auditEvents into the audit file and refused handshakes into
 // the ban file, counts them, and holds repetitions back.
@@ -42,7 +45,7 @@ type recorder struct {
 // recorderState is what the handlers that WithAttrs makes have in common.
 type recorderState struct {
 	auditFile, banFile *logFile
-	repeats            repeats
+	repeats, arrivals  repeats
 
 	mu      sync.Mutex
 	refused map[string]uint64 // handshakes by reason
@@ -78,7 +81,9 @@ func (r *recorder) Handle(ctx context.Context, record slog.Record) error {
 		r.shared.count(facts.reason)
 		r.shared.ban(record.Time, &facts)
 	}
-	if repeatable[record.Message] && !r.shared.repeats.first(record.Time, record.Message, &facts) {
+	held := repeatable[record.Message] && !r.shared.repeats.first(record.Time, record.Message, &facts) ||
+		arrivals[record.Message] && !r.shared.arrivals.comes(record.Time, record.Message, &facts)
+	if held {
 		return nil
 	}
 	return r.write(ctx, record)
@@ -96,11 +101,14 @@ func (r *recorder) write(ctx context.Context, record slog.Record) error {
 
 // flush writes how often what was held back has been repeated.
 func (r *recorder) flush(now time.Time) {
-	for _, one := range r.shared.repeats.ended(now) {
+	for _, one := range append(r.shared.repeats.ended(now), r.shared.arrivals.ended(now)...) {
 		record := slog.NewRecord(now, slog.LevelWarn, LogRepeated, 0)
 		record.AddAttrs(slog.String("event", one.message), slog.Int("count", one.held), slog.String("reason", one.reason))
 		if one.peer.IsValid() {
 			record.AddAttrs(slog.String("peer", one.peer.String()))
+		}
+		if one.identity != "" {
+			record.AddAttrs(slog.String("identity", one.identity))
 		}
 		if one.device != "" {
 			record.AddAttrs(slog.String("device", one.device))

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/coaps-go/coaps"
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
@@ -125,6 +127,50 @@ func TestRepeats(t *testing.T) {
 	}
 	if r.ended(now.Add(-time.Hour)); len(r.seen) != 0 {
 		t.Error("a clock that was set back keeps everything for ever")
+	}
+}
+
+// A device that makes one session after the other is written down once a second or
+// so, and counted; others are not held back by it, however many come at once.
+func TestArrivals(t *testing.T) {
+	var out testlog.Buffer
+	r := newRecorder(slog.NewJSONHandler(&out, nil))
+	log := slog.New(r)
+	come := func(message, peer, identity string) {
+		log.Info(message, "peer", netip.MustParseAddrPort(peer), "identity", identity, "device", identity)
+	}
+	lines := func() int { return strings.Count(out.String(), "\n") }
+	for range 1000 {
+		come(coaps.LogHandshakeAccepted, "192.0.2.7:4711", "busy")
+		come(coaps.LogAuthorized, "192.0.2.7:4711", "busy")
+	}
+	if n := lines(); n != 2*arrivalsWritten {
+		t.Errorf("%d lines of one device", n)
+	}
+	for i := range 2 * repeatsKept {
+		come(coaps.LogHandshakeAccepted, "192.0.2.7:4711", fmt.Sprint("sensor-", i))
+	}
+	come(coaps.LogHandshakeAccepted, "192.0.2.8:4711", "busy")
+	if n := lines(); n != 2*arrivalsWritten+2*repeatsKept+1 {
+		t.Errorf("%d lines after a crowd", n)
+	}
+	if n := len(r.shared.arrivals.seen); n > repeatsKept {
+		t.Errorf("%d kept", n)
+	}
+	log.Warn(coaps.LogHandshakeRefused, "peer", netip.MustParseAddrPort("192.0.2.9:4711"), "reason", "bad_psk")
+	if held := r.shared.repeats.ended(time.Now().Add(2 * repeatWindow)); held != nil || len(r.shared.repeats.seen) != 0 {
+		t.Errorf("who comes is among the refused: %+v", held)
+	}
+	r.flush(time.Now().Add(2 * repeatWindow))
+	for _, want := range []string{coaps.LogHandshakeAccepted, coaps.LogAuthorized} {
+		line := fmt.Sprintf(`"msg":"repeated","event":%q,"count":%d,"reason":"","peer":"192.0.2.7","identity":"busy","device":"busy"`, want, 1000-arrivalsWritten)
+		if !strings.Contains(out.String(), line) {
+			t.Errorf("no line %s", line)
+		}
+	}
+	come(coaps.LogHandshakeAccepted, "192.0.2.7:4711", "busy")
+	if n := lines(); n != 2*arrivalsWritten+2*repeatsKept+1+1+2+1 {
+		t.Errorf("%d lines in the next minute", n)
 	}
 }
 

@@ -8,7 +8,7 @@ import "errors"
 // The messages of a gateway's log, beside those of package coaps. They are
 // stable: the text is the name of the event and all particulars are attributes.
 // Of those with a star, and of the starred ones of package coaps, repetitions are
-// counted and told once a minute.
+// counted and told once a minute, and so are those of who is let in, from 60 on.
 const (
 	LogStarted         = "started"             // Info: config, hash, name
 	LogConfiguration   = "configuration"       // Warn: problem, with which it works all the same

@@ -193,6 +193,9 @@ func join(key, name string) string {
 	return key + "." + name
 }
 
+// indexKey is the key of an element of a list.
+func indexKey(key string, i int) string { return key + "[" + strconv.Itoa(i) + "]" }
+
 // yamlName is the key of a field, "" if it has none.
 func yamlName(f reflect.StructField) string { return f.Tag.Get("yaml") }
 
@@ -264,7 +267,7 @@ func (d *decoder) list(key string, n ast.Node, v reflect.Value) {
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values)))
 	for i, element := range sequence.Values {
-		at := key + "[" + strconv.Itoa(i) + "]"
+		at := indexKey(key, i)
 		d.at[at] = positionOf(element)
 		if v.Index(i).Kind() == reflect.Struct {
 			setDefaults(v.Index(i))

@@ -9,7 +9,6 @@ import (
 	"os"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -209,5 +208,3 @@ func (c *Config) anonymousTime() time.Duration {
 	}
 	return c.Resources.Authorize.Within
 }
-
-func indexKey(key string, i int) string { return key + "[" + strconv.Itoa(i) + "]" }

@@ -222,7 +222,7 @@ func (r *materialReader) pins(config *security.Config, key string, cl Clients) {
 	}
 	config.Pins = new(keys.Pins)
 	for i, text := range cl.RPK {
-		at := key + ".rpk[" + strconv.Itoa(i) + "]"
+		at := indexKey(key+".rpk", i)
 		if name, err := keys.ParseName(text); err == nil {
 			if err := config.Pins.Add(name); err != nil {
 				r.wrong(at, err)
@@ -261,7 +261,7 @@ var revocation = map[string]keys.RevocationPolicy{
 func (r *materialReader) trust(config *security.Config, key, host string, cl Clients) {
 	var roots []*x509.Certificate
 	for i, path := range cl.CA {
-		at := key + ".ca[" + strconv.Itoa(i) + "]"
+		at := indexKey(key+".ca", i)
 		certificates, err := keys.LoadCertificates(r.open(path))
 		if err != nil {
 			r.wrong(at, err)

@@ -5,7 +5,6 @@ package gateway
 
 import (
 	"encoding/json"
-	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -26,7 +25,7 @@ func (r *Rules) decodeYAML(d *decoder, key string, n ast.Node) {
 		return
 	}
 	for i, element := range sequence.Values {
-		at := key + "[" + strconv.Itoa(i) + "]"
+		at := indexKey(key, i)
 		d.at[at] = positionOf(element)
 		var rule acl.Rule
 		text, err := json.Marshal(d.plain(at, element))
@@ -57,7 +56,7 @@ func (d *decoder) plain(key string, n ast.Node) any {
 	case *ast.SequenceNode:
 		list := make([]any, len(v.Values))
 		for i, element := range v.Values {
-			at := key + "[" + strconv.Itoa(i) + "]"
+			at := indexKey(key, i)
 			d.at[at] = positionOf(element)
 			list[i] = d.plain(at, element)
 		}

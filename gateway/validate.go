@@ -60,7 +60,7 @@ func (c *Config) validateListeners(d *decoder) {
 	}
 	seen := map[string]bool{}
 	for i, l := range c.Listen {
-		key := "listen[" + strconv.Itoa(i) + "]"
+		key := indexKey("listen", i)
 		if err := checkAddr(l.Addr); err != nil {
 			d.reject(key+".addr", "%v, not %q", err, clipText(l.Addr))
 		}
@@ -207,7 +207,7 @@ func (c *Config) validateResources(d *decoder) {
 		taken[path] = key
 	}
 	for i, f := range c.Resources.Files {
-		key := "resources.files[" + strconv.Itoa(i) + "]"
+		key := indexKey("resources.files", i)
 		place(key+".path", f.Path, true)
 		if f.Dir == "" {
 			d.reject(key, "the directory is missing: dir")
@@ -242,7 +242,7 @@ func (c *Config) validateRest(d *decoder) {
 	}
 	for i, name := range c.DTLS.Ciphers {
 		if _, ok := suiteNamed(name); !ok {
-			d.reject("dtls.ciphers["+strconv.Itoa(i)+"]", "%q is not implemented; there are %s", clipText(name), suiteNames())
+			d.reject(indexKey("dtls.ciphers", i), "%q is not implemented; there are %s", clipText(name), suiteNames())
 		}
 	}
 	if mtu := c.DTLS.MTU; mtu != 0 && (mtu < leastMTU || mtu > mostMTU) {

@@ -202,7 +202,7 @@ type jsonRule struct {
 func jsonRuleOf(h heldRule) jsonRule {
 	return jsonRule{
 		ID: h.ID, Effect: h.Effect(), Who: h.Who.String(), Methods: h.Methods.Names(), Path: h.Path,
-		Text: h.String(), File: h.file, ReadOnly: h.file != "",
+		Text: h.Rule.String(), File: h.file, ReadOnly: h.file != "",
 	}
 }
 

@@ -71,7 +71,9 @@ func (l *Leaf) AddServer(a Authority) error {
 		if err != nil {
 			return err
 		}
-		l.URIs = append(l.URIs, uri)
+		if !slices.ContainsFunc(l.URIs, func(u *url.URL) bool { return strings.EqualFold(u.String(), uri.String()) }) {
+			l.URIs = append(l.URIs, uri)
+		}
 	}
 	ip := net.IP(r.ip.AsSlice())
 	switch {

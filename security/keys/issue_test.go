@@ -37,7 +37,7 @@ func newPlantCA(t testing.TB) *CA {
 func TestIssuedServer(t *testing.T) {
 	ca, pair := newPlantCA(t), mustNewKey(t, 32)
 	leaf := leafOf(func(l *Leaf) {
-		for _, a := range []Authority{{Host: "GW.plant.example"}, {Host: "gw.plant.example", Port: 7777}, {Host: "192.0.2.1"}, {Host: "2001:db8::1"}} {
+		for _, a := range []Authority{{Host: "GW.plant.example"}, {Host: "gw.plant.example", Port: 7777}, {Host: "gw.plant.example", Port: 5684}, {Host: "192.0.2.1"}, {Host: "2001:db8::1"}} {
 			if err := l.AddServer(a); err != nil {
 				t.Fatal(err)
 			}

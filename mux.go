@@ -17,7 +17,8 @@ import (
 // that begins so, optionally after a method: "GET /time". The longest path wins, and
 // with a method before without. A path nobody knows is answered by 4.04, a
 // method nobody takes by 4.05. GET /.well-known/core lists the patterns (RFC
-// 6690) that the peer may use (Request.Allowed), unless it has a handler.
+// 6690) that the peer may use (Request.Allowed), and what a Lister has for it,
+// unless it has a handler.
 //
 // Paths are compared as they stand in a URI: "/" separates the segments and
 // what is not allowed in one is percent-encoded. So a segment that contains a
@@ -38,6 +39,16 @@ type route struct {
 }
 
 const wellKnownCore = "/.well-known/core"
+
+// A Lister is a Handler of a subtree that knows what is in it. A peer that may GET
+// the path of the subtree finds out there; any other finds what it may use of it in
+// /.well-known/core.
+type Lister interface {
+	Handler
+	// Links describes what is below path, which ends with a slash, as far as the
+	// peer of r may use it (Request.Allowed). What fits into 1024 bytes is listed.
+	Links(r *Request, path string) []link.Link
+}
 
 // NewMux returns an empty Mux.
 func NewMux() *Mux { return &Mux{routes: make(map[string]*route)} }
@@ -141,25 +152,67 @@ func (m *Mux) list(w ResponseWriter, r *Request) {
 		WriteError(w, coap.NotAcceptable, "the list is application/link-format")
 		return
 	}
-	var links []link.Link
+	var links, within []link.Link
 	for _, route := range m.order {
 		if len(route.handlers) > 0 && route.allowed(r) {
-			links = append(links, link.Link{Target: route.path, Attrs: route.listed()})
+			links = append(links, link.Link{Target: route.path, Attrs: route.listed(route.attrs)})
 		}
+		within = append(within, route.within(r)...)
 	}
 	w.SetContentFormat(coap.LinkFormat)
-	w.Write(link.Append(nil, link.Filter(links, r.Query)))
+	w.Write(appendFitting(link.Append(nil, link.Filter(links, r.Query)), link.Filter(within, r.Query)))
 }
 
-// listed are the attributes of a route. RFC 7641 section 6: "A value MUST NOT be
-// given for the "obs" attribute", which "MUST NOT appear more than once".
-func (o *route) listed() []link.Attr {
-	const obs = "obs"
-	hinted := slices.ContainsFunc(o.attrs, func(a link.Attr) bool { return a.Name == obs })
-	if hinted || !o.observable() {
-		return o.attrs
+// mostListed is how many bytes a list has at most that grows with what is stored
+// (RFC 7252 section 4.6).
+const mostListed = 1024
+
+// appendFitting appends as many links to a list as fit.
+func appendFitting(list []byte, links []link.Link) []byte {
+	var one []byte
+	for i := range links {
+		one = link.Append(one[:0], links[i:i+1])
+		if len(list)+len(",")+len(one) > mostListed {
+			continue
+		}
+		if len(list) > 0 {
+			list = append(list, ',')
+		}
+		list = append(list, one...)
 	}
-	return append(slices.Clip(o.attrs), link.Attr{Name: obs, NoValue: true})
+	return list
+}
+
+// within is what a Lister has for a peer that cannot ask it.
+func (o *route) within(r *Request) []link.Link {
+	if !strings.HasSuffix(o.path, "/") || r.Allowed(coap.GET, o.path) {
+		return nil
+	}
+	for _, method := range [...]coap.Code{0, coap.GET} {
+		h := o.handlers[method]
+		if marked, ok := h.(markedHandler); ok {
+			h = marked.Handler
+		}
+		if lister, ok := h.(Lister); ok {
+			links := lister.Links(r, o.path)
+			for i := range links {
+				links[i].Attrs = o.listed(links[i].Attrs)
+			}
+			return links
+		}
+	}
+	return nil
+}
+
+// listed are attributes with what the route adds to them. RFC 7641 section 6: "A value
+// MUST NOT be given for the "obs" attribute", which "MUST NOT appear more than once".
+func (o *route) listed(attrs []link.Attr) []link.Attr {
+	const obs = "obs"
+	hinted := slices.ContainsFunc(attrs, func(a link.Attr) bool { return a.Name == obs })
+	if hinted || !o.observable() {
+		return attrs
+	}
+	return append(slices.Clip(attrs), link.Attr{Name: obs, NoValue: true})
 }
 
 // observable reports whether a handler that answers GET or FETCH is Observable.

@@ -4,11 +4,13 @@
 package coaps
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/coap/link"
+	"github.com/coaps-go/coaps/security/acl"
 )
 
 // says answers by a fixed text.
@@ -93,6 +95,56 @@ func TestMuxList(t *testing.T) {
 		if format, _ := r.options.GetUint(coap.ContentFormatOption); format != uint32(coap.LinkFormat) {
 			t.Errorf("content format %d", format)
 		}
+	}
+}
+
+// shelf is a Lister that has so many things.
+type shelf int
+
+func (shelf) ServeCOAP(ResponseWriter, *Request) {}
+
+func (n shelf) Links(r *Request, path string) (links []link.Link) {
+	for i := range int(n) {
+		if l := (link.Link{Target: fmt.Sprintf("%s%03d", path, i)}); r.Allowed(coap.GET, l.Target) {
+			links = append(links, l)
+		}
+	}
+	return links
+}
+
+// Who may not ask a subtree for its list finds what is his in that of the server, as
+// much as fits; who may is not told twice.
+func TestMuxListsWhatIsWithin(t *testing.T) {
+	m := NewMux()
+	m.Handle("/hello", says(""))
+	m.Handle("GET /shelf/", Observable(shelf(500)))
+	m.Handle("/none/", says(""))
+	ask := func(query string, allowed ...string) string {
+		request := &Request{Method: coap.GET, Path: "/.well-known/core", access: rules(allowed...), subject: new(acl.Subject)}
+		if query != "" {
+			request.Query = []string{query}
+		}
+		var r response
+		m.ServeCOAP(&r, request)
+		return string(r.payload)
+	}
+	for _, test := range []struct {
+		want, query string
+		rules       []string
+	}{
+		{"</hello>,</shelf/007>;obs", "", []string{"allow anybody GET /hello", "allow anybody GET /shelf/007"}},
+		{"</shelf/007>;obs", "", []string{"allow anybody GET /shelf/007"}},
+		{"</shelf/007>;obs", "href=/shelf/*", []string{"allow anybody GET /hello", "allow anybody GET /shelf/007"}},
+		{"</shelf/>;obs", "", []string{"allow anybody GET /shelf/**"}},
+		{"", "", []string{"allow anybody GET /shelf/500", "allow anybody POST /shelf/007"}},
+	} {
+		if got := ask(test.query, test.rules...); got != test.want {
+			t.Errorf("%q, %q: %s, want %s", test.rules, test.query, got, test.want)
+		}
+	}
+	all := ask("", "allow anybody GET /hello", "allow anybody GET /shelf/*", "deny anybody GET /shelf/")
+	if n := strings.Count(all, ","); len(all) > mostListed || len(all) < mostListed-20 || !strings.HasPrefix(all, "</hello>,</shelf/000>;obs,</shelf/001>") || strings.Contains(all, ",,") {
+		t.Errorf("%d links in %d bytes: %s", n, len(all), all)
 	}
 }
 

@@ -205,7 +205,7 @@ func (t *fileTree) list(w coaps.ResponseWriter, r *coaps.Request, name string) {
 	}
 	var out []byte
 	for _, entry := range entries {
-		l, ok := t.link(r, name, entry)
+		l, ok := t.readable(r, target(r.Path, entry), name, entry)
 		if !ok {
 			continue
 		}
@@ -238,20 +238,27 @@ func (t *fileTree) stat(dir string, entry fs.DirEntry) (fs.FileInfo, error) {
 	return t.root.Stat(path.Join(dir, entry.Name()))
 }
 
-// link describes one entry, if it is served and the caller may read it.
-func (t *fileTree) link(r *coaps.Request, dir string, entry fs.DirEntry) (link.Link, bool) {
-	if strings.HasPrefix(entry.Name(), ".") {
+// target is the path of an entry of a directory that is served at base, "" if it is
+// not served.
+func target(base string, entry fs.DirEntry) string {
+	encoded, err := acl.CanonicalPath("/" + url.PathEscape(entry.Name()))
+	if err != nil || strings.HasPrefix(entry.Name(), ".") {
+		return ""
+	}
+	return base + encoded[1:]
+}
+
+// readable describes an entry of a directory, if it is served and the caller may read
+// it. Most may be for others, and costs no system call.
+func (t *fileTree) readable(r *coaps.Request, to, dir string, entry fs.DirEntry) (link.Link, bool) {
+	if to == "" || !r.Allowed(coap.GET, to) && !r.Allowed(coap.GET, to+"/") {
 		return link.Link{}, false
 	}
 	info, err := t.stat(dir, entry)
 	if err != nil {
 		return link.Link{}, false
 	}
-	encoded, err := acl.CanonicalPath("/" + url.PathEscape(entry.Name()))
-	if err != nil {
-		return link.Link{}, false
-	}
-	l := link.Link{Target: r.Path + encoded[1:]}
+	l := link.Link{Target: to}
 	switch {
 	case info.IsDir():
 		l.Target += "/"
@@ -263,6 +270,35 @@ func (t *fileTree) link(r *coaps.Request, dir string, entry fs.DirEntry) (link.L
 		return link.Link{}, false
 	}
 	return l, r.Allowed(coap.GET, l.Target)
+}
+
+// mostWalked bounds how many directories are looked into for what the caller may read.
+const mostWalked = 64
+
+// Links is what the caller may read of a tree whose list he may not read, some
+// entries of a large one: files, and directories, which list the rest. fileTree is a
+// coaps.Lister.
+func (t *fileTree) Links(r *coaps.Request, base string) (links []link.Link) {
+	type place struct{ base, dir string }
+	places, left := []place{{base, "."}}, mostListed
+	for at := 0; at < min(len(places), mostWalked) && left > 0; at++ {
+		here := places[at]
+		entries, err := t.entries(here.dir)
+		if err != nil {
+			continue // it is gone
+		}
+		entries = entries[:min(len(entries), left)]
+		left -= len(entries)
+		for _, entry := range entries {
+			to := target(here.base, entry)
+			if l, ok := t.readable(r, to, here.dir, entry); ok {
+				links = append(links, l)
+			} else if to != "" && entry.IsDir() {
+				places = append(places, place{to + "/", path.Join(here.dir, entry.Name())})
+			}
+		}
+	}
+	return links
 }
 
 func appendLink(list []byte, l link.Link) []byte {

@@ -32,3 +32,38 @@ func TestVisible(t *testing.T) {
 		}
 	}
 }
+
+// A device that may not read a list finds what it may use in that of the server, and
+// nothing else of what there is.
+func TestListOfWhatIsOnesOwn(t *testing.T) {
+	r := start(t, liveConfig+`
+acl:
+  rules:
+    - allow authenticated GET /.well-known/core
+    - allow group:sensors GET,PUT /store/{device}
+    - allow group:sensors GET /fw/common.bin
+    - allow group:sensors GET /fw/own/{device}/**
+    - allow device:admin * /**
+resources:
+  hello: false
+  time: false
+  whoami: false
+  store: {path: /store/}
+  files: [{path: /fw/, dir: fw}]
+`, map[string]string{"fw/common.bin": "1", "fw/other.bin": "2", "fw/own/sensor-7/a.bin": "3", "fw/own/sensor-8/a.bin": "4", "fw/.own/sensor-7": "5"})
+	for _, name := range []string{"sensor-7", "sensor-8"} {
+		r.addDevice(name, "sensors")
+		r.peer(name).put("/store/"+name, "value")
+	}
+	r.addDevice("admin")
+	for name, want := range map[string]string{
+		"sensor-7": `</fw/common.bin>;sz=1;ct=42;obs,</fw/own/sensor-7/>;ct=40;obs,</store/sensor-7>;sz=5;obs`,
+		"sensor-8": `</fw/common.bin>;sz=1;ct=42;obs,</fw/own/sensor-8/>;ct=40;obs,</store/sensor-8>;sz=5;obs`,
+		"admin":    `</fw/>;ct=40;obs,</store/>;title="Keeps what you PUT, until the server ends";obs`,
+	} {
+		response, err := r.peer(name).client.Get(t.Context(), "coaps://"+r.secure.String()+"/.well-known/core")
+		if err != nil || string(response.Payload) != want {
+			t.Errorf("%s: %v, %v, want %s", name, response, err, want)
+		}
+	}
+}

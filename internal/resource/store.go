@@ -243,19 +243,37 @@ func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
 		if !strings.HasPrefix(name, r.Path) || !r.Allowed(coap.GET, name) {
 			continue
 		}
-		e := s.entries[name]
-		l := link.Link{Target: name} // as in a URI already
-		l.Add("sz", fmt.Sprint(len(e.payload)))
-		if e.formatSet {
-			l.Add("ct", fmt.Sprint(uint16(e.format)))
-		}
-		if next := appendLink(out, l); len(next) <= listLimit {
+		if next := appendLink(out, s.entries[name].link(name)); len(next) <= listLimit {
 			out = next
 		}
 	}
 	SetAge(w, r, s.limits.Age)
 	w.SetContentFormat(coap.LinkFormat)
 	_, _ = w.Write(out)
+}
+
+// Links is what is there and the caller may use, by any method: Store is a
+// coaps.Lister.
+func (s *Store) Links(r *coaps.Request, path string) (links []link.Link) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, e := range s.entries {
+		if strings.HasPrefix(name, path) && (r.Allowed(coap.GET, name) || r.Allowed(coap.PUT, name) || r.Allowed(coap.DELETE, name)) {
+			links = append(links, e.link(name))
+		}
+	}
+	slices.SortFunc(links, func(a, b link.Link) int { return strings.Compare(a.Target, b.Target) })
+	return links
+}
+
+// link describes an entry. Its name is as in a URI already.
+func (e entry) link(name string) link.Link {
+	l := link.Link{Target: name}
+	l.Add("sz", fmt.Sprint(len(e.payload)))
+	if e.formatSet {
+		l.Add("ct", fmt.Sprint(uint16(e.format)))
+	}
+	return l
 }
 
 func appendLink(list []byte, l link.Link) []byte {

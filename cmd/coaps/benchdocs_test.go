@@ -6,6 +6,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -67,7 +68,8 @@ func TestBenchDocsFields(t *testing.T) {
 	b.security = &securityReport{version: "DTLS 1.2"}
 	r := sampleReport()
 	r.Sessions = &load.SessionsReport{BytesPerSession: 1, ClientBytesPerSession: 1}
-	r.Interrupted, r.Unfinished, r.Overdue = true, 1, 1
+	r.Interrupted, r.Unfinished, r.Overdue, r.Drained = true, 1, 1, 1
+	r.Config.Suite, r.Handshakes.Slow = "TLS_PSK_WITH_AES_128_CCM_8", 1
 	r.Config.Rate, r.Config.Loss, r.Config.Reorder = 1, 1, 1
 	r.Series[0].Failures, r.Latency.AtLeast = 1, 1
 	text, err := json.Marshal(b.json(r, fail("timeout", "", "")))
@@ -115,6 +117,20 @@ func TestBenchDocsExits(t *testing.T) {
 		code := strconv.Itoa(lookupReason(reason).exit)
 		if !regexp.MustCompile(`(?m)^\| [0-9, ]*\b` + code + `\b`).MatchString(table) {
 			t.Errorf("docs/bench.md does not name exit code %s of %s", code, reason)
+		}
+	}
+}
+
+// Each member of a report, and of its parts about handshakes and sessions, stands in the table
+// of docs/bench.md.
+func TestBenchDocsMembers(t *testing.T) {
+	_, section, _ := strings.Cut(benchDocs(t), "\n## For scripts\n")
+	for _, part := range []reflect.Type{reflect.TypeFor[load.Report](), reflect.TypeFor[load.HandshakeReport](), reflect.TypeFor[load.SessionsReport]()} {
+		for field := range part.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if !strings.Contains(section, "`"+name+"`") {
+				t.Errorf("%s.%s: the page does not have %s", part.Name(), field.Name, name)
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,30 @@ func TestPerformanceIsOfItsResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	compareFiles(t, made, "performance.json")
+}
+
+// The figures in the README's table stand in docs/performance.md.
+func TestReadmeIsOfTheResults(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(docs, "performance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(readme), "\n| what | coaps | libcoap on GnuTLS | raw UDP echo |\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	figures := regexp.MustCompile(`\| ([0-9.,]+) (?:µs|bytes)`).FindAllStringSubmatch(table, -1)
+	if len(figures) != 7 {
+		t.Errorf("%d figures in\n%s", len(figures), table)
+	}
+	for _, figure := range figures {
+		number := strings.ReplaceAll(figure[1], ",", "")
+		if !strings.Contains(string(page), "| **"+number+"** ") && !strings.Contains(string(page), "| "+number+" |") {
+			t.Errorf("docs/performance.md does not have %s", number)
+		}
+	}
 }
 
 // docs/soak.md says what docs/soak.json says, and that is good.

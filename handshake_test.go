@@ -12,7 +12,7 @@ import (
 	"github.com/coaps-go/coaps/security"
 )
 
-// handshakes returns a client and what its Trace has heard of handshakes.
+// tracedClient returns a client and what its Trace has heard of handshakes.
 func (s *stage) tracedClient(config *security.Config) (*Client, chan *Handshake) {
 	heard := make(chan *Handshake, 8)
 	c := s.client(security.NoSec)

@@ -165,7 +165,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// modes are the four ways to talk to a stage, by the name of the mode.
+// clientConfig is one of the four ways to talk to a stage, by its mode.
 func (s *stage) clientConfig(mode security.Mode) *security.Config {
 	switch mode {
 	case security.PreSharedKey:

@@ -56,7 +56,7 @@ func (w *watched) begin(ctx context.Context, options ...coap.Option) <-chan erro
 	return begun
 }
 
-// wants wants the next representation.
+// reads wants the next representation.
 func (w *watched) reads(text string) *Response {
 	w.t.Helper()
 	r, err := w.got.Next(soon(w.t))

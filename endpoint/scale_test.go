@@ -86,7 +86,7 @@ type callTimes struct {
 // long is what no call should take.
 const long = time.Millisecond
 
-// answer gives a handshake what it asks for, on either side.
+// drain gives handshakes what they ask for, on either side.
 func (c *crowd) drain() {
 	more := true
 	for more {

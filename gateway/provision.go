@@ -184,7 +184,7 @@ func (p *provision) rules(ctx context.Context) ([]acl.Rule, error) {
 	return registry.New(p.store).Rules(ctx)
 }
 
-// describe names a change for the log.
+// describeChange names a change for the log.
 func describeChange(c registry.Change) []any {
 	var args []any
 	for _, one := range []struct{ name, value string }{{"device", c.Device}, {"group", c.Group}, {"tenant", c.Tenant}} {

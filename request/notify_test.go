@@ -16,7 +16,7 @@ import (
 
 const con, non = coap.Confirmable, coap.NonConfirmable
 
-// state is a notification.
+// notice is a notification.
 func notice(typ coap.Type, payload string) Outgoing {
 	return Outgoing{
 		Type: typ, Code: coap.Content, Payload: []byte(payload),
@@ -33,7 +33,7 @@ func (r *rig) notify(typ coap.Type, token, payload string) ID {
 	return id
 }
 
-// one is the only message due, as `NON 7 [tk] "payload"`, and its Message ID.
+// notification is the only message due, as `NON 7 [tk] "payload"`, and its Message ID.
 func (r *rig) notification() (string, uint16) {
 	r.t.Helper()
 	m := r.one()

@@ -228,7 +228,7 @@ var (
 // maxRuleFile bounds what is read as rules or as tests of rules, in bytes.
 const maxRuleFile = 64 << 20
 
-// readFile reads a file, or stdin for "-".
+// readRuleFile reads a file, or stdin for "-".
 func (a *app) readRuleFile(path string) ([]byte, error) {
 	data, err := a.reading(func() ([]byte, error) {
 		if path == "-" {

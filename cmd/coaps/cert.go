@@ -169,7 +169,7 @@ func parseAuthority(s string) (keys.Authority, error) {
 	return authority, authority.Check()
 }
 
-// daysFlag is how long a certificate holds.
+// registerDays is how long a certificate holds.
 func registerDays(set *pflag.FlagSet, days *int, value int) {
 	set.IntVar(days, "days", value, "valid for `N` days; never longer than the CA")
 }

@@ -157,7 +157,7 @@ func parseSerial(s string) (*big.Int, bool) {
 	return n, ok && n.Sign() > 0
 }
 
-// revoked lists the revocations, oldest first.
+// revokedIn lists the revocations, oldest first.
 func revokedIn(entries []indexEntry) []keys.Revocation {
 	var list []keys.Revocation
 	for _, e := range entries {

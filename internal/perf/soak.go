@@ -66,7 +66,7 @@ type Check struct {
 	OK    bool
 }
 
-// growth limits, in per cent.
+// soakGrowth limits what grows, in per cent.
 const soakGrowth = 10
 
 // Checks judges the soak.

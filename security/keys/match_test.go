@@ -35,7 +35,7 @@ func newPKI(t testing.TB) *pki {
 	return &pki{t: t, root: ca.Certificate, key: ca.Key, leaf: mustNewKey(t, 11)}
 }
 
-// certificate returns what a node's certificate has, as changed by edit.
+// template returns what a node's certificate has, as changed by edit.
 func template(edit func(*x509.Certificate)) *x509.Certificate {
 	c := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),

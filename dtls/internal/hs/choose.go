@@ -27,7 +27,7 @@ type Offer struct {
 	wire.ClientExtensions
 }
 
-// ServerCertTypes is the list of types the client can judge. "If the
+// serverCertTypes is the list of types the client can judge. "If the
 // extension is absent" means X.509 (RFC 7250 §3).
 func (o *Offer) serverCertTypes() []byte {
 	if !o.Present.Has(wire.ExtServerCertType) {

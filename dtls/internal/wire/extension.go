@@ -326,7 +326,7 @@ func ListOf[T ~uint16](list []T) List[T] {
 	return AppendList(make([]byte, 0, 2*len(list)), list)
 }
 
-// putUint16 is binary.BigEndian.AppendUint16 for code points.
+// appendUint16 is binary.BigEndian.AppendUint16 for code points.
 func appendUint16[T ~uint16](dst []byte, v T) []byte {
 	return binary.BigEndian.AppendUint16(dst, uint16(v))
 }

@@ -12,17 +12,17 @@ import (
 // golang.org/x and our own packages. The library packages have no row: their
 // users inherit nothing.
 var outside = map[string][]string{
-	"cmd/coaps":        {"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fxamacker/cbor/v2", "github.com/go-analyze/charts", "github.com/goccy/go-yaml", "filippo.io/age", "rsc.io/qr"},
-	"gateway":          {"github.com/goccy/go-yaml", "filippo.io/age"},
-	"store/file":       {"github.com/goccy/go-yaml"},
-	"store/bolt":       {"go.etcd.io/bbolt"},
-	"store/redis":      {"github.com/valkey-io/valkey-go"},
-	"store/sealed":     {"filippo.io/age"},
-	"internal/foreign": {"github.com/fxamacker/cbor/v2", "github.com/goccy/go-yaml"},
-	"internal/cosekey": {"github.com/fxamacker/cbor/v2"},
-	"internal/perf":    {"github.com/go-analyze/charts"},
-	"internal/resource":    {"github.com/fxamacker/cbor/v2"},
-	"internal/load":    {"github.com/HdrHistogram/hdrhistogram-go"},
+	"cmd/coaps":         {"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/fxamacker/cbor/v2", "github.com/go-analyze/charts", "github.com/goccy/go-yaml", "filippo.io/age", "rsc.io/qr"},
+	"gateway":           {"github.com/goccy/go-yaml", "filippo.io/age"},
+	"store/file":        {"github.com/goccy/go-yaml"},
+	"store/bolt":        {"go.etcd.io/bbolt"},
+	"store/redis":       {"github.com/valkey-io/valkey-go"},
+	"store/sealed":      {"filippo.io/age"},
+	"internal/foreign":  {"github.com/fxamacker/cbor/v2", "github.com/goccy/go-yaml"},
+	"internal/cosekey":  {"github.com/fxamacker/cbor/v2"},
+	"internal/perf":     {"github.com/go-analyze/charts"},
+	"internal/resource": {"github.com/fxamacker/cbor/v2"},
+	"internal/load":     {"github.com/HdrHistogram/hdrhistogram-go"},
 }
 
 // checkImports returns a complaint for each import that the rules forbid and

@@ -5,43 +5,41 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// The commands of README.md's "Five minutes" are those that testdata/readme.txtar,
-// readmedevice.txtar and libcoap.txtar run: the same words, but for the ports and for where the server says that it
-// is ready.
-func TestReadmeTour(t *testing.T) {
+// The README leads to every page, and every link in a page leads somewhere.
+func TestReadmeDocuments(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatal(pages, err)
+	}
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var script []byte
-	for _, name := range []string{"testdata/readme.txtar", "testdata/readmedevice.txtar", "testdata/libcoap.txtar"} {
-		text, err := os.ReadFile(name)
+	for _, page := range pages {
+		if !strings.Contains(string(readme), "](docs/"+filepath.Base(page)+")") {
+			t.Errorf("the README does not name %s", page)
+		}
+	}
+	for _, page := range append(pages, "../../README.md", "../../CHANGELOG.md") {
+		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		script = append(script, text...)
-	}
-	_, tour, found := strings.Cut(string(readme), "\n## Five minutes\n")
-	if !found {
-		t.Fatal("README.md has no Five minutes")
-	}
-	tour, _, _ = strings.Cut(tour, "\n## ")
-	ports := strings.NewReplacer(":$SECURE_PORT", "", ":$PLAIN_PORT", "")
-	run := ports.Replace(string(script))
-	run = regexp.MustCompile(`(?m)^exec (sh -c ')?`).ReplaceAllString(run, "")
-	run = regexp.MustCompile(`(?m)^fails \S+ \S+ `).ReplaceAllString(run, "coaps ")
-	commands := regexp.MustCompile("`((?:coaps (?:serve|get|observe|put|connect|ping|config|device|psk|acl|session)|coap-client)[^`]*)`").FindAllStringSubmatch(tour, -1)
-	if len(commands) < 23 {
-		t.Errorf("%d commands in the tour", len(commands))
-	}
-	for _, command := range commands {
-		if !strings.Contains(run, "\n"+command[1]) {
-			t.Errorf("no script runs %s", command[1])
+		for _, link := range regexp.MustCompile(`\]\(([^):#]+)(#[a-z0-9-]+)?\)`).FindAllStringSubmatch(string(text), -1) {
+			target := filepath.Join(filepath.Dir(page), link[1])
+			there, err := os.ReadFile(target)
+			if err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
+			if heading := strings.ReplaceAll(strings.TrimPrefix(link[2], "#"), "-", "[- ]"); heading != "" && !regexp.MustCompile("(?im)^#+ "+heading+"$").Match(there) {
+				t.Errorf("%s: %s has no heading %s", page, target, link[2])
+			}
 		}
 	}
 }

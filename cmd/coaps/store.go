@@ -57,6 +57,7 @@ type storePlace struct {
 	key    string // file with age identities; "": the configuration says it, or the store is not sealed
 	origin string // what told us: "--store", "$COAPS_STORE", ...
 	create bool   // the default place: its directory is made where it is missing
+	broken error  // what is wrong with the configuration, if its server has the store all the same
 }
 
 // name is the place as an error or a note names it.
@@ -157,6 +158,9 @@ func (a *app) openStore(cmd *cobra.Command) (store.Store, func(), error) {
 	opened, err := place.openInTurn(cmd.Context(), strings.TrimPrefix(cmd.CommandPath(), "coaps "))
 	if err != nil {
 		return nil, nil, place.failure(err)
+	}
+	if place.broken != nil {
+		a.warnf("this is the store of the running server; its configuration is broken: %v", place.broken)
 	}
 	return opened, func() { a.closeStore(place, opened) }, nil
 }

@@ -33,7 +33,7 @@ func (p *storePlace) open(ctx context.Context, command string) (store.Store, err
 func (p *storePlace) openConfigured(ctx context.Context, command string) (store.Store, error) {
 	config, err := gateway.Load(p.config)
 	if err != nil {
-		return nil, err
+		return p.openRunning(ctx, command, err)
 	}
 	if p.url = config.Store.URL; p.url == "" {
 		return nil, p.noStore()
@@ -49,6 +49,25 @@ func (p *storePlace) openConfigured(ctx context.Context, command string) (store.
 		return nil, fmt.Errorf("%w: it is in the memory of a server, and none runs", store.ErrUnavailable)
 	}
 	return p.openWithKey(ctx, config)
+}
+
+// openRunning returns the store of the server that goes on with a configuration
+// whose file is broken by now: who takes a key back need not wait for who edits.
+func (p *storePlace) openRunning(ctx context.Context, command string, broken error) (store.Store, error) {
+	if _, ok := errors.AsType[*gateway.ConfigError](broken); !ok {
+		return nil, broken
+	}
+	sockets, err := gateway.SocketsOf(p.config)
+	if err != nil {
+		return nil, broken
+	}
+	client := gateway.Dial(command, sockets...)
+	defer client.Close()
+	if _, err := client.Status(ctx); err != nil {
+		return nil, broken
+	}
+	p.broken = broken
+	return gateway.AdminStore(command, sockets...), nil
 }
 
 func (p *storePlace) noStore() error {

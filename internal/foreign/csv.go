@@ -116,14 +116,29 @@ func csvColumnNames() string {
 	return strings.Join(names, ", ")
 }
 
-// looksLikeCSV wants a header with a name or an identity in it.
+// looksLikeCSV wants a header with a name or an identity in it. One that is not
+// quite right is one too, and said to be wrong: libcoap's hint files have three
+// fields of any text, and would take its words for keys.
 func looksLikeCSV(head []byte) bool {
-	found := firstLines(head, 1, func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 })
+	found := firstLines(head, 1, func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 || line[0] == '#' })
 	if len(found) == 0 {
 		return false
 	}
 	_, columns, err := csvHeader(found[0])
-	return err == nil && (len(columns) > 1 || csvColumns[columns[0]].name == "name")
+	if err != nil {
+		return knownColumns(found[0]) > 1
+	}
+	return len(columns) > 1 || csvColumns[columns[0]].name == "name"
+}
+
+// knownColumns counts the words of a header that name a column.
+func knownColumns(line []byte) (n int) {
+	for field := range bytes.FieldsFuncSeq(line, func(r rune) bool { return r < 0x80 && bytes.IndexByte(csvSeparators, byte(r)) >= 0 }) {
+		if _, err := csvColumn(string(field)); err == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // csvReader reads rows and puts those of one device together.

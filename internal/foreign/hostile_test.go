@@ -179,6 +179,25 @@ func TestRecogniseNothing(t *testing.T) {
 	}
 }
 
+// A table whose header is not quite right is not taken for libcoap's hints, which
+// may be any three words: their keys would be "key" and "0x0011...".
+func TestRecogniseHeader(t *testing.T) {
+	const row = "\na,a,0x00112233445566778899aabbccddeeff\n"
+	for _, header := range []string{"name,nosuch,key", "name,name,key", "# fleet\nname,identity,key", "Name;Sekret;PSK;Nodes", "name\tidentity\ttypo"} {
+		f := Recognise([]byte(header + row))
+		if f == nil || f.Name != "csv" {
+			t.Errorf("%q is taken for %v", header, f)
+			continue
+		}
+		if devices, errs, _ := readAll(f, header+row, Options{}); len(errs) == 0 || len(devices) > 0 {
+			t.Errorf("%q: %q, errors %q", header, devices, errs)
+		}
+	}
+	if f := Recognise([]byte("# hint,identity,key" + row)); f == nil || f.Name != "libcoap" {
+		t.Errorf("hints behind a comment are taken for %v", f)
+	}
+}
+
 // A file for a server name has no identities: somebody has to know them.
 func TestLibcoapSNI(t *testing.T) {
 	f := Find("libcoap-sni")

@@ -15,7 +15,7 @@ import (
 // same in logs, JSON and text:
 //
 // refused, unreachable, not_resolved, timeout, canceled, closed, too_large,
-// busy, limit, reset, unavailable, bad_response, multicast, no_security, bad_uri, setup, and the
+// busy, limit, reset, unavailable, bad_response, multicast, bad_uri, setup, and the
 // handshake's own words as dtls.Reason prints them, such as
 // bad_psk_or_unknown_identity or timeout_flight_1.
 type Error struct {

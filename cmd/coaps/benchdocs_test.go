@@ -113,7 +113,7 @@ func collect(value any, into map[string]bool) {
 // The exit codes of docs/bench.md are those of the reasons.
 func TestBenchDocsExits(t *testing.T) {
 	_, table, _ := strings.Cut(benchDocs(t), "\n| exit code")
-	for _, reason := range []string{"too_many_failures", "only_errors", "not_resolved", "refused", "timeout", "handshake_failed", "rpk_not_pinned", "usage", "setup", "interrupted"} {
+	for _, reason := range []string{"too_many_failures", "only_errors", "not_resolved", "refused", "timeout", "bad_psk_or_unknown_identity", "rpk_not_pinned", "usage", "setup", "interrupted"} {
 		code := strconv.Itoa(lookupReason(reason).exit)
 		if !regexp.MustCompile(`(?m)^\| [0-9, ]*\b` + code + `\b`).MatchString(table) {
 			t.Errorf("docs/bench.md does not name exit code %s of %s", code, reason)

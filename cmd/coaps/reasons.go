@@ -80,11 +80,10 @@ var reasons = map[string]reasonInfo{
 	"policy_differs":      {exitCheck, "the rules do not say what was expected", "coaps acl explain SUBJECT METHODS PATH -v shows the rules that decide"},
 	"multicast":           {exitSetup, "a multicast address cannot be asked", "name one server; DTLS has no group keys (RFC 7252 section 9.1)"},
 
-	"setup":       {exitSetup, "the local configuration or socket cannot be used", "coaps COMMAND --help lists what goes together"},
-	"no_security": {exitSetup, "a coaps URI needs something to show or somebody to believe", noCredentialHint},
-	"closed":      {exitUnexpected, "the connection was closed on this side", "run it again"},
-	"busy":        {exitUnexpected, "a local queue is full", "run it again"},
-	"canceled":    {exitInterrupted, "stopped before it was done", "run it again; -B 2m waits longer"},
+	"setup":    {exitSetup, "the local configuration or socket cannot be used", "coaps COMMAND --help lists what goes together"},
+	"closed":   {exitUnexpected, "the connection was closed on this side", "run it again"},
+	"busy":     {exitUnexpected, "a local queue is full", "run it again"},
+	"canceled": {exitInterrupted, "stopped before it was done", "run it again; -B 2m waits longer"},
 
 	// Reaching the peer.
 	"not_resolved":   {exitResolve, "no address for this name", "check the spelling (getent hosts NAME), or give the address itself"},
@@ -109,9 +108,7 @@ var reasons = map[string]reasonInfo{
 	"decode_error":                {exitHandshake, "the peer sent something that is not DTLS", "is this a DTLS port?"},
 	"unexpected_message":          {exitHandshake, "the peer broke the order of the handshake", "-vvv shows the flights"},
 	"no_peer_key":                 {exitHandshake, "the peer showed no key where one is required", "give it one: -M KEY or -c CERT -j KEY"},
-	"handshake_failed":            {exitHandshake, "the handshake did not complete", "-vvv shows the flights"},
 	"limit":                       {exitHandshake, "a limit was reached", "-vv shows which"},
-	"rate_limited":                {exitHandshake, "the peer asks for patience", "wait and run it again"},
 
 	"unknown_server_name":        {exitHandshake, "the server does not serve the name that was sent", "--sni NAME, or --sni off"},
 	"no_common_certificate_type": {exitHandshake, "one side shows a kind of key that the other does not take", "a raw public key (-M, --peer-key) or a certificate (-c, -C): use the kind the server uses"},

@@ -18,7 +18,7 @@ func TestReasonsCoverTheLibrary(t *testing.T) {
 	words := []string{
 		coaps.ReasonRefused, coaps.ReasonUnreachable, coaps.ReasonNotResolved, coaps.ReasonTimeout, coaps.ReasonCanceled,
 		coaps.ReasonClosed, coaps.ReasonTooLarge, coaps.ReasonBusy, coaps.ReasonReset, coaps.ReasonUnavailable, coaps.ReasonBadResponse,
-		coaps.ReasonMulticast, coaps.ReasonBadURI, coaps.ReasonSetup, "limit", "no_security",
+		coaps.ReasonMulticast, coaps.ReasonBadURI, coaps.ReasonSetup, "limit",
 	}
 	for kind := dtls.Reason(1); (kind << 8).String() != "unknown"; kind++ {
 		words = append(words, (kind << 8).String())

@@ -117,7 +117,9 @@ func (f *keyFlags) psk(a *app, fallback []byte) (keys.PSK, error) {
 	if err != nil {
 		return keys.PSK{}, fail("bad_credential", "cannot use the key", "%v", err).because(err)
 	}
-	a.warnWeakest([]keys.PSK{psk})
+	if weak := psk.CheckStrength(); weak != nil {
+		a.warnf("%v: a server refuses it unless its configuration has dtls.weak-psk", weak)
+	}
 	return psk, nil
 }
 

@@ -155,14 +155,29 @@ func (a *app) openStore(cmd *cobra.Command) (store.Store, func(), error) {
 		return nil, nil, err
 	}
 	a.tracef(1, "store: %s (%s)", place.name(), place.origin)
+	made := place.missing()
 	opened, err := place.openInTurn(cmd.Context(), strings.TrimPrefix(cmd.CommandPath(), "coaps "))
 	if err != nil {
 		return nil, nil, place.failure(err)
+	}
+	if made {
+		a.notef("%s was not there: it is a new store, with nothing in it", place.name())
 	}
 	if place.broken != nil {
 		a.warnf("this is the store of the running server; its configuration is broken: %v", place.broken)
 	}
 	return opened, func() { a.closeStore(place, opened) }, nil
+}
+
+// missing reports whether a file that somebody has named is not there, as after a slip of
+// the pen: it is made, and a list of what is in it is empty.
+func (p *storePlace) missing() bool {
+	path, bolt := strings.CutPrefix(p.url, "bolt:")
+	if !bolt || p.config != "" || p.create {
+		return false
+	}
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func flagText(cmd *cobra.Command, name string) string {

@@ -28,15 +28,15 @@ func (a *adminServer) opened(w http.ResponseWriter) store.Store {
 	return s
 }
 
-// scanned says what a caller asks for.
-type scanned struct {
+// storeQuery is what a caller asks the store for.
+type storeQuery struct {
 	Key    string `json:"key,omitempty"`
 	Prefix string `json:"prefix,omitempty"`
 	After  string `json:"after,omitempty"`
 }
 
 func (a *adminServer) serveGet(w http.ResponseWriter, r *http.Request) {
-	var ask scanned
+	var ask storeQuery
 	s := a.opened(w)
 	if s == nil || !readJSON(w, r, &ask) {
 		return
@@ -200,7 +200,7 @@ func opsOf(w http.ResponseWriter, body io.Reader) iter.Seq2[store.Op, error] {
 }
 
 func (a *adminServer) serveScan(w http.ResponseWriter, r *http.Request) {
-	var ask scanned
+	var ask storeQuery
 	s := a.opened(w)
 	if s == nil || !readJSON(w, r, &ask) {
 		return
@@ -222,7 +222,7 @@ func (a *adminServer) serveScan(w http.ResponseWriter, r *http.Request) {
 const watchBeat = 10 * time.Second
 
 func (a *adminServer) serveWatch(w http.ResponseWriter, r *http.Request) {
-	var ask scanned
+	var ask storeQuery
 	s := a.opened(w)
 	if s == nil || !readJSON(w, r, &ask) || !a.enter(w, r, a.watches) {
 		return
@@ -258,6 +258,6 @@ func (a *adminServer) serveStoreStatus(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-func (s scanned) key() string    { return fromWireKey(s.Key) }
-func (s scanned) prefix() string { return fromWireKey(s.Prefix) }
-func (s scanned) after() string  { return fromWireKey(s.After) }
+func (q storeQuery) key() string    { return fromWireKey(q.Key) }
+func (q storeQuery) prefix() string { return fromWireKey(q.Prefix) }
+func (q storeQuery) after() string  { return fromWireKey(q.After) }

@@ -16,8 +16,8 @@ import (
 	"github.com/coaps-go/coaps/store"
 )
 
-// adminStore is the server's store, seen through the socket.
-type adminStore struct {
+// remoteStore is the store of a running server, seen through its admin socket.
+type remoteStore struct {
 	client *Client
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -33,11 +33,11 @@ type adminStore struct {
 // no secret. Calls fail with store.ErrUnavailable if no server is there.
 func AdminStore(command string, sockets ...string) store.Store {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &adminStore{client: Dial(command, sockets...), ctx: ctx, cancel: cancel}
+	return &remoteStore{client: Dial(command, sockets...), ctx: ctx, cancel: cancel}
 }
 
 // begin ties a call to the life of the store. end must be called.
-func (s *adminStore) begin(ctx context.Context) (tied context.Context, end func(), err error) {
+func (s *remoteStore) begin(ctx context.Context) (tied context.Context, end func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -50,21 +50,21 @@ func (s *adminStore) begin(ctx context.Context) (tied context.Context, end func(
 }
 
 // judge tells the end of the store from the end of the caller's context.
-func (s *adminStore) judge(err error) error {
+func (s *remoteStore) judge(err error) error {
 	if err != nil && s.ctx.Err() != nil {
 		return store.ErrClosed
 	}
 	return err
 }
 
-func (s *adminStore) Get(ctx context.Context, key string) (store.Record, error) {
+func (s *remoteStore) Get(ctx context.Context, key string) (store.Record, error) {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
 		return store.Record{}, err
 	}
 	defer end()
 	var answer line
-	if err := s.client.ask(ctx, http.MethodPost, "/store/get", scanned{Key: toWireKey(key)}, &answer); err != nil {
+	if err := s.client.ask(ctx, http.MethodPost, "/store/get", storeQuery{Key: toWireKey(key)}, &answer); err != nil {
 		return store.Record{}, s.judge(err)
 	}
 	if answer.Record == nil {
@@ -74,7 +74,7 @@ func (s *adminStore) Get(ctx context.Context, key string) (store.Record, error) 
 }
 
 // GetAll asks for as many keys at once as the server takes.
-func (s *adminStore) GetAll(ctx context.Context, keys []string) ([]store.Record, error) {
+func (s *remoteStore) GetAll(ctx context.Context, keys []string) ([]store.Record, error) {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func fromWireRecord(r *store.Record) store.Record {
 	return *r
 }
 
-func (s *adminStore) Apply(ctx context.Context, ops ...store.Op) error {
+func (s *remoteStore) Apply(ctx context.Context, ops ...store.Op) error {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (s *adminStore) Apply(ctx context.Context, ops ...store.Op) error {
 }
 
 // Load sends the ops as they come.
-func (s *adminStore) Load(ctx context.Context, ops iter.Seq2[store.Op, error]) (int, error) {
+func (s *remoteStore) Load(ctx context.Context, ops iter.Seq2[store.Op, error]) (int, error) {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
 		return 0, err
@@ -205,7 +205,7 @@ func sendOps(w io.Writer, ops iter.Seq2[store.Op, error]) error {
 	return nil
 }
 
-func (s *adminStore) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.Record, error] {
+func (s *remoteStore) Scan(ctx context.Context, prefix, after string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
 		ctx, end, err := s.begin(ctx)
 		if err != nil {
@@ -213,7 +213,7 @@ func (s *adminStore) Scan(ctx context.Context, prefix, after string) iter.Seq2[s
 			return
 		}
 		defer end()
-		for one, err := range s.client.sequence(ctx, "/store/scan", scanned{Prefix: toWireKey(prefix), After: toWireKey(after)}) {
+		for one, err := range s.client.sequence(ctx, "/store/scan", storeQuery{Prefix: toWireKey(prefix), After: toWireKey(after)}) {
 			if err != nil {
 				yield(store.Record{}, s.judge(err))
 				return
@@ -227,7 +227,7 @@ func (s *adminStore) Scan(ctx context.Context, prefix, after string) iter.Seq2[s
 
 // Watch passes the server's events on. When the server goes away the channel is
 // told Lost and then closed.
-func (s *adminStore) Watch(ctx context.Context, prefix string) (<-chan store.Event, error) {
+func (s *remoteStore) Watch(ctx context.Context, prefix string) (<-chan store.Event, error) {
 	ctx, end, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
@@ -238,7 +238,7 @@ func (s *adminStore) Watch(ctx context.Context, prefix string) (<-chan store.Eve
 		defer end()
 		defer close(events)
 		first := true
-		for one, err := range s.client.sequence(ctx, "/store/watch", scanned{Prefix: toWireKey(prefix)}) {
+		for one, err := range s.client.sequence(ctx, "/store/watch", storeQuery{Prefix: toWireKey(prefix)}) {
 			if first {
 				begun <- err
 				first = false
@@ -267,7 +267,7 @@ func (s *adminStore) Watch(ctx context.Context, prefix string) (<-chan store.Eve
 }
 
 // Status asks the server, for a second at most.
-func (s *adminStore) Status() store.Status {
+func (s *remoteStore) Status() store.Status {
 	ctx, cancel := context.WithTimeout(s.ctx, time.Second)
 	defer cancel()
 	var answer StoreStatus
@@ -278,7 +278,7 @@ func (s *adminStore) Status() store.Status {
 }
 
 // Close ends the watches.
-func (s *adminStore) Close() error {
+func (s *remoteStore) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

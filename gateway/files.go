@@ -55,6 +55,19 @@ func newFileTree(f Files, dir string) (*fileTree, error) {
 	return t, nil
 }
 
+// share uses the directory on that one of the trees has open, if it is the same one.
+// Requests under way read from it, so nobody can close it but the collector; with each
+// reload another one would stay open until then.
+func (t *fileTree) share(trees []*fileTree) {
+	for _, other := range trees {
+		if other.dir == t.dir && other.which == t.which && t.which != (digest{}) {
+			_ = t.root.Close()
+			t.root = other.root
+			return
+		}
+	}
+}
+
 // ServeCOAP answers GET.
 func (t *fileTree) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 	if r.Method != coap.GET {

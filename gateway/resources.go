@@ -65,7 +65,7 @@ func (c *Config) newResources(old *resources, l *lasting, directory security.Dir
 	if c.Resources.Whoami {
 		resource.HandleWhoami(r.mux)
 	}
-	problems := r.serveFiles(c, l.files)
+	problems := r.serveFiles(c, old, l.files)
 	if m := c.Resources.Store; m != nil {
 		r.keep(old, *m, c.Resources.MaxAge, l.audience)
 		r.memory.Handle(r.mux, m.Path)
@@ -76,14 +76,17 @@ func (c *Config) newResources(old *resources, l *lasting, directory security.Dir
 	return r, problems
 }
 
-// serveFiles opens the directories.
-func (r *resources) serveFiles(c *Config, watch *fileWatch) (problems []Problem) {
+// serveFiles opens the directories, but for those that are open.
+func (r *resources) serveFiles(c *Config, old *resources, watch *fileWatch) (problems []Problem) {
 	for i, f := range c.Resources.Files {
 		tree, err := newFileTree(f, c.Resolve(f.Dir))
 		if err != nil {
 			key := indexKey("resources.files", i) + ".dir"
 			problems = append(problems, c.source.problem(c.source.find(key), key, "%s", fileErrorText(err)))
 			continue
+		}
+		if old != nil {
+			tree.share(old.trees)
 		}
 		tree.age, tree.watch = c.Resources.MaxAge, watch
 		r.mux.Handle(f.Path, coaps.Observable(tree))

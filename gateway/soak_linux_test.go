@@ -26,7 +26,7 @@ import (
 const soakConfig = liveConfig + `log: {audit: audit.log, ban: ban.log}
 identity: {rpk: server.key}
 clients: {anonymous: true}
-resources: {store: {path: /store/}, authorize: {path: /authorize, within: 300ms}}
+resources: {files: [{path: /fw/, dir: fw}], store: {path: /store/}, authorize: {path: /authorize, within: 300ms}}
 acl: {rules: ["allow group:churn GET,PUT,OBSERVE /store/{device}", "allow group:owners DELETE /store/*"]}
 `
 
@@ -58,7 +58,7 @@ func TestSoakChanges(t *testing.T) {
 		t.Skip("some seconds")
 	}
 	pair, key := keyFile(1)
-	s := &soaking{running: start(t, soakConfig, map[string]string{"server.key": key}), pins: new(keys.Pins)}
+	s := &soaking{running: start(t, soakConfig, map[string]string{"server.key": key, "fw/a.txt": "firmware"}), pins: new(keys.Pins)}
 	s.pins.AddKey(pair.SPKI)
 	s.addDevice("owner", "owners")
 	duration := time.Duration(0)

@@ -63,6 +63,8 @@ func TestBadConfigurations(t *testing.T) {
 		{"no age", leastConfig + "resources: {max-age: 0s}\n", `3:22: resources.max-age: a second or more is expected here`},
 		{"busy poll", "listen: [{addr: \":5684\", security: dtls}]\nstore: {poll: 0s}\n", `2:15: store.poll: 10ms or more is expected here`},
 		{"limit value", leastConfig + "limits: {sessions: none}\n", `limits.sessions: a positive number is needed, not "none"`},
+		{"too many workers", leastConfig + "limits: {workers: 65537}\n", `limits.workers: 65536 is the most that is possible, not "65537"`},
+		{"too many loops", leastConfig + "limits: {loops: 9223372036854775807}\n", `limits.loops: 1024 is the most that is possible`},
 		{"env", "name: ${env:NOT_THERE}\n", `1:7: name: ${env:NOT_THERE}: the environment has no such variable`},
 		{"file", "name: ${file:/not/there}\n", `name: ${file:/not/there}: no such file or directory`},
 		{"reference", "name: ${PORT}\n", `only ${env:NAME} and ${file:PATH} are known`},

@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -27,6 +28,7 @@ type Limit struct {
 	Name, Help string
 	Default    string // of a port; "" for loops, whose default is this machine's
 
+	most  int // 0: as many as there are numbers
 	count func(*Limits) *int
 	rate  func(*Limits) *int // or another number of which 0 means something; it is kept as -1
 	time  func(*Limits) *time.Duration
@@ -50,9 +52,13 @@ var LimitTable = []Limit{
 	{Name: "bytes", Default: "67108864", Help: "memory for duplicates and retransmission", count: func(l *Limits) *int { return &l.Bytes }},
 	{Name: "observers", Default: "1048576", Help: "observations at a time; 0: nobody can observe", rate: func(l *Limits) *int { return &l.Observers }},
 	{Name: "peer-observers", Default: "16", Help: "the same of one peer", rate: func(l *Limits) *int { return &l.ObserversPerPeer }},
-	{Name: "workers", Default: "64", Help: "handlers at work on each port", count: func(l *Limits) *int { return &l.Workers }},
-	{Name: "loops", Help: "sockets and event loops of each port; one for each processor unless set", count: func(l *Limits) *int { return &l.Loops }},
+	{Name: "workers", Default: "64", Help: "handlers at work on each port", most: mostWorkers, count: func(l *Limits) *int { return &l.Workers }},
+	{Name: "loops", Help: "sockets and event loops of each port; one for each processor unless set", most: mostLoops, count: func(l *Limits) *int { return &l.Loops }},
 }
+
+// What is made room for when a port is opened is not left to a typing error. A loop
+// has buffers of 4 MiB.
+const mostWorkers, mostLoops = 1 << 16, 1 << 10
 
 // Set reads the value of this limit into l.
 func (one *Limit) Set(l *Limits, value string) error {
@@ -72,6 +78,8 @@ func (one *Limit) Set(l *Limits, value string) error {
 		return errors.New("0 or a positive number is needed")
 	case err != nil || n <= 0:
 		return errors.New("a positive number is needed")
+	case one.most > 0 && n > one.most:
+		return fmt.Errorf("%d is the most that is possible", one.most)
 	case one.rate != nil:
 		*one.rate(l) = n
 	default:

@@ -82,9 +82,9 @@ func TestRecordsErrors(t *testing.T) {
 		{`{"devices": {"sensor-7": {"psk": [{"key": "hex:0"}]}}}`, "$.devices.sensor-7.psk[0].key", "even number"},
 		{`{"devices": {"sensor-7": {"psk": [{"key": "k"}, {"key": "0011223344556677"}]}}}`, "$.devices.sensor-7.psk[0].key", "hex:…, b64:… or text:…"},
 		{`{"devices": {"urn:dev:7": {"pks": []}}}`, "$.devices['urn:dev:7'].pks", "unknown field"},
-		{`{"devices": {"it's": {"label": 7}}}`, `$.devices['it\'s'].label`, "text is wanted here, this is a number"},
+		{`{"devices": {"it's": {"label": 7}}}`, `$.devices['it\'s'].label`, "text is expected here, not a number"},
 		{`{"devices": {"a": {"groups": ["x", "x"]}}}`, "$.devices.a.groups[1]", "stands twice"},
-		{`{"devices": {"a": {"groups": {"x": 1}}}}`, "$.devices.a.groups", "a list is wanted here, this is an object"},
+		{`{"devices": {"a": {"groups": {"x": 1}}}}`, "$.devices.a.groups", "a list is expected here, not an object"},
 		{`{"devices": {"a": {"not-after": "tomorrow"}}}`, "$.devices.a.not-after", "not a time such as"},
 		{`{"devices": {"a": {"disabled": "yes"}}}`, "$.devices.a.disabled", "true or false"},
 		{`{"devices": {"a": {"not-before": "2026-02-01T00:00:00Z", "not-after": "2026-01-01T00:00:00Z"}}}`, "$.devices.a.not-after", "before the beginning"},
@@ -103,7 +103,7 @@ func TestRecordsErrors(t *testing.T) {
 		{`{"acl": ["allow anybody GET /", "nonsense"]}`, "$.acl[1]", "a rule is"},
 		{`{"acl": [{"id": "1", "effect": "allow", "who": "anybody", "methods": ["GET"], "path": "/"}, {"id": "1", "effect": "allow", "who": "anybody", "methods": ["GET"], "path": "/"}]}`, "$.acl[1].id", "stands twice"},
 		{`{"device": {}}`, "$.device", "unknown field"},
-		{`{"devices": []}`, "$.devices", "an object is wanted here, this is a list"},
+		{`{"devices": []}`, "$.devices", "an object is expected here, not a list"},
 	} {
 		_, err := Records([]byte(test.doc))
 		path, ok := errorsAs[*PathError](err)

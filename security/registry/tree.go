@@ -305,7 +305,7 @@ func (t *tree) what() string {
 // each calls read for all fields of an object. Errors get the path.
 func (t *tree) each(read func(name string, value *tree) error) error {
 	if t.kind != '{' {
-		return fmt.Errorf("an object is wanted here, this is %s", t.what())
+		return fmt.Errorf("an object is expected here, not %s", t.what())
 	}
 	for i := range t.fields {
 		f := &t.fields[i]
@@ -319,7 +319,7 @@ func (t *tree) each(read func(name string, value *tree) error) error {
 // list calls read for all elements of a list.
 func (t *tree) list(read func(item *tree) error) error {
 	if t.kind != '[' {
-		return fmt.Errorf("a list is wanted here, this is %s", t.what())
+		return fmt.Errorf("a list is expected here, not %s", t.what())
 	}
 	for i := range t.items {
 		if err := read(&t.items[i]); err != nil {
@@ -331,7 +331,7 @@ func (t *tree) list(read func(item *tree) error) error {
 
 func (t *tree) text(s *string) error {
 	if t.kind != '"' {
-		return fmt.Errorf("text is wanted here, this is %s", t.what())
+		return fmt.Errorf("text is expected here, not %s", t.what())
 	}
 	*s = t.value
 	return nil
@@ -350,7 +350,7 @@ func (t *tree) texts(list *[]string) error {
 
 func (t *tree) flag(set *bool) error {
 	if t.kind != 't' && t.kind != 'f' {
-		return fmt.Errorf("true or false is wanted here, this is %s", t.what())
+		return fmt.Errorf("true or false is expected here, not %s", t.what())
 	}
 	*set = t.kind == 't'
 	return nil
@@ -358,7 +358,7 @@ func (t *tree) flag(set *bool) error {
 
 func (t *tree) number(n *int) error {
 	if t.kind != 0 {
-		return fmt.Errorf("a number is wanted here, this is %s", t.what())
+		return fmt.Errorf("a number is expected here, not %s", t.what())
 	}
 	read, err := strconv.ParseUint(t.value, 10, 31)
 	if err != nil {

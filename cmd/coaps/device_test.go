@@ -111,6 +111,19 @@ func TestWithScheme(t *testing.T) {
 	}
 }
 
+// The address in a line for others is one that can be pasted.
+func TestListenerURI(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.1:5684": "coaps://192.0.2.1/", "[2001:db8::1]:5684": "coaps://[2001:db8::1]/", "[::1]:6684": "coaps://[::1]:6684/",
+		":5684": "coaps://SERVER/", "0.0.0.0:6684": "coaps://SERVER:6684/", "[::]:5684": "coaps://SERVER/",
+	} {
+		uri := listenerURI(in)
+		if uri.String() != want {
+			t.Errorf("%q is %q, want %q", in, uri.String(), want)
+		}
+	}
+}
+
 // docs/devices.md has a row for each format and each form of a line.
 func TestDevicesDocument(t *testing.T) {
 	text, err := os.ReadFile("../../docs/devices.md")

@@ -265,7 +265,7 @@ func listenerURI(addr string) coap.URI {
 		uri.Port = uint16(n)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && !ip.IsUnspecified() || err != nil && host != "" {
-		uri.Host = host
+		uri.Host, uri.HostIsIP = host, err == nil
 	}
 	return uri
 }

@@ -140,7 +140,7 @@ func (d *decoder) entries(key string, n ast.Node) []entry {
 		case !ok:
 			d.fail(at, key, "a key is plain text")
 		case seen[name]:
-			d.fail(at, key, "%q is there twice", clipText(name))
+			d.fail(at, key, "%q comes twice", clipText(name))
 		default:
 			seen[name] = true
 			all = append(all, entry{name, at, iter.Value()})

@@ -72,7 +72,7 @@ func (c *Config) validateListeners(d *decoder) {
 			port += l.Security
 		}
 		if seen[port] {
-			d.reject(key+".addr", "%s is there twice", l.Addr)
+			d.reject(key+".addr", "%s comes twice", l.Addr)
 		}
 		seen[port] = true
 		for _, other := range c.Listen[:i] {

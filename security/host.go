@@ -20,7 +20,7 @@ func (c *Config) hosts() (map[string]*Policy, error) {
 			return nil, fmt.Errorf("%w: %q is no DNS name that a client can ask for", ErrBadHost, name)
 		}
 		if hosts[canonical] != nil {
-			return nil, fmt.Errorf("%w: %s is there twice", ErrBadHost, canonical)
+			return nil, fmt.Errorf("%w: %s comes twice", ErrBadHost, canonical)
 		}
 		policy, err := config.asHost(c, canonical)
 		if err != nil {

@@ -133,7 +133,7 @@ func (f *policyFile) fields(node ast.Node, readers map[string]func(ast.Node) err
 		case read == nil:
 			return f.bad(lineOf(i.Key()), "unknown field %q", name)
 		case seen[name]:
-			return f.bad(lineOf(i.Key()), "%q stands twice", name)
+			return f.bad(lineOf(i.Key()), "%q comes twice", name)
 		}
 		seen[name] = true
 		if err := read(i.Value()); err != nil {

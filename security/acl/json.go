@@ -78,7 +78,7 @@ func (f *ruleJSON) read(data []byte) error {
 		case field == nil:
 			return fmt.Errorf("a rule has no field %q: id, effect, who, methods, path", name)
 		case seen[name]:
-			return fmt.Errorf("the field %q stands twice", name)
+			return fmt.Errorf("the field %q comes twice", name)
 		}
 		seen[name] = true
 		if err := d.Decode(field); err != nil {

@@ -150,7 +150,7 @@ func TestRuleJSON(t *testing.T) {
 	}
 	for _, test := range []struct{ text, want string }{
 		{strings.Replace(good, "path", "Path", 1), "no field \"Path\""},
-		{strings.Replace(good, `"id":"1"`, `"who":"anybody"`, 1), "stands twice"},
+		{strings.Replace(good, `"id":"1"`, `"who":"anybody"`, 1), "comes twice"},
 		{strings.Replace(good, `"id":"1"`, `"ttl":1`, 1), "no field \"ttl\""},
 		{strings.Replace(good, `"effect":"allow",`, "", 1), "\"effect\" is missing"},
 		{strings.Replace(good, `["POST","OBSERVE"]`, `"POST"`, 1), "the field \"methods\""},

@@ -216,7 +216,7 @@ func numbered(rules []acl.Rule, next int) ([]acl.Rule, error) {
 			return nil, under(i, err)
 		}
 		if id := rules[i].ID; id != "" && seen[id] {
-			return nil, under(i, at("id", fmt.Errorf("the ID %s stands twice", id)))
+			return nil, under(i, at("id", fmt.Errorf("the ID %s comes twice", id)))
 		}
 		seen[rules[i].ID] = true
 	}

@@ -245,7 +245,7 @@ func (p *parser) object(t *tree, depth int) error {
 			return p.bad()
 		}
 		if seen = t.seen(seen); seen[name] || seen == nil && t.has(name) {
-			return at(name, errors.New("stands twice"))
+			return at(name, errors.New("comes twice"))
 		}
 		value, err := p.value(depth + 1)
 		if err != nil {

@@ -87,7 +87,7 @@ func checkGroups(groups []string) error {
 		}
 		for _, other := range groups[:i] {
 			if group == other {
-				return at("groups", under(i, fmt.Errorf("group %s stands twice", group)))
+				return at("groups", under(i, fmt.Errorf("group %s comes twice", group)))
 			}
 		}
 	}
@@ -207,7 +207,7 @@ func normalizeCredentials(list []Credential, name string, lastID *int, now time.
 			return inList(list, i, err)
 		}
 		if sameIndex(list[:i], c) != nil {
-			return inList(list, i, fmt.Errorf("%s stands twice", c.what()))
+			return inList(list, i, fmt.Errorf("%s comes twice", c.what()))
 		}
 	}
 	number(list, lastID, now)

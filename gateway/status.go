@@ -141,10 +141,12 @@ type Session struct {
 }
 
 // SessionFilter says which sessions are meant: those that fit all that is not
-// empty. A Device is that of the Tenant: without one, of no tenant.
+// empty. A Device is that of the Tenant: without one, of no tenant; so is a Group,
+// which are the sessions by a key that the group shares.
 type SessionFilter struct {
 	ID     string `json:"id,omitempty"`
 	Device string `json:"device,omitempty"`
+	Group  string `json:"group,omitempty"`
 	Tenant string `json:"tenant,omitempty"`
 	Mode   string `json:"mode,omitempty"`
 }
@@ -155,7 +157,7 @@ func (f SessionFilter) Empty() bool { return f == SessionFilter{} }
 // String is the filter for a log.
 func (f SessionFilter) String() string {
 	var parts []string
-	for _, one := range []struct{ name, value string }{{"id", f.ID}, {"device", f.Device}, {"tenant", f.Tenant}, {"mode", f.Mode}} {
+	for _, one := range []struct{ name, value string }{{"id", f.ID}, {"device", f.Device}, {"group", f.Group}, {"tenant", f.Tenant}, {"mode", f.Mode}} {
 		if one.value != "" {
 			parts = append(parts, one.name+"="+clip(one.value))
 		}
@@ -171,12 +173,12 @@ const (
 
 // fits reports whether a session is meant.
 func (f SessionFilter) fits(s *Session) bool {
-	for _, one := range [][2]string{{f.ID, s.ID}, {f.Device, s.Device}, {f.Tenant, s.Tenant}} {
+	for _, one := range [][2]string{{f.ID, s.ID}, {f.Device, s.Device}, {f.Group, s.Group}, {f.Tenant, s.Tenant}} {
 		if one[0] != "" && one[0] != one[1] {
 			return false
 		}
 	}
-	return f.fitsMode(s) && (f.Device == "" || f.Tenant == s.Tenant)
+	return f.fitsMode(s) && (f.Device+f.Group == "" || f.Tenant == s.Tenant)
 }
 
 func (f SessionFilter) fitsMode(s *Session) bool {

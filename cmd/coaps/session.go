@@ -34,7 +34,7 @@ type sessionFlags struct {
 
 func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.serverFlags.register(set)
-	set.StringVar(&f.filter.Device, "device", "", "sessions of the device `NAME`, or TENANT/NAME")
+	set.StringVar(&f.filter.Device, "device", "", "sessions of the device `NAME`, or TENANT/NAME; group:NAME by the key of a group")
 	set.StringVar(&f.filter.Tenant, "tenant", "", "sessions of this tenant, by `NAME`")
 	set.StringVar(&f.filter.Mode, "mode", "", "sessions of this `MODE`: psk, rpk, certificate, token or anonymous")
 }
@@ -47,21 +47,28 @@ func (f *sessionFlags) check(cmd *cobra.Command) error {
 			return usage(cmd, "%v", err)
 		}
 	}
-	return nameDevice(cmd, &f.filter, f.filter.Device)
+	return nameOwner(cmd, &f.filter, f.filter.Device)
 }
 
-// nameDevice has the filter mean a device: NAME, or TENANT/NAME as session list
-// prints it. Without a tenant it is one of no tenant.
-func nameDevice(cmd *cobra.Command, filter *gateway.SessionFilter, text string) error {
-	tenant, name, found := strings.Cut(text, "/")
-	if !found {
-		filter.Device = text
+// nameOwner has the filter mean whom session list prints so: a device, NAME or
+// TENANT/NAME, or the sessions by a key that a group shares, group:NAME. Without a
+// tenant it is one of no tenant.
+func nameOwner(cmd *cobra.Command, filter *gateway.SessionFilter, text string) error {
+	name, group := strings.CutPrefix(text, groupPrefix)
+	if tenant, rest, found := strings.Cut(name, "/"); found {
+		if filter.Tenant != "" && filter.Tenant != tenant {
+			return usage(cmd, "--tenant %s and %s name two tenants", filter.Tenant, text)
+		}
+		filter.Tenant, name = tenant, rest
+	}
+	if !group {
+		filter.Device = name
 		return nil
 	}
-	if filter.Tenant != "" && filter.Tenant != tenant {
-		return usage(cmd, "--tenant %s and %s name two tenants", filter.Tenant, text)
+	if name == "" {
+		return usage(cmd, "%s names no group", text)
 	}
-	filter.Tenant, filter.Device = tenant, name
+	filter.Device, filter.Group = "", name
 	return nil
 }
 
@@ -104,7 +111,7 @@ func sessionName(s *gateway.Session) string {
 	case s.Device != "":
 		name = s.Device
 	case s.Group != "":
-		name = "group " + s.Group
+		return ownerName{tenant: s.Tenant, name: s.Group, group: true}.String()
 	case name == "":
 		return "(anonymous)"
 	}
@@ -148,7 +155,7 @@ func (a *app) sessionList(cmd *cobra.Command, flags *sessionFlags, asJSON bool) 
 func (a *app) sessionShowCommand() *cobra.Command {
 	var flags serverFlags
 	cmd := &cobra.Command{
-		Use:   "show SESSION|DEVICE",
+		Use:   "show SESSION|DEVICE|group:NAME",
 		Short: "all that is known of one session, as JSON",
 		Example: `  coaps session show 1-0.2a.17
   coaps session show sensor-7 | jq .peer`,
@@ -176,7 +183,7 @@ func (a *app) sessionShow(cmd *cobra.Command, flags *serverFlags, which string) 
 	filter := gateway.SessionFilter{ID: which}
 	if !isSessionID(which) {
 		filter = gateway.SessionFilter{}
-		if err := nameDevice(cmd, &filter, which); err != nil {
+		if err := nameOwner(cmd, &filter, which); err != nil {
 			return err
 		}
 	}
@@ -206,10 +213,10 @@ func (a *app) sessionDropCommand() *cobra.Command {
 	var flags sessionFlags
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "drop [SESSION|DEVICE]",
+		Use:   "drop [SESSION|DEVICE|group:NAME]",
 		Short: "close sessions",
-		Long: `Close the sessions of a device, a tenant or a mode, or one by its id, with close_notify. A
-client whose credential is still good comes back: coaps device disable keeps it
+		Long: `Close the sessions of a device, a tenant or a mode, those by the key of a group, or
+one by its id, with close_notify. A client whose credential is still good comes back: coaps device disable keeps it
 out, and closes its sessions by itself.`,
 		Example: `  coaps session drop sensor-7
   coaps session drop acme/sensor-7
@@ -233,10 +240,10 @@ func (a *app) sessionDrop(cmd *cobra.Command, flags *sessionFlags, args []string
 		switch {
 		case isSessionID(args[0]):
 			filter.ID = args[0]
-		case filter.Device != "":
+		case filter.Device+filter.Group != "":
 			return usage(cmd, "the device is named twice")
 		default:
-			if err := nameDevice(cmd, &filter, args[0]); err != nil {
+			if err := nameOwner(cmd, &filter, args[0]); err != nil {
 				return err
 			}
 		}

@@ -9,7 +9,7 @@ import "strings"
 // request: percent-encoded in the canonical form (see CanonicalPath); one in
 // another form is denied. It allocates nothing, and what it costs does not
 // depend on rules for others, nor on how many there are for other paths: where a
-// *, {device} or {tenant} stands beside a name, both ways are gone, and only rules
+// *, {device} or {tenant} stands beside a name, both ways are followed, and only rules
 // that mix them at many depths of one path make many ways.
 //
 // The Rule of a Decision is the first that takes a right away or, if none does

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/coaps-go/coaps/gateway"
 	"github.com/coaps-go/coaps/internal/foreign"
 	"github.com/coaps-go/coaps/security/keys"
 	"github.com/coaps-go/coaps/security/registry"
@@ -147,5 +148,40 @@ func TestDevicesDocument(t *testing.T) {
 		if !strings.Contains(string(text), "`"+name+"`") {
 			t.Errorf("no word of --as %s", name)
 		}
+	}
+}
+
+// The file that docs/devices.md shows is one that a server reads.
+func TestEditedFileGuide(t *testing.T) {
+	text, err := os.ReadFile("../../docs/devices.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "### A file that people edit")
+	_, section, _ = strings.Cut(section, "```yaml\n")
+	example, _, found := strings.Cut(section, "```\n")
+	if !found {
+		t.Fatal("no example")
+	}
+	path := filepath.Join(t.TempDir(), "devices.yaml")
+	if err := os.WriteFile(path, []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := gateway.OpenStore(t.Context(), "file:"+path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := registry.New(s)
+	for _, device := range []struct{ tenant, name string }{{"", "sensor-7"}, {"", "valve-3"}, {"", "meter-1"}, {"acme", "sensor-7"}} {
+		if d, err := r.Device(t.Context(), device.tenant, device.name); err != nil || len(d.Credentials) != 1 {
+			t.Errorf("%v: %v, %d credentials", device, err, len(d.Credentials))
+		}
+	}
+	if g, err := r.Group(t.Context(), "", "lamps"); err != nil || len(g.Credentials) != 1 {
+		t.Errorf("the group: %v", err)
+	}
+	if rules, err := r.Rules(t.Context()); err != nil || len(rules) != 1 {
+		t.Errorf("%d rules, %v", len(rules), err)
 	}
 }

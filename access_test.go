@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -97,12 +98,21 @@ func TestDeniedTellsNothing(t *testing.T) {
 			s.Access, s.RevealMissing = rules("allow device:other * /**"), reveal
 		})
 		c := s.with(d.add("sensor-7"))
-		there, missing := get(t, c, s.secure+"/secret"), get(t, c, s.secure+"/nothing")
-		if there != "4.03 Forbidden" || (missing == there) == reveal {
-			t.Errorf("reveal %v: %s and %s", reveal, there, missing)
+		ask := func(method coap.Code, path string) string {
+			r, err := c.Do(timeout(t), &Request{Method: method, URI: s.secure + path, Payload: []byte("x")})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return fmt.Sprintf("%v %v %q", r.Code, r.Options, r.Payload)
 		}
-		if tree := get(t, c, s.secure+"/tree/leaf"); tree != there {
-			t.Errorf("below a tree: %s", tree)
+		for _, method := range []coap.Code{coap.GET, coap.POST, coap.PUT, coap.DELETE} {
+			there, missing := ask(method, "/secret"), ask(method, "/nothing")
+			if there != `4.03 Forbidden [] ""` || (missing == there) == reveal {
+				t.Errorf("reveal %v: %v: %s and %s", reveal, method, there, missing)
+			}
+			if tree := ask(method, "/tree/leaf"); tree != there {
+				t.Errorf("%v below a tree: %s", method, tree)
+			}
 		}
 	}
 }

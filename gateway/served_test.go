@@ -43,6 +43,8 @@ acl:
     - allow group:sensors GET,PUT /store/{device}
     - allow group:sensors GET /fw/common.bin
     - allow group:sensors GET /fw/own/{device}/**
+    - allow group:sensors GET /fw/own      # no list: that is /fw/own/
+    - allow group:sensors GET /fw/other.bin/ # no file
     - allow device:admin * /**
 resources:
   hello: false

@@ -243,7 +243,16 @@ var storeFailures = []struct {
 
 // failure is for a store that cannot be opened.
 func (p *storePlace) failure(err error) error {
-	return storeFailure(fmt.Sprintf("cannot open %s", p.name()), err)
+	err = storeFailure(fmt.Sprintf("cannot open %s", p.name()), err)
+	f, ok := errors.AsType[*failure](err)
+	switch {
+	case !ok || f.reason != "store_unavailable" || f.hint != "":
+	case p.forgetful():
+		f.try("coaps serve --config %s starts one; store.url with bolt: keeps what is stored", shellQuote(p.config))
+	case !p.exclusive():
+		f.try("is it running, and is this its address? --store URL, COAPS_STORE or store.url of the configuration names it")
+	}
+	return err
 }
 
 // storeFailure is for anything that a store or a registry ends with.

@@ -274,6 +274,35 @@ func TestCertificateEnds(t *testing.T) {
 	}
 }
 
+// An authority that ends before the certificates that it has issued ends their
+// sessions; a longer certificate of the same authority keeps them.
+func TestCertificateEndsWithItsIssuer(t *testing.T) {
+	w := theWorld()
+	key := must(keys.NewKey(seeded(20)))
+	authority := func(life time.Duration) *keys.CA {
+		return must(keys.NewRoot(seeded(21), key, keys.CASpec{Name: "Two lives", NotBefore: noon.Add(-time.Hour), NotAfter: noon.Add(life)}))
+	}
+	short, long := authority(10*time.Minute), authority(time.Hour)
+	leaf := must(long.IssueClient(seeded(22), w.clientKey, "client", noon, 30*time.Minute)).Leaf
+	for name, test := range map[string]struct {
+		anchors []*x509.Certificate
+		entry   Entry
+		want    time.Time
+	}{
+		"the issuer is short":          {[]*x509.Certificate{short.Certificate}, deviceEntry("a"), short.Certificate.NotAfter},
+		"nobody's, the issuer short":   {[]*x509.Certificate{short.Certificate}, Entry{Reason: dtls.ReasonUnknownIdentity}, short.Certificate.NotAfter},
+		"the issuer is long":           {[]*x509.Certificate{long.Certificate}, deviceEntry("a"), leaf.NotAfter},
+		"one is short and one is long": {[]*x509.Certificate{short.Certificate, long.Certificate}, deviceEntry("a"), leaf.NotAfter},
+	} {
+		directory := &book{entries: map[string]Entry{"/certificate client": test.entry}}
+		policy := must((&Config{RawKey: w.serverKey, Trust: keys.NewTrust(test.anchors), Directory: directory}).Server())
+		answer := ask(policy.AskPeer(show(nil, leaf)))
+		if answer.Err != nil || !answer.Principal.NotAfter.Equal(test.want) {
+			t.Errorf("%s: until %v, want %v: %v", name, answer.Principal.NotAfter, test.want, answer.Err)
+		}
+	}
+}
+
 // A raw public key that the directory knows names its peer only once the
 // session was told to trust it.
 func TestIdentifyByDirectory(t *testing.T) {

@@ -234,8 +234,9 @@ func (p *Policy) Verify(facts *dtls.Facts, now time.Time) error {
 }
 
 // check judges what a peer shows as far as that is possible without knowing
-// whose it is, and notes in the claim what an owner is to be found by.
-func (p *Policy) check(facts *dtls.Facts, claim *Claim, now time.Time) (err error) {
+// whose it is, and notes what an owner is to be found by, and until when it is good.
+func (p *Policy) check(q *Question, now time.Time) (err error) {
+	facts := q.facts
 	hasKey, hasChain := len(facts.PeerRawKey) > 0, len(facts.PeerChain) > 0
 	switch {
 	case hasKey && facts.PeerCertType != dtls.CertRawPublicKey, hasChain && facts.PeerCertType != dtls.CertX509:
@@ -248,7 +249,7 @@ func (p *Policy) check(facts *dtls.Facts, claim *Claim, now time.Time) (err erro
 	case hasChain && p.config.Trust.Len() == 0:
 		return refusal(dtls.ReasonCertUnsupported, "no trust anchor is configured")
 	case hasChain && p.server:
-		claim.Bound, err = p.config.Trust.VerifyClientNames(facts.PeerChain, now)
+		q.claim.Bound, q.until, err = p.config.Trust.VerifyClientNames(facts.PeerChain, now)
 		return err
 	case hasChain:
 		return p.verifyServerChain(facts, now)

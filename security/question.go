@@ -5,7 +5,6 @@ package security
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -33,7 +32,8 @@ type Question struct {
 	claim   Claim
 	facts   *dtls.Facts // of a peer with a key or without any; nil for a PSK
 	checked bool
-	err     error // of Check
+	err     error     // of Check
+	until   time.Time // the end of a chain that is good
 }
 
 // Answer is what a Policy says of a credential.
@@ -106,7 +106,7 @@ func (q *Question) Costly() bool { return !q.checked && q.claim.Chain != nil }
 // not been done.
 func (q *Question) Check(now time.Time) {
 	if !q.checked {
-		q.checked, q.err = true, q.policy.check(q.facts, &q.claim, now)
+		q.checked, q.err = true, q.policy.check(q, now)
 	}
 }
 
@@ -177,7 +177,7 @@ func (q *Question) judge(entry Entry) Answer {
 	case q.claim.PSKIdentity != nil:
 		q.policy.psk(&answer, entry.Key, q.claim.PSKIdentity)
 	case q.claim.Chain != nil:
-		answer.Principal.NotAfter = earliest(answer.Principal.NotAfter, q.claim.Chain[0])
+		answer.Principal.NotAfter = earliest(answer.Principal.NotAfter, q.until)
 	}
 	return answer
 }
@@ -196,7 +196,7 @@ func (q *Question) ownerless() Answer {
 	case q.claim.Principal != nil:
 		answer.Principal = *q.claim.Principal
 	case q.claim.Chain != nil && q.policy.directory() != nil:
-		answer.Principal.NotAfter = q.claim.Chain[0].NotAfter
+		answer.Principal.NotAfter = q.until
 	}
 	return answer
 }
@@ -228,11 +228,11 @@ func refusalOf(entry Entry) error {
 	return &keys.VerifyError{Reason: entry.Reason, Err: err}
 }
 
-// earliest is the earlier end of a credential and of the certificate that it
-// is.
-func earliest(end time.Time, leaf *x509.Certificate) time.Time {
-	if end.IsZero() || leaf.NotAfter.Before(end) {
-		return leaf.NotAfter
+// earliest is the earlier end of a credential, which may have none, and of the
+// certificate that it is.
+func earliest(end, until time.Time) time.Time {
+	if end.IsZero() || until.Before(end) {
+		return until
 	}
 	return end
 }

@@ -154,17 +154,30 @@ func (t *Trust) VerifyPinnedServerOCSP(chain []*x509.Certificate, ocsp []byte, p
 // VerifyClient judges the chain that a client showed, leaf first, at the time
 // now. The error is nil or a *VerifyError.
 func (t *Trust) VerifyClient(chain []*x509.Certificate, now time.Time) error {
-	_, err := t.VerifyClientNames(chain, now)
+	_, _, err := t.VerifyClientNames(chain, now)
 	return err
 }
 
 // VerifyClientNames is VerifyClient for whoever goes on to find out whose the
 // certificate is. bound reports that an issuer of it may name only some (RFC 5280
 // §4.2.1.10). That binds its SubjectAltName and not its subject, in which such an
-// issuer can call anybody anything.
-func (t *Trust) VerifyClientNames(chain []*x509.Certificate, now time.Time) (bound bool, err error) {
+// issuer can call anybody anything. until is the last second at which the chain is
+// good: a certificate is not longer so than its issuer's.
+func (t *Trust) VerifyClientNames(chain []*x509.Certificate, now time.Time) (bound bool, until time.Time, err error) {
 	paths, err := t.paths(chain, x509.ExtKeyUsageClientAuth, now, stapled{})
-	return slices.ContainsFunc(paths, constrained), err
+	return slices.ContainsFunc(paths, constrained), endOf(paths), err
+}
+
+// endOf is when the last of the paths ends. Each does with the first of its
+// certificates, the anchor's included.
+func endOf(paths [][]*x509.Certificate) (last time.Time) {
+	for _, path := range paths {
+		first := slices.MinFunc(path, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+		if first.NotAfter.After(last) {
+			last = first.NotAfter
+		}
+	}
+	return last
 }
 
 // constrained reports whether an issuer in the path limits the names that its

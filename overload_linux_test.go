@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"runtime"
-	"slices"
 	"testing"
 	"time"
 
@@ -121,18 +120,6 @@ func sum(counters []uint64) (total uint64) {
 		total += n
 	}
 	return total
-}
-
-// pace is how long a request takes, half of the time.
-func (c *bareClient) pace() time.Duration {
-	took := make([]time.Duration, 101)
-	for i := range took {
-		start := time.Now()
-		c.get()
-		took[i] = time.Since(start)
-	}
-	slices.Sort(took)
-	return took[len(took)/2]
 }
 
 // An attacker has all addresses of the loopback network.

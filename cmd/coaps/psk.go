@@ -90,7 +90,7 @@ func (p *bounds) register(set *pflag.FlagSet, of string) {
 // check finds what cannot be, before anything is drawn or opened.
 func (f *keyFlags) check(cmd *cobra.Command) error {
 	switch {
-	case f.size != 0 && (f.size < keys.MinPSKLen || f.size > 64):
+	case cmd.Flags().Changed("bytes") && (f.size < keys.MinPSKLen || f.size > 64):
 		return usage(cmd, "--bytes %d: 16 to 64 are good", f.size)
 	case f.literal != "" && (f.fresh || f.size != 0):
 		return usage(cmd, "--psk gives a key, and another flag asks for a new one")

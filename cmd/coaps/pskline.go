@@ -80,8 +80,12 @@ func (h *handOver) line(form string) (string, error) {
 		}
 		text, err := lineForms[i].make(h)
 		if err != nil {
-			return "", fail("not_expressible", "cannot write this key for "+form, "%v", err).because(err).
-				try("--as json, --as zephyr or --as label have words for any key; coaps psk rotate makes one of text")
+			f := fail("not_expressible", "cannot write this key for "+form, "%v", err).because(err).
+				try("--as json, --as zephyr or --as label have words for any key; one that is made without --bytes is text (coaps psk rotate)")
+			if errors.Is(err, errIdentityNotText) {
+				f.try("--as json, --as zephyr or --as label have words for any identity; coaps psk rotate NAME -u ID gives another")
+			}
+			return "", f
 		}
 		return text, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // app is one run of the command.
@@ -133,7 +134,25 @@ func (a *app) checkGlobalFlags(cmd *cobra.Command, _ []string) error {
 	if err := oneOf("color", a.color, colorModes...); err != nil {
 		return usage(cmd, "%v", err)
 	}
-	return nil
+	return checkNamed(cmd)
+}
+
+// namingFlags say what is meant: the variable of a script that is not set would
+// make it a whole device in place of a credential, all devices, or a new key.
+var namingFlags = []string{"psk", "identity", "credential", "group", "ungroup", "prefix", "device", "mode", "node", "token"}
+
+// checkNamed refuses such flags without a value where devices are provisioned.
+func checkNamed(cmd *cobra.Command) error {
+	if cmd.Parent() == nil || !slices.Contains([]string{"device", "psk", "acl", "session"}, cmd.Parent().Name()) {
+		return nil
+	}
+	var empty error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if text := f.Value.String(); slices.Contains(namingFlags, f.Name) && (text == "" || text == "[]") {
+			empty = usage(cmd, "--%s is empty", f.Name).try("leave it out, or give it a value: is the variable set?")
+		}
+	})
+	return empty
 }
 
 // flagError is called by cobra for anything wrong with a flag. Flags behind a word

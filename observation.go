@@ -211,7 +211,7 @@ func (o *Observation) Stats() ObservationStats {
 }
 
 // Close ends the observation, and lets the server know (RFC 7641 section 3.6)
-// unless others share it. It waits for the answer, for deregisterTime at most.
+// unless others share it. It waits for the answer, for 5 s at most.
 func (o *Observation) Close() error {
 	o.stop()
 	o.leave(io.EOF)

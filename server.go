@@ -88,7 +88,7 @@ type Server struct {
 	// Observers is how many observations there may be at a time (Observable), and
 	// ObserversPerPeer how many of one client; 0 is DefaultObservers and
 	// DefaultObserversPerPeer, and less than 0 none. Clients on the plain port,
-	// whose addresses can be forged, have plainObservers of them at most, half of
+	// whose addresses can be forged, have 1,024 of them at most, half of
 	// Observers if there is a secure port too, and those among them that have never
 	// acknowledged a notification give way to others. Who is refused is answered as if
 	// he had not asked to observe.

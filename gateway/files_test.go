@@ -17,24 +17,6 @@ import (
 	"github.com/coaps-go/coaps/coap"
 )
 
-// answer is a ResponseWriter that remembers.
-type answer struct {
-	code    coap.Code
-	options coap.OptionList
-	payload []byte
-}
-
-func (a *answer) SetCode(code coap.Code)                  { a.code = code }
-func (a *answer) SetOption(n coap.OptionNumber, v []byte) { a.options.Set(n, v) }
-func (a *answer) SetUint(n coap.OptionNumber, v uint32)   { a.options.Set(n, coap.AppendUint(nil, v)) }
-func (a *answer) SetContentFormat(f coap.ContentFormat) {
-	a.SetUint(coap.ContentFormatOption, uint32(f))
-}
-func (a *answer) Write(p []byte) (int, error) {
-	a.payload = append(a.payload, p...)
-	return len(p), nil
-}
-
 // tree is a served directory with a secret beside it.
 func tree(t *testing.T) (*fileTree, string) {
 	t.Helper()

@@ -246,3 +246,21 @@ func keyFile(n byte) (*dtls.KeyPair, string) {
 
 // seeded is a source of the same bytes each time.
 func seeded(n byte) io.Reader { return rand.NewChaCha8([32]byte{n}) }
+
+// answer is a ResponseWriter that remembers.
+type answer struct {
+	code    coap.Code
+	options coap.OptionList
+	payload []byte
+}
+
+func (a *answer) SetCode(code coap.Code)                  { a.code = code }
+func (a *answer) SetOption(n coap.OptionNumber, v []byte) { a.options.Set(n, v) }
+func (a *answer) SetUint(n coap.OptionNumber, v uint32)   { a.options.Set(n, coap.AppendUint(nil, v)) }
+func (a *answer) SetContentFormat(f coap.ContentFormat) {
+	a.SetUint(coap.ContentFormatOption, uint32(f))
+}
+func (a *answer) Write(p []byte) (int, error) {
+	a.payload = append(a.payload, p...)
+	return len(p), nil
+}

@@ -6,6 +6,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/coaps-go/coaps"
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/internal/testlog"
 	"github.com/coaps-go/coaps/security"
 )
 
@@ -80,6 +82,28 @@ func TestTokensLeaveHandlersToOthers(t *testing.T) {
 			t.Errorf("when there is a place again: %v after %d look-ups", got.code, d.asked)
 		}
 	})
+}
+
+// A token that is good and cannot be used is refused by the name of all the others,
+// so that who has it does not fill the log.
+func TestTokenThatCannotBeUsed(t *testing.T) {
+	var out testlog.Buffer
+	a := newAuthorizer(new(goodDirectory), slog.New(newRecorder(slog.NewJSONHandler(&out, nil))), 0)
+	for range 100 { // there is no session to authorize
+		if got := <-a.bring("a token"); got.code != coap.InternalServerError {
+			t.Fatal(got.code)
+		}
+	}
+	if n := strings.Count(out.String(), `"msg":"token refused","peer":"","reason":"internal","detail":`); n != repeatsWritten || strings.Count(out.String(), "\n") != n {
+		t.Errorf("%d lines:\n%s", n, out.String())
+	}
+}
+
+// goodDirectory knows every token.
+type goodDirectory struct{ slowDirectory }
+
+func (*goodDirectory) Cached(*security.Claim, time.Time) (security.Entry, bool) {
+	return security.Entry{Principal: security.Principal{Device: "d"}}, true
 }
 
 // A port with few workers has a place as well, and one that names none the share of

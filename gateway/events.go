@@ -25,7 +25,7 @@ const (
 	LogAdminRefused    = "admin refused"       // Warn: uid, pid
 	LogClockJumped     = "clock jumped"        // Warn: by
 	LogFileFailed      = "log file"            // Error: error. Lines of the audit or ban file are lost
-	LogTokenRefused    = "token refused"       // Warn*: peer, reason
+	LogTokenRefused    = "token refused"       // Warn*: peer, reason, detail of an internal one
 	LogStopped         = "stopped"             // Info
 	LogRepeated        = "repeated"            // Warn: event, count and the attributes of the first
 )

@@ -173,7 +173,7 @@ func (a *authorizer) ServeCOAP(w coaps.ResponseWriter, r *coaps.Request) {
 			w.SetCode(coap.Changed)
 			return
 		}
-		a.log.Error("a session could not be authorized", "peer", r.Peer.Addr, "error", err)
+		a.log.Warn(LogTokenRefused, "peer", r.Peer.Addr, "reason", dtls.ReasonInternal.String(), "detail", err.Error())
 		coaps.WriteError(w, coap.InternalServerError, "not possible here")
 		return
 	}

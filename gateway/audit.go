@@ -78,8 +78,11 @@ func (r *recorder) WithGroup(name string) slog.Handler {
 func (r *recorder) Handle(ctx context.Context, record slog.Record) error {
 	facts := factsOf(&record)
 	if record.Message == coaps.LogHandshakeRefused {
-		r.shared.count(facts.reason)
+		r.shared.count(facts.reason, 1)
 		r.shared.ban(record.Time, &facts)
+	}
+	if record.Message == coaps.LogUnlogged {
+		r.shared.countUnlogged(&record)
 	}
 	held := repeatable[record.Message] && !r.shared.repeats.first(record.Time, record.Message, &facts) ||
 		arrivals[record.Message] && !r.shared.arrivals.comes(record.Time, record.Message, &facts)
@@ -120,13 +123,35 @@ func (r *recorder) flush(now time.Time) {
 // maxReasons bounds the table of reasons, which come from a closed list.
 const maxReasons = 256
 
-func (s *recorderState) count(reason string) {
+func (s *recorderState) count(reason string, n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.refused) >= maxReasons {
 		return
 	}
-	s.refused[reason]++
+	s.refused[reason] += n
+}
+
+// unloggedRefusals stands in place of the reason of refused handshakes that had no
+// line of their own, as there were too many in a second.
+const unloggedRefusals = "not_logged"
+
+// countUnlogged takes a coaps.LogUnlogged for what it says of refused handshakes.
+func (s *recorderState) countUnlogged(record *slog.Record) {
+	var message string
+	var n int64
+	record.Attrs(func(a slog.Attr) bool {
+		switch {
+		case a.Key == "message":
+			message = a.Value.String()
+		case a.Key == "count" && a.Value.Kind() == slog.KindInt64:
+			n = a.Value.Int64()
+		}
+		return true
+	})
+	if message == coaps.LogHandshakeRefused && n > 0 {
+		s.count(unloggedRefusals, uint64(n))
+	}
 }
 
 // refusals are the counts by reason.

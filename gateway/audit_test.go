@@ -342,3 +342,16 @@ func TestRefusalsAreCountedInAQuietLog(t *testing.T) {
 		t.Error("records are made that nobody reads")
 	}
 }
+
+// Of refused handshakes the server logs ten a second; the status has the others, too.
+func TestRefusalsWithoutLines(t *testing.T) {
+	r := newRecorder(slog.DiscardHandler)
+	log := slog.New(r)
+	log.Warn(coaps.LogHandshakeRefused, "reason", "bad_psk")
+	log.Warn(coaps.LogUnlogged, "message", coaps.LogHandshakeRefused, "count", 189)
+	log.Warn(coaps.LogUnlogged, "message", coaps.LogRequestDenied, "count", 7)
+	log.Warn(coaps.LogUnlogged, "message", coaps.LogHandshakeRefused, "count", 11)
+	if got := r.shared.refusals(); len(got) != 2 || got["bad_psk"] != 1 || got[unloggedRefusals] != 200 {
+		t.Errorf("%v", got)
+	}
+}

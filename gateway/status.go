@@ -22,7 +22,7 @@ type Status struct {
 	Stores    []StoreStatus     `json:"stores"`
 	Lookups   *LookupStatus     `json:"lookups,omitempty"`
 	Reload    ReloadStatus      `json:"reload"`
-	Refused   map[string]uint64 `json:"refused"` // handshakes, by reason
+	Refused   map[string]uint64 `json:"refused"` // handshakes, by reason; not_logged: of those beyond ten a second it is not known
 	Denied    uint64            `json:"denied"`  // requests that no rule allowed
 	Revoked   uint64            `json:"revoked"` // sessions whose credential was not good any more
 	Observers ObserverStatus    `json:"observers"`

@@ -49,6 +49,8 @@ func BenchmarkReload(b *testing.B) {
 		ended <- directory.Run(ctx, func([]registry.Change) { told.Add(1); s.server.Recheck(nil) })
 	}()
 	defer func() { cancel(); <-ended }()
+	// What is fetched before the watch begins is forgotten when it does.
+	eventually(b, "the watch", func() bool { return directory.Status().Watching })
 	for i := range sessions {
 		claim := security.Claim{PSKIdentity: []byte(fmt.Sprint("crowd-", i))}
 		directory.Fetch(b.Context(), &claim, time.Now())

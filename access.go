@@ -229,6 +229,7 @@ func (s *shard) authorize(now tick.Time, w *work) {
 	n.authorize(r.session.note.principal)
 	if s.keep(now, id, &n) {
 		s.ep.SetTag(id, nil)
+		s.ep.Vouch(now, id)
 		s.server.log.authorized(&r.Peer)
 		s.recheck.authorized(now, id)
 	}

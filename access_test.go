@@ -15,6 +15,7 @@ import (
 
 	"github.com/coaps-go/coaps/coap"
 	"github.com/coaps-go/coaps/dtls"
+	"github.com/coaps-go/coaps/endpoint"
 	"github.com/coaps-go/coaps/security"
 	"github.com/coaps-go/coaps/security/acl"
 	"github.com/coaps-go/coaps/tick"
@@ -213,6 +214,35 @@ func TestAnonymousThenToken(t *testing.T) {
 		if !session.Authorized || session.Identity.Device() != "phone" {
 			t.Errorf("session %+v", session)
 		}
+	}
+}
+
+// However many strangers come, they do not take the place of who has brought a token.
+func TestStrangersLeaveTheAuthorized(t *testing.T) {
+	mux := NewMux()
+	mux.HandleFunc("POST /token", func(_ ResponseWriter, r *Request) {
+		if err := r.Authorize(security.Principal{Device: "phone"}); err != nil {
+			t.Error(err)
+		}
+	})
+	mux.Handle("/me", say)
+	s, _ := newGuarded(t, mux, func(s *Server) {
+		s.Security.AllowAnonymousClients = true
+		s.Loops, s.Limits.Sessions, s.Limits.EvictAfter = 1, 3, time.Millisecond
+		s.Access = rules("allow anybody POST /token", "allow device:phone GET /me")
+	})
+	phone := s.anonymous()
+	if r, err := phone.Post(timeout(t), s.secure+"/token", coap.TextPlain, nil); err != nil || r.Code != coap.Changed {
+		t.Fatalf("the token: %v, %v", r, err)
+	}
+	for range 5 {
+		get(t, s.anonymous(), s.secure+"/me")
+	}
+	if got := s.server.Stats().Drops[endpoint.DropSessionEvicted]; got != 3 {
+		t.Errorf("%d gave way, of 6 in room for 3", got)
+	}
+	if got := get(t, phone, s.secure+"/me"); got != "RawPublicKey phone device=phone groups=" {
+		t.Errorf("with a token: %s", got)
 	}
 }
 

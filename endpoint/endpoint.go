@@ -159,8 +159,10 @@ func (e *Endpoint) Deadline() tick.Time {
 	if !e.cfg.Server {
 		return at
 	}
-	if i := e.oldest(secure); i != 0 {
-		at = min(at, e.slots.At(i).heard.Add(e.limits.SessionIdle))
+	for _, c := range [...]class{secure, stranger} {
+		if i := e.oldest(c); i != 0 {
+			at = min(at, e.slots.At(i).heard.Add(e.limits.SessionIdle))
+		}
 	}
 	if i := e.oldest(plain); i != 0 {
 		at = min(at, e.slots.At(i).heard.Add(e.limits.PlainIdle))
@@ -183,6 +185,7 @@ func (e *Endpoint) Expire(now tick.Time) {
 	e.expireAwake(now)
 	if e.cfg.Server {
 		e.expireIdle(now, secure, e.limits.SessionIdle)
+		e.expireIdle(now, stranger, e.limits.SessionIdle)
 		e.expireIdle(now, plain, e.limits.PlainIdle)
 	}
 }

@@ -16,7 +16,9 @@ type Limits struct {
 	// Sessions is the number of established sessions. The default of 1,048,576
 	// is some 400 MB of idle sessions with pre-shared keys. When it is reached,
 	// the session that has been silent longest gives way if that is at least
-	// EvictAfter.
+	// EvictAfter. Sessions of strangers, who have shown no credential (see Vouch),
+	// give way to those of others at any time, and if more than a 64th of Sessions
+	// are theirs, they alone give way.
 	Sessions int
 
 	// SessionBytes bounds what sleeping sessions take, as one with a certificate

@@ -132,7 +132,7 @@ func (e *Endpoint) established(now tick.Time, p *peer) bool {
 		e.stats.Superseded++
 		e.end(now, p.rival, CauseSuperseded)
 	}
-	if !e.makeRoom(now) {
+	if !e.makeRoom(now, standing(p.session.Facts())) {
 		e.drop(DropSessions)
 		p.refused = true // ends when the last flight is out: the close_notify is for a client that has it
 		return false
@@ -141,42 +141,6 @@ func (e *Endpoint) established(now tick.Time, p *peer) bool {
 	e.open(now, p)
 	p.connected = true
 	return true
-}
-
-// makeRoom sees to it that one more session may be open. It reports false if
-// too many are in use.
-func (e *Endpoint) makeRoom(now tick.Time) bool {
-	for range turn {
-		if e.count(secure) < e.limits.Sessions && e.dormitory.bytes() < e.limits.SessionBytes {
-			return true
-		}
-		if !e.evictSession(now) {
-			return false
-		}
-	}
-	return false
-}
-
-// evictSession closes the session that has been silent longest (RFC 7252 section
-// 9.1.1: "Devices can close a DTLS connection when they need to recover
-// resources"). One whose request waits for its answer is in use, however long
-// that takes, and counts as heard.
-func (e *Endpoint) evictSession(now tick.Time) bool {
-	for range turn {
-		i := e.oldest(secure)
-		if i == 0 || now.Sub(e.slots.At(i).heard) < e.limits.EvictAfter {
-			return false
-		}
-		if at := e.slots.At(i); e.busy(at) {
-			at.heard = now
-			e.toBack(i)
-			continue
-		}
-		e.drop(DropSessionEvicted)
-		e.end(now, e.wake(i), CauseLimit)
-		return true
-	}
-	return false
 }
 
 // end takes a peer out of everything but the lists through which its last

@@ -212,7 +212,7 @@ func (e *Endpoint) open(now tick.Time, p *peer) {
 	p.at.heard = now
 	p.phase = open
 	if p.secure {
-		e.enter(p.id.index, secure)
+		e.enter(p.id.index, standing(p.session.Facts()))
 		p.sent = nil // it has proved itself
 		e.stir(p)
 		return

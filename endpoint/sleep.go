@@ -31,7 +31,7 @@ func (e *Endpoint) rise(i uint32) *peer {
 	p.table.Init(e.mem, e.cfg.Rand)
 	if at.class != ended {
 		p.phase = open
-		p.secure = at.class == secure
+		p.secure = at.class.session()
 		p.connected = p.secure
 	}
 	return p

@@ -35,9 +35,13 @@ const (
 	ended    class = iota // in none: nothing more is received; its last alert and event go out
 	halfOpen              // its handshake is in progress
 	secure                // an established session, awake or asleep
+	stranger              // one whose peer has proved nothing but its address, see Vouch
 	plain                 // NoSec
 	numClasses
 )
+
+// session reports whether slots of the class have an established session.
+func (c class) session() bool { return c == secure || c == stranger }
 
 // newSlot takes a slot. It is of no class and not found yet.
 func (e *Endpoint) newSlot(now tick.Time, k key) uint32 {
@@ -77,6 +81,9 @@ func (e *Endpoint) toBack(i uint32) {
 func (e *Endpoint) oldest(c class) uint32 { return e.byAge[c].First }
 
 func (e *Endpoint) count(c class) int { return int(e.byAge[c].Len) }
+
+// sessions is how many are established.
+func (e *Endpoint) sessions() int { return e.count(secure) + e.count(stranger) }
 
 // find returns the slot of the peer that a datagram is from, or would be for:
 // 0 if there is none.

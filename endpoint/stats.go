@@ -78,7 +78,7 @@ type Stats struct {
 // Stats returns a copy of the counters.
 func (e *Endpoint) Stats() Stats {
 	s := e.stats
-	s.Sessions, s.HalfOpen, s.PlainPeers = e.count(secure), e.count(halfOpen), e.count(plain)
+	s.Sessions, s.HalfOpen, s.PlainPeers = e.sessions(), e.count(halfOpen), e.count(plain)
 	s.Awake = e.recent.n
 	s.DTLSDrops = *e.counters
 	s.Traffic = *e.mem.Traffic()

@@ -53,7 +53,7 @@ func (e *Endpoint) Walk(from, n int, f func(*Resident) (more bool)) (next int) {
 		if n--; n < 0 {
 			return i - 1
 		}
-		if at := e.slots.At(uint32(i)); at.class == secure && !e.ending && !f(e.show(uint32(i), at)) {
+		if at := e.slots.At(uint32(i)); at.class.session() && !e.ending && !f(e.show(uint32(i), at)) {
 			return i
 		}
 	}
@@ -64,7 +64,7 @@ func (e *Endpoint) Walk(from, n int, f func(*Resident) (more bool)) (next int) {
 // gone.
 func (e *Endpoint) Look(id PeerID) (*Resident, bool) {
 	at := e.slotOf(id)
-	if at == nil || at.class != secure {
+	if at == nil || !at.class.session() {
 		return nil, false
 	}
 	return e.show(id.index, at), true

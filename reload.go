@@ -20,6 +20,9 @@ var ErrFixed = errors.New("coaps: a secure port cannot be opened or closed while
 // SetHandler changes who answers requests, from the next one on; nil answers
 // 4.04 to everything. Who observes gets what h shows, if that differs from what he
 // was shown last, and an observation ends if h has nothing for it.
+//
+// Rules that were set before are in force for whatever h answers, so who changes both
+// calls SetAccess first: nobody gets from h what only the rules before allowed.
 func (s *Server) SetHandler(h Handler) {
 	if h == nil {
 		h = NewMux()

@@ -140,3 +140,46 @@ func TestSetHandler(t *testing.T) {
 		}
 	}
 }
+
+// What is new after a reload is not had by rules that are not in force any more. The
+// rules before take milliseconds for an answer, in which both are changed.
+func TestNewHandlerHasNewRules(t *testing.T) {
+	const depth = 13
+	path := strings.Repeat("/a", depth)
+	var slow []string
+	for i := range 1 << depth {
+		rule := "allow anybody GET "
+		for bit := range depth {
+			rule += "/" + string("a*"[i>>bit&1])
+		}
+		slow = append(slow, rule)
+	}
+	before, after := rules(slow...), rules("allow anybody GET "+path)
+	s, _ := newGuarded(t, nil, nil)
+	var early atomic.Int32
+	newer := Inline(HandlerFunc(func(_ ResponseWriter, r *Request) {
+		if r.access == before {
+			early.Add(1)
+		}
+	}))
+	c := s.client(security.NoSec)
+	get(t, c, s.plain+path)
+	for i := range 30 {
+		s.server.SetHandler(Inline(say))
+		s.server.SetAccess(before)
+		answered := make(chan error)
+		go func() {
+			_, err := c.Get(timeout(t), s.plain+path)
+			answered <- err
+		}()
+		time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+		s.server.SetAccess(after)
+		s.server.SetHandler(newer)
+		if err := <-answered; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := early.Load(); n > 0 {
+		t.Errorf("%d requests of the newer handler were decided by the rules before", n)
+	}
+}

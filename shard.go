@@ -141,7 +141,6 @@ func (s *shard) request(now tick.Time, ev *endpoint.Event) {
 	if s.denied(now, w) {
 		return
 	}
-	w.from = s.server.handler.Load()
 	if w.handler, w.marks = handlerOf(*w.from, &w.request); w.request.Options.Has(coap.Observe) {
 		s.observers.asked(w)
 	}

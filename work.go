@@ -46,6 +46,7 @@ func (s *shard) newWork(ev *endpoint.Event, who *session, path string, known boo
 	r.Method, r.Path, r.Payload, r.Token = m.Code, path, payload[:len(m.Payload)], token
 	r.NonConfirmable = m.Type == coap.NonConfirmable
 	r.Peer, r.ctx = who.peer, s.server.ctx
+	w.from = s.server.handler.Load() // before the rules, see SetHandler
 	r.session, r.subject, r.access = who, &who.subject, s.server.access.Load()
 	if !known {
 		s.takeOptions(r, coap.Options(w.octets[:len(m.Options)]))

@@ -105,7 +105,7 @@ func (s *server) apply(g *generation) error {
 		s.rulesChanged() // they may have, between reading and watching
 	}
 	for _, l := range kept {
-		setAccess(l.server, g.access)
+		setAccess(l.server, g.access) // before the resources that they are for
 		l.server.SetHandler(g.resources.mux)
 		l.server.SetLogRequests(g.config.Log.Requests)
 	}

@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,10 +75,7 @@ func checkDevices(ctx context.Context, reg *registry.Registry, filter registry.F
 // checkCredential is about what is good today: what is disabled or has ended long
 // ago does no harm.
 func checkCredential(d *registry.Device, c *registry.Credential) *finding {
-	end := c.NotAfter
-	if !d.NotAfter.IsZero() && (end.IsZero() || d.NotAfter.Before(end)) {
-		end = d.NotAfter
-	}
+	end := credentialEnd(d, c)
 	f := &finding{V: jsonSchemaVersion, Of: []string{nameOfDevice(d)}}
 	switch {
 	case d.Disabled || c.Disabled:
@@ -86,12 +84,33 @@ func checkCredential(d *registry.Device, c *registry.Credential) *finding {
 		return nil
 	case c.PSK != nil && c.PSK.Key.Len() < keys.MinPSKLen:
 		f.Kind, f.Detail = "weak_psk", fmt.Sprintf("the key of %s has %d bytes", keys.PrintableIdentity(c.PSK.Identity), c.PSK.Key.Len())
-	case !end.IsZero() && now().Add(endsSoon).After(end):
+	case ends(end) && !succeeded(d, c):
 		f.Kind, f.Detail = "ends_soon", fmt.Sprintf("%s %s ends on %s", c.Kind(), credentialText(c), timeText(end))
 	default:
 		return nil
 	}
 	return f
+}
+
+// credentialEnd is when a credential ends, the zero time if it does not.
+func credentialEnd(d *registry.Device, c *registry.Credential) time.Time {
+	end := c.NotAfter
+	if !d.NotAfter.IsZero() && (end.IsZero() || d.NotAfter.Before(end)) {
+		end = d.NotAfter
+	}
+	return end
+}
+
+// ends reports whether an end is near, or over.
+func ends(end time.Time) bool { return !end.IsZero() && now().Add(endsSoon).After(end) }
+
+// succeeded reports whether a device has another credential of the kind that goes on
+// when c ends, as after psk rotate.
+func succeeded(d *registry.Device, c *registry.Credential) bool {
+	return slices.ContainsFunc(d.Credentials, func(other registry.Credential) bool {
+		return other.ID != c.ID && other.Kind() == c.Kind() && other.Host == c.Host && !other.Disabled &&
+			!other.NotBefore.After(c.NotAfter) && !ends(credentialEnd(d, &other))
+	})
 }
 
 // checkShared is about keys that several have: "this key only enables the

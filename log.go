@@ -30,7 +30,7 @@ import (
 // Of each message marked with a star there are at most 10 a second.
 const (
 	LogListening         = "listening"          // Info: plain, secure
-	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, device, cipher
+	LogHandshakeAccepted = "handshake accepted" // Info: peer, mode, identity, device, cipher, and host if it is not the default one
 	LogHandshakeRefused  = "handshake refused"  // Warn*: peer, reason, and what is known of identity (as claimed), detail, alert and received (one that was sent or came), elsewhere (the other virtual hosts at which the credential is known). Of pre-shared keys the reasons unknown_identity and bad_psk, and those for which a credential is refused, come while the handshake still lasts, and only then
 	LogUnlogged          = "not logged"         // Warn: message, count of those that were not logged one by one
 	LogSessionEnded      = "session ended"      // Debug: peer, reason
@@ -71,7 +71,11 @@ func (l *serverLog) accepted(p *Peer) {
 	if !l.Enabled(context.Background(), slog.LevelInfo) {
 		return // a handshake costs less than what follows
 	}
-	l.Info(LogHandshakeAccepted, append(about(p), "cipher", p.CipherSuite.String())...)
+	args := append(about(p), "cipher", p.CipherSuite.String())
+	if host := p.Identity.Host(); host != "" {
+		args = append(args, "host", host)
+	}
+	l.Info(LogHandshakeAccepted, args...)
 }
 
 // about is who a session's peer is.

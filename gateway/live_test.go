@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -225,6 +226,9 @@ acl: {rules: ["allow host:b.example,authenticated GET /time", "allow authenticat
 	there.want("/time", "2.05")
 	if got := dial("b.example", "the key of this host").get("/hello"); strings.HasPrefix(got, "2.") {
 		t.Errorf("the key of one host at another: %s", got)
+	}
+	if log := r.log.String(); !regexp.MustCompile(`"device":"there",[^\n]*"host":"b.example"`).MatchString(log) || strings.Count(log, `"host":`) != 1 {
+		t.Errorf("the host of a handshake is not in the log:\n%s", log)
 	}
 	if all := r.sessions(SessionFilter{Device: "there"}); len(all) != 1 || all[0].Host != "b.example" {
 		t.Errorf("%+v", all)

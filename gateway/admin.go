@@ -41,6 +41,7 @@ type commander interface {
 	sessions(ctx context.Context, filter SessionFilter, yield func(*Session) error) error
 	drop(ctx context.Context, filter SessionFilter) (int, error)
 	registryStore() store.Store
+	readRules(ctx context.Context) error
 }
 
 // adminServer answers at the admin socket.

@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coaps-go/coaps/security/registry"
 	"github.com/coaps-go/coaps/store"
 )
 
@@ -96,7 +98,22 @@ func (a *adminServer) serveApply(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.changed(r, len(ops))
+	if slices.ContainsFunc(ops, func(op store.Op) bool { return registry.IsRule(op.Key) }) {
+		a.enforce(r.Context())
+	}
 	writeJSON(w, line{End: true})
+}
+
+// rulesPatience is how long who changes rules waits for them to be in force.
+const rulesPatience = time.Second
+
+// enforce puts the rules of the store in force before the answer, so that who was
+// told that a right is there, or gone, need not wait for the watch. What hinders it
+// is in the log, and hinders the watch as well.
+func (a *adminServer) enforce(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, rulesPatience)
+	defer cancel()
+	_ = a.readRules(ctx)
 }
 
 // changed is the audit of a change that came by the socket. What changed, the

@@ -194,6 +194,22 @@ resources: {authorize: {path: /authorize, within: 2s}}
 	r.within(time.Second, "a device that was removed", func() bool { return len(r.sessions(SessionFilter{})) == 0 })
 }
 
+// Who has changed a rule by the admin socket, and was answered, finds it in force.
+func TestRulesAreInForceWhenAnswered(t *testing.T) {
+	r := start(t, liveConfig, nil)
+	r.addDevice("sensor-7")
+	p := r.peer("sensor-7")
+	p.want("/hello", "4.03")
+	for range 20 {
+		id := r.allow("allow device:sensor-7 GET /hello")
+		p.want("/hello", "2.05")
+		if err := r.RemoveRule(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		p.want("/hello", "4.03")
+	}
+}
+
 // Two virtual hosts have name spaces of identities of their own.
 func TestVirtualHosts(t *testing.T) {
 	_, one := keyFile(1)

@@ -30,6 +30,7 @@ func (f *fakeServer) sessions(_ context.Context, _ SessionFilter, yield func(*Se
 }
 func (f *fakeServer) drop(context.Context, SessionFilter) (int, error) { return 1, nil }
 func (f *fakeServer) registryStore() store.Store                       { return f.store }
+func (f *fakeServer) readRules(context.Context) error                  { return nil }
 
 var quietLog = slog.New(slog.DiscardHandler)
 

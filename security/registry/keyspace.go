@@ -17,6 +17,9 @@ const (
 	indexPrefix  = "i/"
 )
 
+// IsRule reports whether what a Store has under key is an access rule.
+func IsRule(key string) bool { return strings.HasPrefix(key, rulePrefix) }
+
 // Kinds of index records.
 const (
 	indexPSK     = "i/psk/"

@@ -96,7 +96,7 @@ func TestConfiguredObserve(t *testing.T) {
 			o := observation{ending: e, by: by}
 			mode, rest, _ := strings.Cut(name, " ")
 			if rest == "lossy" {
-				o.loss = 0.15
+				o.loss = 0.2
 			}
 			o.device = p.add(t, device{mode: mode})
 			observations[what+"/"+name] = o
@@ -193,7 +193,7 @@ func (p *plant) follow(ctx context.Context, t *testing.T, other *coaps.Client, o
 	if !f.proc.await(ctx, "first value") {
 		t.Fatalf("it does not begin: %s", f.proc.text())
 	}
-	f.lose(o.loss) // not before: libcoap gives handshakes up early
+	f.lose(o.loss, 3) // not before: libcoap gives handshakes up early
 	return f
 }
 

@@ -31,6 +31,7 @@ type relay struct {
 	rand                   *rand.Rand
 	back                   map[netip.AddrPort]*net.UDPConn // by client
 	lost, up, down         int
+	most                   int             // of them lost; 0: any number
 	sure                   map[string]bool // to lose the next, by direction
 	largestUp, largestDown int
 	cut                    bool
@@ -116,6 +117,7 @@ func (r *relay) passes(way string, datagram []byte, count, largest *int) bool {
 	*largest = max(*largest, len(datagram))
 	line := fmt.Sprintf("%7.3fs %-4s %s", time.Since(r.began).Seconds(), way, sim.Describe(datagram))
 	lost := r.rand.Float64() < r.loss || r.loss > 0 && *count == 2 || r.sure[way]
+	lost = lost && (r.most == 0 || r.lost < r.most)
 	r.sure[way] = false
 	if lost {
 		r.lost++
@@ -126,10 +128,13 @@ func (r *relay) passes(way string, datagram []byte, count, largest *int) bool {
 	return !lost
 }
 
-// lose has it lose from now on, the next of each direction in any case.
-func (r *relay) lose(loss float64) {
+// lose has it lose from now on, the next of each direction in any case, and no more
+// than most. Something confirmable is sent five times (RFC 7252 section 4.8), so
+// three of them, or of what acknowledges them, cannot keep it from arriving.
+func (r *relay) lose(loss float64, most int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.most = r.lost + most
 	r.loss, r.sure = loss, map[string]bool{"up": loss > 0, "down": loss > 0}
 }
 

@@ -160,28 +160,12 @@ func (m *Mux) list(w ResponseWriter, r *Request) {
 		within = append(within, route.within(r)...)
 	}
 	w.SetContentFormat(coap.LinkFormat)
-	w.Write(appendFitting(link.Append(nil, link.Filter(links, r.Query)), link.Filter(within, r.Query)))
+	w.Write(link.AppendFitting(link.Append(nil, link.Filter(links, r.Query)), link.Filter(within, r.Query), mostListed))
 }
 
 // mostListed is how many bytes a list has at most that grows with what is stored
 // (RFC 7252 section 4.6).
 const mostListed = 1024
-
-// appendFitting appends as many links to a list as fit.
-func appendFitting(list []byte, links []link.Link) []byte {
-	var one []byte
-	for i := range links {
-		one = link.Append(one[:0], links[i:i+1])
-		if len(list)+len(",")+len(one) > mostListed {
-			continue
-		}
-		if len(list) > 0 {
-			list = append(list, ',')
-		}
-		list = append(list, one...)
-	}
-	return list
-}
 
 // within is what a Lister has for a peer that cannot ask it.
 func (o *route) within(r *Request) []link.Link {

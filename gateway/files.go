@@ -216,19 +216,15 @@ func (t *fileTree) list(w coaps.ResponseWriter, r *coaps.Request, name string) {
 		notThere(w)
 		return
 	}
-	var out []byte
+	var links []link.Link
 	for _, entry := range entries {
-		l, ok := t.readable(r, target(r.Path, entry), name, entry)
-		if !ok {
-			continue
-		}
-		if next := appendLink(out, l); len(next) <= mostPayload {
-			out = next
+		if l, ok := t.readable(r, target(r.Path, entry), name, entry); ok {
+			links = append(links, l)
 		}
 	}
 	resource.SetAge(w, r, t.age)
 	w.SetContentFormat(coap.LinkFormat)
-	_, _ = w.Write(out)
+	_, _ = w.Write(link.AppendFitting(nil, links, mostPayload))
 }
 
 // entries are what is in a directory, by name; of a large one some.
@@ -312,11 +308,4 @@ func (t *fileTree) Links(r *coaps.Request, base string) (links []link.Link) {
 		}
 	}
 	return links
-}
-
-func appendLink(list []byte, l link.Link) []byte {
-	if len(list) > 0 {
-		list = append(list, ',')
-	}
-	return link.Append(list, []link.Link{l})
 }

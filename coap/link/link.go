@@ -83,6 +83,21 @@ func (l *Link) ContentFormats() []coap.ContentFormat {
 	return formats
 }
 
+// AppendFitting appends to a list, which may be empty, as many links as fit: it gets
+// no longer than most bytes. What does not fit is left out.
+func AppendFitting(list []byte, links []Link, most int) []byte {
+	for i := range links {
+		next := list
+		if len(next) > 0 {
+			next = append(next, ',')
+		}
+		if next = Append(next, links[i:i+1]); len(next) <= most {
+			list = next
+		}
+	}
+	return list
+}
+
 // Append appends links in the link format. In a target, characters that cannot
 // stand there are percent-encoded, so that it never ends early. An attribute
 // whose name is no parmname has no encoding and is left out.

@@ -238,18 +238,15 @@ func (s *Store) list(w coaps.ResponseWriter, r *coaps.Request) {
 	if !conditionsHold(w, r, true, nil) || !acceptable(w, r, coap.LinkFormat) {
 		return
 	}
-	var out []byte
+	var links []link.Link
 	for _, name := range slices.Sorted(maps.Keys(s.entries)) {
-		if !strings.HasPrefix(name, r.Path) || !r.Allowed(coap.GET, name) {
-			continue
-		}
-		if next := appendLink(out, s.entries[name].link(name)); len(next) <= listLimit {
-			out = next
+		if strings.HasPrefix(name, r.Path) && r.Allowed(coap.GET, name) {
+			links = append(links, s.entries[name].link(name))
 		}
 	}
 	SetAge(w, r, s.limits.Age)
 	w.SetContentFormat(coap.LinkFormat)
-	_, _ = w.Write(out)
+	_, _ = w.Write(link.AppendFitting(nil, links, listLimit))
 }
 
 // Links is what is there and the caller may use, by any method: Store is a
@@ -274,13 +271,6 @@ func (e entry) link(name string) link.Link {
 		l.Add("ct", fmt.Sprint(uint16(e.format)))
 	}
 	return l
-}
-
-func appendLink(list []byte, l link.Link) []byte {
-	if len(list) > 0 {
-		list = append(list, ',')
-	}
-	return link.Append(list, []link.Link{l})
 }
 
 // tag is 8 bytes over format and payload: the same content has the same tag.

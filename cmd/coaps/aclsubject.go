@@ -42,9 +42,6 @@ func (f *subjectFlags) given() bool {
 	return f.mode != "" || f.groups != nil || f.tenant != "" || f.host != ""
 }
 
-// hostName is the virtual host as a server has it, whichever way it was written.
-func (f *subjectFlags) hostName() string { return strings.TrimRight(strings.ToLower(f.host), ".") }
-
 // modeWords are the modes as rules name them.
 var modeWords = []string{"nosec", "psk", "rpk", "certificate", "token"}
 
@@ -68,7 +65,7 @@ func (b *aclBench) subjects(what, text string, f *subjectFlags) ([]variant, erro
 	}
 	switch key, name, _ := strings.Cut(text, ":"); {
 	case text == "anonymous":
-		s := acl.Subject{Mode: cmp.Or(mode, acl.NoSec), Host: f.hostName()}
+		s := acl.Subject{Mode: cmp.Or(mode, acl.NoSec), Host: acl.CanonicalHost(f.host)}
 		return []variant{{Subject: s}}, nil
 	case key == "group":
 		return memberOf(what, name, mode, f)
@@ -91,7 +88,7 @@ func memberOf(what, name string, mode acl.Mode, f *subjectFlags) ([]variant, err
 	}
 	s := acl.Subject{
 		Tenant: owner.tenant, Groups: append(slices.Clone(f.groups), owner.name), Mode: cmp.Or(mode, acl.PSK),
-		Host: f.hostName(), Authenticated: true,
+		Host: acl.CanonicalHost(f.host), Authenticated: true,
 	}
 	return []variant{{Subject: s}}, nil
 }
@@ -122,7 +119,7 @@ func (b *aclBench) device(what, name string, mode acl.Mode, f *subjectFlags) ([]
 	for _, way := range waysOf(&d) {
 		s := acl.Subject{
 			Device: d.Name, Tenant: d.Tenant, Groups: d.Groups, Mode: cmp.Or(mode, way.mode),
-			Host: cmp.Or(f.hostName(), way.host), Authenticated: true,
+			Host: cmp.Or(acl.CanonicalHost(f.host), way.host), Authenticated: true,
 		}
 		v := variant{Subject: s, way: "by " + s.Mode.String()}
 		if s.Host != "" {

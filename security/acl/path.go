@@ -83,6 +83,10 @@ func decodeSegment(segment string) (string, error) {
 	}
 }
 
+// CanonicalHost brings the name of a virtual host into the form that Subject.Host
+// has: in lower case, without a dot at the end.
+func CanonicalHost(name string) string { return strings.TrimRight(strings.ToLower(name), ".") }
+
 // CanonicalPath brings a path that people wrote into the form that the paths of
 // requests have, and Decide expects: what need not be percent-encoded is not,
 // the rest is, in upper case.

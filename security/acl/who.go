@@ -89,7 +89,7 @@ func ParseWho(s string) (Who, error) {
 		}
 		rest, more = strings.CutPrefix(after, ",")
 	}
-	host := strings.TrimRight(strings.ToLower(w.Host), ".") // as Subject.Host has it
+	host := CanonicalHost(w.Host)
 	if host == "" && w.Host != "" {
 		return Who{}, errHost
 	}

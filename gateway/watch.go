@@ -130,6 +130,10 @@ func (s *server) readRules(ctx context.Context) error {
 	defer func() { <-s.turn }()
 	g := s.current()
 	stored, err := g.provision.rules(ctx)
+	if err == nil && slices.Equal(stored, g.stored) {
+		s.trouble("rules", "")
+		return nil // who has changed them by the admin socket had them read before the watch did
+	}
 	var list *acl.List
 	if err == nil {
 		list, err = g.config.compile(stored)
@@ -149,9 +153,7 @@ func (s *server) readRules(ctx context.Context) error {
 	s.mu.Lock()
 	s.now = &next
 	s.mu.Unlock()
-	if !slices.Equal(stored, g.stored) {
-		s.log.Info(LogRules, "count", len(stored))
-	}
+	s.log.Info(LogRules, "count", len(stored))
 	return nil
 }
 
